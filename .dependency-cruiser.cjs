@@ -1,0 +1,63 @@
+/** Import rules: the rooms of ARCHITECTURE.md, and the one direction in which they may see each other. */
+const only = (name, from, forbidden, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from },
+  to: { path: forbidden },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'no-dev-dependency-in-product',
+      severity: 'error',
+      from: { path: '^src' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+    only('lib-knows-nobody', '^src/lib', '^src/(?!lib)', 'small helpers know no room of the product'),
+    only('kube-knows-no-product', '^src/kube', '^src/(?!kube|lib)', 'kube is a runtime that knows no FileIntegrity'),
+    only('aide-knows-no-kubernetes', '^src/aide', '^src/(?!aide|lib)', 'aide knows AIDE and nothing of Kubernetes'),
+    only('api-is-below', '^src/api', '^src/(?!api|lib|kube/types)', 'api holds schemas, names and pure rules'),
+    only(
+      'operator-not-daemon',
+      '^src/operator',
+      '^src/(daemon|cli|bin|dashboard)',
+      'operator and daemon meet only in the API server',
+    ),
+    only(
+      'daemon-not-operator',
+      '^src/daemon',
+      '^src/(operator|cli|bin|dashboard)',
+      'operator and daemon meet only in the API server',
+    ),
+    only(
+      'cli-not-operator',
+      '^src/cli',
+      '^src/(operator|daemon|bin)',
+      'the command line reads the cluster, not the operator',
+    ),
+    only('product-not-tools', '^src', '^(devcluster|test|bench|demo|scripts)', 'the product does not know its tools'),
+    only(
+      'devcluster-stands-alone',
+      '^devcluster',
+      '^(src/(?!lib)|test|bench|demo)',
+      'devcluster could be any project’s',
+    ),
+    {
+      name: 'daemon-loads-no-package',
+      comment: 'every node pays for what the daemon loads: node: modules only (types excepted)',
+      severity: 'error',
+      from: { path: '^src/(daemon|lib)' },
+      to: { dependencyTypes: ['npm'], dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,63 @@
+/**
+ * Labels and annotations that operator, daemons and users agree on. The names are those of the OpenShift File Integrity
+ * Operator; the ones under "Ours" are additions.
+ */
+const key = <const Name extends string>(name: Name) => `file-integrity.openshift.io/${name}` as const;
+
+// On a FileIntegrity, set by users ---------------------------------------------------------------
+
+/** Re-initialise the database: empty value, every selected node; else a comma-separated node list. Removed when taken up. */
+export const REINIT_ANNOTATION = key('re-init');
+/** The same, for the nodes whose last result is Failed. */
+export const REINIT_ON_FAILED_ANNOTATION = key('re-init-on-failed');
+/** Daemons of these nodes (comma-separated; empty value: all) start no scan. */
+export const HOLDOFF_ANNOTATION = key('holdoff');
+
+// On the effective configuration -----------------------------------------------------------------
+
+/** Label: this config map is the effective AIDE configuration of the FileIntegrity in its owner label. */
+export const AIDE_CONF_LABEL = key('aide-conf');
+/** Annotation: re-init in progress: empty for all nodes, or the node list still to do. */
+export const UPDATED_ANNOTATION = key('updated');
+
+// On what belongs to a FileIntegrity -------------------------------------------------------------
+
+/** Label: name of the FileIntegrity. */
+export const OWNER_LABEL = key('owner');
+/** Label: marks a daemon's pod. */
+export const POD_LABEL = key('pod');
+
+// On results -------------------------------------------------------------------------------------
+
+/** Label with empty value on the temporary config map: a scan's result, to be processed. */
+export const LOG_LABEL = key('log');
+/** Label: the node that a temporary or failed config map speaks of. */
+export const NODE_LABEL = key('node');
+/** Label with empty value on the failed config map: a kept result. */
+export const RESULT_LOG_LABEL = key('result-log');
+/** Annotation: the scan could not be done, and why. */
+export const LOG_ERROR_ANNOTATION = key('log-errormsg');
+/** Annotation with empty value: `data.integritylog` is gzip, then base64. */
+export const COMPRESSED_ANNOTATION = key('compressed');
+export const FILES_ADDED_ANNOTATION = key('files-added');
+export const FILES_CHANGED_ANNOTATION = key('files-changed');
+export const FILES_REMOVED_ANNOTATION = key('files-removed');
+/** The key of AIDE's text report in temporary and failed config maps. */
+export const INTEGRITY_LOG_KEY = 'integritylog';
+
+// Ours -------------------------------------------------------------------------------------------
+
+/** Annotation on a temporary config map or a heartbeat lease: the daemon's message, JSON (see `outcome.ts`). */
+export const OUTCOME_ANNOTATION = key('outcome');
+/** Label with empty value on a temporary config map that carries a baseline's receipt and no scan. */
+export const BASELINE_LABEL = key('baseline');
+/** Annotation on the first config map of a large report: how many config maps carry it in all, decimal. */
+export const PARTS_ANNOTATION = key('parts');
+/** Label on the second and later config maps of a large report: its number, decimal, from 2. */
+export const PART_LABEL = key('part');
+/** The key of AIDE's JSON report in temporary and failed config maps; compressed whenever the text report is. */
+export const REPORT_JSON_KEY = 'report.json';
+/** Annotation on the effective configuration: the re-init request in progress, JSON (see `baseline.ts`). */
+export const REINIT_REQUEST_ANNOTATION = key('re-init-request');
+/** Field manager of every server-side apply of the operator. */
+export const FIELD_MANAGER = 'file-integrity-operator';

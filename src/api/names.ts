@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+
+/** A DNS subdomain, the longest name of most Kubernetes objects. */
+const NAME_LIMIT = 253;
+/** A label's value, and the name of an object whose name becomes one (daemon sets: the pods carry it). */
+const LABEL_LIMIT = 63;
+
+/** The daemon set of a FileIntegrity; its name is also the pods' `app` label, hence the label's limit. */
+export function daemonSetName(integrity: string): string {
+  return shorten(`aide-${integrity}`, LABEL_LIMIT);
+}
+
+/** The temporary result of a node, and the node's heartbeat lease, which share a name and differ in kind. */
+export function resultName(integrity: string, node: string): string {
+  return shorten(`aide-${integrity}-${node}`, NAME_LIMIT - PART_SUFFIX_ROOM);
+}
+
+/** The kept failure of a node. */
+export function failedName(integrity: string, node: string): string {
+  return shorten(`aide-${integrity}-${node}-failed`, NAME_LIMIT - PART_SUFFIX_ROOM);
+}
+
+/** The `number`-th config map, counted from 1, of a report that begins in the config map `first`. */
+export function partName(first: string, number: number): string {
+  return number === 1 ? first : `${first}-${number}`;
+}
+
+/** The status of a node under a FileIntegrity. */
+export function nodeStatusName(integrity: string, node: string): string {
+  return shorten(`${integrity}-${node}`, NAME_LIMIT);
+}
+
+/** A value for a label: as it is where it fits, shortened with a hash where not. */
+export function labelValue(value: string): string {
+  return shorten(value, LABEL_LIMIT);
+}
+
+/** Room for `-` and a part's number behind the name of a report's first config map. */
+const PART_SUFFIX_ROOM = 6;
+
+/**
+ * A name as it is where it fits; else its beginning and ten hex digits of its SHA-256, so that different long names stay
+ * different and the same one always gives the same.
+ */
+function shorten(name: string, limit: number): string {
+  if (name.length <= limit) return name;
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, 10);
+  return `${name.slice(0, limit - 11).replace(/[-._]+$/, '')}-${digest}`;
+}

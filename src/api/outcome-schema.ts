@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { FioError } from '../lib/errors.ts';
+import type { Outcome } from './outcome.ts';
+
+/** Longest `outcome` annotation that is read, in characters. A daemon's own stay below 3,000. */
+const OUTCOME_LIMIT = 16_384;
+
+const id = z.string().min(1).max(128);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+const time = z.iso.datetime({ offset: true });
+const sentence = z.string().max(4096);
+const count = z.int().nonnegative();
+
+export const verdictSchema = z.enum(['Succeeded', 'Failed', 'Errored']);
+const reason = z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']);
+
+export const receiptSchema = z.object({
+  orderId: id,
+  digest,
+  entries: count,
+  configurationDigest: digest,
+  aideVersion: z.string().max(64),
+  bootId: z.string().max(64),
+  reason,
+  adopted: z.boolean().optional(),
+  createdAt: time,
+});
+
+const message = { id, node: z.string().min(1).max(253) };
+
+const outcomeSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('scan'),
+    ...message,
+    verdict: verdictSchema,
+    startedAt: time,
+    finishedAt: time,
+    exitStatus: z.int().min(0).max(255).optional(),
+    errorMessage: sentence.optional(),
+    errorCode: z.string().max(64).optional(),
+    counts: z.object({ added: count, changed: count, removed: count }).optional(),
+    entries: count.optional(),
+    baselineDigest: digest.optional(),
+    configurationDigest: digest,
+  }),
+  z.object({ kind: z.literal('baseline'), ...message, receipt: receiptSchema }),
+  z.object({ kind: z.literal('notice'), ...message, notice: z.enum(['UnorderedReinit']), at: time, message: sentence }),
+]);
+
+/**
+ * Reads a daemon's message from its annotation.
+ * @throws FioError `OUTCOME_UNREADABLE`, saying what is wrong with it.
+ */
+export function parseOutcome(text: string): Outcome {
+  if (text.length > OUTCOME_LIMIT) {
+    throw new FioError('OUTCOME_UNREADABLE', `The daemon's message is longer than ${OUTCOME_LIMIT} characters.`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FioError('OUTCOME_UNREADABLE', "The daemon's message is not JSON.", { cause });
+  }
+  const parsed = outcomeSchema.safeParse(value);
+  if (!parsed.success) {
+    throw new FioError('OUTCOME_UNREADABLE', `The daemon's message is not valid: ${z.prettifyError(parsed.error)}`);
+  }
+  return parsed.data as Outcome;
+}

@@ -1,0 +1,125 @@
+/**
+ * What a daemon says to the operator: one message at a time, in the `outcome` annotation of its temporary config map or,
+ * when a scan's verdict is the one the operator has already acknowledged, of its heartbeat lease.
+ *
+ * The daemon keeps each message until the operator has written its `id` into `acknowledged` of the node's
+ * FileIntegrityNodeStatus, and sends the next one only then: so messages are folded in order, each exactly once.
+ *
+ * The operator does not trust a message: it reads it with `parseOutcome` (`outcome-schema.ts`).
+ */
+export type Outcome = ScanOutcome | BaselineOutcome | NoticeOutcome;
+
+/** `Succeeded`: no difference. `Failed`: the node differs from its baseline. `Errored`: the scan could not be done. */
+export type Verdict = 'Succeeded' | 'Failed' | 'Errored';
+
+interface Message {
+  /** Unique per message; made by the daemon. */
+  id: string;
+  /** The node the daemon runs on, as in `spec.nodeName` of its pod. */
+  node: string;
+}
+
+/** A scan ended. */
+export interface ScanOutcome extends Message {
+  kind: 'scan';
+  verdict: Verdict;
+  /** RFC 3339, by the node's clock. */
+  startedAt: string;
+  finishedAt: string;
+  /** AIDE's exit status; absent when it was ended by a signal or never ran. */
+  exitStatus?: number;
+  /** For `Errored`: a sentence for the person. */
+  errorMessage?: string;
+  /** For `Errored`: which of the errors it is, upper snake case (`docs/errors.md`). */
+  errorCode?: string;
+  counts?: FileCounts;
+  /** Entries in AIDE's new view of the tree. */
+  entries?: number;
+  /** SHA-256 of the uncompressed database that the scan read, hex, as AIDE itself reported it. */
+  baselineDigest?: string;
+  /** SHA-256 of the effective configuration's text, hex. */
+  configurationDigest: string;
+}
+
+export interface FileCounts {
+  added: number;
+  changed: number;
+  removed: number;
+}
+
+/** A baseline was made or adopted, and this is its receipt. */
+export interface BaselineOutcome extends Message {
+  kind: 'baseline';
+  receipt: BaselineReceipt;
+}
+
+/** Something on the node that the operator must hear of though nothing was scanned. */
+export interface NoticeOutcome extends Message {
+  kind: 'notice';
+  /** `UnorderedReinit`: a trigger file was found on the node without an order of the operator; it was not carried out. */
+  notice: 'UnorderedReinit';
+  at: string;
+  /** A sentence for the person. */
+  message: string;
+}
+
+/** Facts about a node's database, recorded outside the node. */
+export interface BaselineReceipt {
+  /** The order that it carries out; see `BaselineOrder.id`. */
+  orderId: string;
+  /** SHA-256 of the uncompressed database, hex. */
+  digest: string;
+  entries: number;
+  /** SHA-256 of the effective configuration's text, hex. */
+  configurationDigest: string;
+  aideVersion: string;
+  /** `/proc/sys/kernel/random/boot_id` of the node. */
+  bootId: string;
+  reason: BaselineReason;
+  /** The database was on the node already (made by an earlier operator or daemon) and was taken over. */
+  adopted?: boolean;
+  /** RFC 3339, by the node's clock. */
+  createdAt: string;
+}
+
+export type BaselineReason = 'Initial' | 'Demand' | 'Failed' | 'Configuration' | 'NodeUpdate';
+
+/**
+ * The operator's orders to one node's daemon: the `orders` field of the node's FileIntegrityNodeStatus, which the daemon
+ * watches. The operator alone may write it.
+ */
+export interface Orders {
+  settings: {
+    /** Seconds between the end of a scan and the start of the next; at least 10. */
+    gracePeriod: number;
+    /** Backups of database and log kept on the node, each. */
+    maxBackups: number;
+    debug: boolean;
+  };
+  configuration: {
+    /** Config map in the same namespace. */
+    name: string;
+    key: string;
+    /** SHA-256 of the text under that key, hex. The daemon refuses another text. */
+    digest: string;
+  };
+  /** While present, no scan and no re-baseline is started on the node. */
+  hold?: Hold;
+  /** The newest order to make a baseline. Done when the node's `baseline.orderId` is its `id`. */
+  baseline: BaselineOrder;
+}
+
+export interface Hold {
+  reason: 'Annotation' | 'MachineConfig' | 'NodeUpdating';
+  /** A sentence for the person. */
+  message: string;
+  since: string;
+}
+
+export interface BaselineOrder {
+  id: string;
+  reason: BaselineReason;
+  requestedAt: string;
+  /** For the record: which update, which configuration, who asked. */
+  detail?: string;
+}
