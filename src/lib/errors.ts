@@ -16,7 +16,9 @@ export class FioError extends Error {
 /** The sentence of an error and of its causes, outermost first, joined by `: `. Never a stack trace. */
 export function explain(error: unknown): string {
   const sentences: string[] = [];
-  for (let cause: unknown = error; cause !== undefined && sentences.length < 5; ) {
+  let cause: unknown = error;
+  // Bounded, because an error can be its own cause.
+  for (let depth = 0; cause !== undefined && depth < 5; depth += 1) {
     const sentence = cause instanceof Error ? cause.message : String(cause);
     if (sentence !== '' && !sentences.some((said) => said.includes(sentence))) sentences.push(sentence);
     cause = cause instanceof Error ? cause.cause : undefined;
