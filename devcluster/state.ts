@@ -1,0 +1,68 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessIdentity } from './lib/identity.ts';
+import { clustersDirectory } from './paths.ts';
+
+/** What is known of a cluster, in `cluster.json` of its folder, so that another process can use it or clean it up. */
+export interface ClusterState {
+  readonly version: 1;
+  readonly name: string;
+  readonly phase: 'starting' | 'running' | 'stopping';
+  /** The process without which this cluster has no purpose: when it is gone, the next start cleans the cluster up. */
+  readonly owner: ProcessIdentity | undefined;
+  /** The second octet of the cluster's network, 10.<octet>.0.0/16; undefined when it has no network of its own. */
+  readonly octet: number | undefined;
+  /** The API server's URL. */
+  readonly server: string;
+  readonly etcdPorts: { readonly client: number; readonly peer: number };
+  /** The directory of the programs it runs. */
+  readonly programs: string;
+  readonly processes: Readonly<Record<string, ProcessIdentity>>;
+  readonly nodes: Readonly<Record<string, NodeState>>;
+}
+
+/** What is known of a node. */
+export interface NodeState {
+  /** Its place in the cluster's network, 1 to 200; never used again while the cluster lives. */
+  readonly index: number;
+  /** The `unshare` that holds the node's namespaces; undefined while the node is stopped. */
+  readonly process: ProcessIdentity | undefined;
+}
+
+/** Reads a cluster's state; undefined when there is none, or none that can be read. */
+export function readState(directory: string): ClusterState | undefined {
+  try {
+    const state = JSON.parse(readFileSync(join(directory, 'cluster.json'), 'utf8')) as ClusterState;
+    return state.version === 1 ? state : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a cluster's state, in one step. */
+export function writeState(directory: string, state: ClusterState): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const draft = join(directory, `cluster.json.${process.pid}`);
+  writeFileSync(draft, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(draft, join(directory, 'cluster.json'));
+}
+
+/** Changes a cluster's state, starting from what is on disk now: another process may have added a node. */
+export function updateState(directory: string, change: (state: ClusterState) => Partial<ClusterState>): ClusterState {
+  const before = readState(directory);
+  if (before === undefined) throw new Error(`${directory} holds no cluster`);
+  const after = { ...before, ...change(before) };
+  writeState(directory, after);
+  return after;
+}
+
+/** The folders of this user's clusters. */
+export function listClusters(): string[] {
+  try {
+    return readdirSync(clustersDirectory(), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(clustersDirectory(), entry.name));
+  } catch {
+    return [];
+  }
+}
