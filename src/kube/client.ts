@@ -1,0 +1,200 @@
+import type { Connection } from './connection.ts';
+import { isNotFound, type Status } from './errors.ts';
+import { nameOf, parse, pathOf, typed } from './request.ts';
+import { createTransport, type Method, type Query, type Request } from './transport.ts';
+import { apiVersionOf, type KubeList, type KubeObject, type ObjectRef, type Resource } from './types.ts';
+import { readWatch } from './watch-stream.ts';
+
+/** Every call may be ended by its signal and then throws the signal's reason. */
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+export interface SelectOptions {
+  /** Left out: all namespaces. */
+  namespace?: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+}
+
+export interface ListOptions extends SelectOptions, CallOptions {
+  /** Objects per page; left out: all in one answer. */
+  limit?: number;
+  /** `metadata.continue` of the page before. */
+  continue?: string;
+  /** `0`: what the server's cache holds, perhaps a little old, cheaply. Left out: the newest. */
+  resourceVersion?: string;
+}
+
+export interface WatchOptions extends SelectOptions {
+  /** Changes after this version; left out: the server starts with what there is now. */
+  resourceVersion?: string;
+  /** When the server ends the stream, in seconds; default 290. */
+  timeoutSeconds?: number;
+  /** Ask for `BOOKMARK` events; default true. */
+  bookmarks?: boolean;
+  signal: AbortSignal;
+}
+
+/** One line of a watch. `BOOKMARK` objects carry a resource version only. */
+export type WatchEvent<T> =
+  | { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: T }
+  | { type: 'ERROR'; object: Status };
+
+export type Propagation = 'Foreground' | 'Background' | 'Orphan';
+
+/**
+ * A client of one API server. Objects go in and out as they are on the wire.
+ *
+ * Errors of every call: `ApiError` when the server said no; FioError `KUBE_UNREACHABLE` when there was no answer in time,
+ * `KUBE_RESPONSE_INVALID` when the answer was too large or no JSON; the signal's reason when it aborted.
+ * Calls that may be repeated without harm are repeated a few times when the server asks to (Retry-After).
+ */
+export interface Client extends AsyncDisposable {
+  get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: CallOptions): Promise<T>;
+  /** As `get`, but undefined when the object is not there. */
+  find<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: CallOptions): Promise<T | undefined>;
+  /** One page, or all without `limit`. Items carry apiVersion and kind, which the server leaves out. */
+  list<T extends KubeObject>(resource: Resource<T>, options?: ListOptions): Promise<KubeList<T>>;
+  create<T extends KubeObject>(resource: Resource<T>, object: T, options?: CallOptions): Promise<T>;
+  /** Writes the whole object. With a `resourceVersion` in it, throws a conflict if somebody wrote in between. */
+  replace<T extends KubeObject>(
+    resource: Resource<T>,
+    object: T,
+    options?: CallOptions & { subresource?: 'status' },
+  ): Promise<T>;
+  /** Server-side apply. `force` (default true) takes fields over from other managers. */
+  apply<T extends KubeObject>(
+    resource: Resource<T>,
+    object: T,
+    options: CallOptions & { fieldManager: string; force?: boolean; subresource?: 'status' },
+  ): Promise<T>;
+  patch<T extends KubeObject>(
+    resource: Resource<T>,
+    ref: ObjectRef,
+    patch: object,
+    options: CallOptions & { type: 'merge' | 'json'; subresource?: 'status'; fieldManager?: string },
+  ): Promise<T>;
+  /** False: was not there. `uid` and `resourceVersion` are preconditions (a conflict otherwise). */
+  remove(
+    resource: Resource,
+    ref: ObjectRef,
+    options?: CallOptions & { uid?: string; resourceVersion?: string; propagation?: Propagation },
+  ): Promise<boolean>;
+  /** One watch request: ends when the server ends it, throws when it breaks. Most callers want `observe` (watcher.ts). */
+  watch<T extends KubeObject>(resource: Resource<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>>;
+  /** A path that is no resource, e.g. `/version`. The body as text. */
+  raw(path: string, options?: CallOptions & { method?: Method; body?: unknown; query?: Query }): Promise<string>;
+  /** Ends running calls and closes the sockets. */
+  close(): Promise<void>;
+}
+
+export interface ClientOptions {
+  /** Default `file-integrity-operator`. */
+  userAgent?: string;
+  /** For one try of one call (not watches), in milliseconds; default 30 000. */
+  timeoutMs?: number;
+  /** Sockets for calls; watches have one each beside these. Default 8. */
+  maxSockets?: number;
+}
+
+const MiB = 1024 * 1024;
+/** The most that an answer may have, in bytes. etcd keeps objects of at most 1.5 MiB; 5,000 nodes are some 50 MiB. */
+const OBJECT_LIMIT = 8 * MiB;
+const LIST_LIMIT = 64 * MiB;
+
+/** Opens no connection yet. */
+export function createClient(connection: Connection, options: ClientOptions = {}): Client {
+  const transport = createTransport(connection, {
+    userAgent: options.userAgent ?? 'file-integrity-operator',
+    timeoutMs: options.timeoutMs ?? 30_000,
+    maxSockets: options.maxSockets ?? 8,
+  });
+
+  async function call<T>(method: Method, path: string, request: Partial<Request>): Promise<T> {
+    return parse<T>(await transport.send({ maxBytes: OBJECT_LIMIT, idempotent: false, ...request, method, path }));
+  }
+
+  const client: Client = {
+    get(resource, ref, { signal } = {}) {
+      return call('GET', pathOf(resource, ref.namespace, ref.name), { signal, idempotent: true });
+    },
+    async find(resource, ref, callOptions) {
+      try {
+        return await client.get(resource, ref, callOptions);
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    },
+    async list<T extends KubeObject>(resource: Resource<T>, { signal, namespace, ...query }: ListOptions = {}) {
+      const list = await call<KubeList<T>>('GET', pathOf(resource, namespace), {
+        signal,
+        query: { ...query },
+        maxBytes: LIST_LIMIT,
+        idempotent: true,
+      });
+      const type = { apiVersion: apiVersionOf(resource), kind: resource.kind };
+      const items = (list.items ?? []).map((item) => Object.assign(item, type));
+      return { metadata: list.metadata ?? {}, items };
+    },
+    create(resource, object, { signal } = {}) {
+      return call('POST', pathOf(resource, object.metadata?.namespace), { signal, body: typed(resource, object) });
+    },
+    replace(resource, object, { signal, subresource } = {}) {
+      return call('PUT', pathOf(resource, object.metadata?.namespace, nameOf(object), subresource), {
+        signal,
+        body: typed(resource, object),
+      });
+    },
+    apply(resource, object, { signal, subresource, fieldManager, force = true }) {
+      return call('PATCH', pathOf(resource, object.metadata?.namespace, nameOf(object), subresource), {
+        signal,
+        query: { fieldManager, force },
+        contentType: 'application/apply-patch+yaml', // JSON is YAML
+        body: typed(resource, object),
+        idempotent: true,
+      });
+    },
+    patch(resource, ref, patch, { signal, type, subresource, fieldManager }) {
+      return call('PATCH', pathOf(resource, ref.namespace, ref.name, subresource), {
+        signal,
+        query: { fieldManager },
+        contentType: type === 'merge' ? 'application/merge-patch+json' : 'application/json-patch+json',
+        body: patch,
+        idempotent: type === 'merge',
+      });
+    },
+    async remove(resource, ref, { signal, uid, resourceVersion, propagation } = {}) {
+      const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+      const body = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        ...(propagation && { propagationPolicy: propagation }),
+        ...(Object.keys(preconditions).length > 0 && { preconditions }),
+      };
+      try {
+        await call('DELETE', pathOf(resource, ref.namespace, ref.name), { signal, body, idempotent: true });
+        return true;
+      } catch (error) {
+        if (isNotFound(error)) return false;
+        throw error;
+      }
+    },
+    watch<T extends KubeObject>(resource: Resource<T>, { signal, namespace, bookmarks = true, ...rest }: WatchOptions) {
+      const timeoutSeconds = rest.timeoutSeconds ?? 290;
+      return readWatch<T>(transport, {
+        path: pathOf(resource, namespace),
+        query: { ...rest, watch: true, allowWatchBookmarks: bookmarks, timeoutSeconds },
+        timeoutSeconds,
+        signal,
+      });
+    },
+    raw(path, { method = 'GET', ...request } = {}) {
+      return transport.send({ maxBytes: LIST_LIMIT, idempotent: method === 'GET', ...request, method, path });
+    },
+    close: () => transport.close(),
+    [Symbol.asyncDispose]: () => transport.close(),
+  };
+  return client;
+}
