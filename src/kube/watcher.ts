@@ -1,11 +1,9 @@
-import type { Client } from './client.ts';
+import { sleep } from '../lib/signal.ts';
+import type { Client, WatchEvent } from './client.ts';
 import type { KubeObject, Resource } from './types.ts';
+import { type ObjectEvent, startWatching, stepWatch, type WatchInput, type WatchNext } from './watch-machine.ts';
 
-/** What happened to the watched objects. `restarted` carries all there are: what is not among them is gone. */
-export type ObjectEvent<T> =
-  | { type: 'restarted'; objects: T[] }
-  | { type: 'applied'; object: T }
-  | { type: 'deleted'; object: T };
+export type { ObjectEvent } from './watch-machine.ts';
 
 export interface ObserveOptions<T> {
   /** Left out: all namespaces. */
@@ -16,11 +14,14 @@ export interface ObserveOptions<T> {
   fieldSelector?: string;
   /** Objects per page of a list; default 500. */
   pageSize?: number;
-  /** Drops what nobody reads, to save memory. It gets an object of its own and may change it. */
+  /**
+   * Drops what nobody reads, to save memory. It gets an object of its own and may change it; name, namespace and
+   * resource version have to stay.
+   */
   transform?: (object: T) => T;
-  /** Told of every failure, with how long the watcher waits before it tries again, in milliseconds. */
-  onError?: (error: unknown, retryMs: number) => void;
-  /** Told whenever the server has answered or sent a line. */
+  /** Told of every failure, with how long the watcher pauses before it tries again, in milliseconds. */
+  onError?: (error: unknown, pauseMs: number) => void;
+  /** Told whenever the server has answered or sent a line (bookmarks come about every minute). */
   onContact?: () => void;
   /** In [0, 1); default Math.random. */
   random?: () => number;
@@ -30,10 +31,110 @@ export interface ObserveOptions<T> {
 
 /**
  * Lists, then watches, for as long as the signal lasts. Never throws and never stops by itself: each failure is told to
- * `onError`, waited out with a growing pause, and made good.
+ * `onError`, paused after, and made good.
  */
 export async function* observe<T extends KubeObject>(
-  _client: Client,
-  _resource: Resource<T>,
-  _options: ObserveOptions<T>,
-): AsyncGenerator<ObjectEvent<T>, void, undefined> {}
+  client: Client,
+  resource: Resource<T>,
+  options: ObserveOptions<T>,
+): AsyncGenerator<ObjectEvent<T>, void, undefined> {
+  const { signal, random = Math.random, onError } = options;
+  const io = new WatchIo(client, resource, options);
+  try {
+    let step = startWatching<T>();
+    while (true) {
+      const input = await io.perform(step.next);
+      if (signal.aborted) return;
+      step = stepWatch(step.state, input, random);
+      if (step.error !== undefined) onError?.(step.error, step.next.do === 'pause' ? step.next.ms : 0);
+      yield* step.events;
+      if (signal.aborted) return;
+    }
+  } finally {
+    await io.end();
+  }
+}
+
+/** The I/O of one watcher: at most one open watch. */
+class WatchIo<T extends KubeObject> {
+  readonly #client: Client;
+  readonly #resource: Resource<T>;
+  readonly #options: ObserveOptions<T>;
+  #lines: AsyncIterator<WatchEvent<T>> | undefined;
+  #openedAt = 0;
+
+  constructor(client: Client, resource: Resource<T>, options: ObserveOptions<T>) {
+    this.#client = client;
+    this.#resource = resource;
+    this.#options = options;
+  }
+
+  /** Never rejects: what goes wrong is an input too. */
+  async perform(next: WatchNext): Promise<WatchInput<T>> {
+    try {
+      switch (next.do) {
+        case 'list':
+          return await this.#list(next.continue);
+        case 'watch':
+          await this.#open(next);
+          return await this.#read();
+        case 'read':
+          return await this.#read();
+        case 'pause':
+          await this.end();
+          await sleep(next.ms, this.#options.signal);
+          return { type: 'paused' };
+      }
+    } catch (error) {
+      return { type: 'failed', error, lastedMs: performance.now() - this.#openedAt };
+    }
+  }
+
+  async end(): Promise<void> {
+    const lines = this.#lines;
+    this.#lines = undefined;
+    await lines?.return?.().catch(() => {}); // it ends all the same
+  }
+
+  async #list(token: string | undefined): Promise<WatchInput<T>> {
+    await this.end();
+    this.#openedAt = performance.now();
+    const { pageSize = 500, signal, transform } = this.#options;
+    const page = await this.#client.list(this.#resource, {
+      ...this.#selection(),
+      limit: pageSize,
+      ...(token && { continue: token }),
+      signal,
+    });
+    this.#options.onContact?.();
+    return { type: 'page', page: transform ? { ...page, items: page.items.map(transform) } : page };
+  }
+
+  async #open({ resourceVersion, timeoutSeconds }: { resourceVersion: string; timeoutSeconds: number }) {
+    await this.end();
+    const { signal } = this.#options;
+    this.#openedAt = performance.now();
+    const watch = this.#client.watch(this.#resource, { ...this.#selection(), resourceVersion, timeoutSeconds, signal });
+    this.#lines = watch[Symbol.asyncIterator]();
+  }
+
+  async #read(): Promise<WatchInput<T>> {
+    const line = await this.#lines?.next();
+    if (!line || line.done) return { type: 'ended', lastedMs: performance.now() - this.#openedAt };
+    const event = line.value;
+    const { transform, onContact } = this.#options;
+    onContact?.();
+    if (!transform || event.type === 'ERROR' || event.type === 'BOOKMARK') return { type: 'line', event };
+    return { type: 'line', event: { type: event.type, object: transform(event.object) } };
+  }
+
+  #selection() {
+    const { namespace, name, labelSelector, fieldSelector } = this.#options;
+    const fields = [name && `metadata.name=${name}`, fieldSelector].filter(Boolean).join(',');
+    return {
+      ...(namespace && { namespace }),
+      ...(labelSelector && { labelSelector }),
+      ...(fields && { fieldSelector: fields }),
+    };
+  }
+}
