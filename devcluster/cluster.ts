@@ -9,12 +9,21 @@ import { cleanUp } from './leftovers.ts';
 import { identify, isAlive } from './lib/identity.ts';
 import { takeLock } from './lib/lock.ts';
 import { findFreePorts } from './lib/ports.ts';
-import { signalProcess, startProgram, stopProcess } from './lib/program.ts';
+import { startProgram, stopProcess } from './lib/program.ts';
 import { mustRun, type RunOptions } from './lib/run.ts';
 import { API_SERVICE_ADDRESS, claimNetwork, hostAddress } from './network.ts';
+import {
+  addNode,
+  type ClusterNode,
+  CTR_IMPORT,
+  type NodeContext,
+  type NodeOptions,
+  openNode,
+  removeNode,
+} from './node/node.ts';
 import { clusterDirectory } from './paths.ts';
 import { ensurePrograms } from './programs/ensure.ts';
-import { type ClusterState, listClusters, readState, updateState, writeState } from './state.ts';
+import { type ClusterState, listClusters, mustReadState, readState, updateState, writeState } from './state.ts';
 
 /** How to start a cluster. */
 export interface StartOptions {
@@ -41,6 +50,13 @@ export interface Cluster {
   readonly server: string;
   /** Stop, start and kill the API server alone; it keeps its address and data. */
   readonly apiServer: { stop(): Promise<void>; start(): Promise<void>; kill(): Promise<void> };
+  /** The nodes as they are now, by name. */
+  readonly nodes: ReadonlyMap<string, ClusterNode>;
+  /** Adds a node and waits until it is Ready. Needs root; several may be added at once. */
+  addNode(options: NodeOptions): Promise<ClusterNode>;
+  removeNode(name: string): Promise<void>;
+  /** Imports an image archive (OCI or Docker) into the containerd of these nodes, all of them unless told. */
+  loadImage(archive: string, nodes?: readonly string[]): Promise<void>;
   kubectl(args: readonly string[], options?: RunOptions): Promise<{ stdout: string; stderr: string }>;
   /** Ends every program and node, and removes the cluster's folder. */
   stop(): Promise<void>;
@@ -64,7 +80,7 @@ export async function startCluster(options: StartOptions = {}): Promise<Cluster>
   await makeRoom(name, directory, onProgress);
   try {
     await prepare(name, directory, programs, options.ephemeral ?? false, signal);
-    const cluster = openCluster(directory, signal);
+    const cluster = openCluster(directory, onProgress, signal);
     for (const program of CONTROL_PLANE) {
       onProgress(`Starting ${program}`);
       await startControlPlaneProgram(program, directory, signal);
@@ -86,7 +102,7 @@ export async function attachCluster(nameOrDirectory: string, signal?: AbortSigna
   if (!isRunning(directory)) {
     throw new FioError('DEVCLUSTER_NOT_RUNNING', `No cluster runs in ${directory}; start one with “devcluster up”`);
   }
-  return openCluster(directory, signal ?? new AbortController().signal);
+  return openCluster(directory, () => undefined, signal ?? new AbortController().signal);
 }
 
 /** Whether the cluster in this folder is up, going by its etcd: the API server may be stopped by a test. */
@@ -96,8 +112,9 @@ export function isRunning(directory: string): boolean {
   return state?.phase === 'running' && etcd !== undefined && isAlive(etcd);
 }
 
-function openCluster(directory: string, signal: AbortSignal): Cluster {
+function openCluster(directory: string, onProgress: (line: string) => void, signal: AbortSignal): Cluster {
   const state = mustReadState(directory);
+  const context: NodeContext = { directory, connection: adminConnection(directory, state), onProgress, signal };
   const kubeconfigPath = join(directory, 'admin.kubeconfig');
   const identityOfServer = () => readState(directory)?.processes['kube-apiserver'];
   return {
@@ -116,9 +133,19 @@ function openCluster(directory: string, signal: AbortSignal): Cluster {
       },
       async kill() {
         const identity = identityOfServer();
-        if (identity !== undefined && signalProcess(identity, 'SIGKILL')) await stopProcess(identity, 0);
+        if (identity !== undefined) await stopProcess(identity, 0);
       },
     },
+    get nodes() {
+      return new Map(Object.keys(mustReadState(directory).nodes).map((node) => [node, openNode(context, node)]));
+    },
+    async addNode(options) {
+      checkCanHaveNodes(directory);
+      await ensureNameServer(context);
+      return await addNode(context, options);
+    },
+    removeNode: (node) => removeNode(context, node),
+    loadImage: (archive, nodes) => loadImage(context, archive, nodes),
     async kubectl(args, runOptions = {}) {
       const program = join(state.programs, 'kubectl');
       const result = await mustRun([program, '--kubeconfig', kubeconfigPath, ...args], { signal, ...runOptions });
@@ -141,6 +168,31 @@ async function startControlPlaneProgram(
   await startProgram(spec, signal);
 }
 
+function checkCanHaveNodes(directory: string): void {
+  if (mustReadState(directory).octet === undefined) {
+    throw new FioError('DEVCLUSTER_NO_ROOT', 'Nodes need Linux and root; start the cluster again as root');
+  }
+}
+
+// The first node brings the name server: a control plane alone has no pods that would ask.
+async function ensureNameServer({ directory, signal }: NodeContext): Promise<void> {
+  using _lock = await takeLock(join(directory, 'dns.lock'), signal);
+  const running = mustReadState(directory).processes.coredns;
+  if (running === undefined || !isAlive(running)) await startControlPlaneProgram('coredns', directory, signal);
+}
+
+async function loadImage(context: NodeContext, archive: string, nodes?: readonly string[]): Promise<void> {
+  const names = nodes ?? Object.keys(mustReadState(context.directory).nodes);
+  await Promise.all(
+    names.map(async (name) => {
+      const result = await openNode(context, name).exec(CTR_IMPORT, { inputFile: archive });
+      if (result.code === 0) return;
+      const end = result.stderr.trim().split('\n').at(-1) ?? '';
+      throw new FioError('DEVCLUSTER_BAD_IMAGE', `The image ${archive} could not be loaded on node ${name}: ${end}`);
+    }),
+  );
+}
+
 /** How an administrator speaks to the API server of the cluster in this folder. */
 export function adminConnection(directory: string, state: ClusterState = mustReadState(directory)): ApiConnection {
   const pki = (file: string) => readFileSync(join(directory, 'pki', file), 'utf8');
@@ -149,12 +201,6 @@ export function adminConnection(directory: string, state: ClusterState = mustRea
     authority: pki('ca.crt'),
     user: { certificate: pki('admin.crt'), key: pki('admin.key') },
   };
-}
-
-function mustReadState(directory: string): ClusterState {
-  const state = readState(directory);
-  if (state === undefined) throw new FioError('DEVCLUSTER_NOT_RUNNING', `No cluster is in ${directory}`);
-  return state;
 }
 
 function checkName(name: string): void {

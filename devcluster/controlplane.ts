@@ -1,6 +1,4 @@
 import { join } from 'node:path';
-import { FioError } from '../src/lib/errors.ts';
-import { sleep } from '../src/lib/signal.ts';
 import { type ApiConnection, callApi } from './api.ts';
 import { CLUSTER_VARIABLE } from './leftovers.ts';
 import type { ProcessIdentity } from './lib/identity.ts';
@@ -163,18 +161,4 @@ export function renderCorefile(octet: number): string {
   }
 }
 `;
-}
-
-/** Waits until `ask` says yes. */
-export async function waitFor(
-  ask: () => Promise<boolean>,
-  what: string,
-  withinMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (const end = Date.now() + withinMs; ; await sleep(100, signal)) {
-    signal.throwIfAborted();
-    if (await ask().catch(() => false)) return;
-    if (Date.now() > end) throw new FioError('DEVCLUSTER_TIMEOUT', `${what} was not seen within ${withinMs / 1000} s`);
-  }
 }

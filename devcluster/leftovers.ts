@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeNodeCgroups } from './cgroups.ts';
 import { identify, isAlive, type ProcessIdentity } from './lib/identity.ts';
 import { signalProcess, stopProcess } from './lib/program.ts';
 import { bridgeName, networksOf, removeNetwork } from './network.ts';
+import { removeNodeCgroups } from './node/cgroups.ts';
 import { readState } from './state.ts';
 
 /** In the environment of every program of a cluster: its folder. So a program is found even if its start was cut short. */

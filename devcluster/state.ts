@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FioError } from '../src/lib/errors.ts';
 import type { ProcessIdentity } from './lib/identity.ts';
 import { clustersDirectory } from './paths.ts';
 
@@ -39,6 +40,16 @@ export function readState(directory: string): ClusterState | undefined {
   }
 }
 
+/**
+ * Reads the state of a cluster that must be there.
+ * @throws FioError `DEVCLUSTER_NOT_RUNNING`
+ */
+export function mustReadState(directory: string): ClusterState {
+  const state = readState(directory);
+  if (state === undefined) throw new FioError('DEVCLUSTER_NOT_RUNNING', `No cluster is in ${directory}`);
+  return state;
+}
+
 /** Writes a cluster's state, in one step. */
 export function writeState(directory: string, state: ClusterState): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -49,8 +60,7 @@ export function writeState(directory: string, state: ClusterState): void {
 
 /** Changes a cluster's state, starting from what is on disk now: another process may have added a node. */
 export function updateState(directory: string, change: (state: ClusterState) => Partial<ClusterState>): ClusterState {
-  const before = readState(directory);
-  if (before === undefined) throw new Error(`${directory} holds no cluster`);
+  const before = mustReadState(directory);
   const after = { ...before, ...change(before) };
   writeState(directory, after);
   return after;

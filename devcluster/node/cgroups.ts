@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { sleep } from '../src/lib/signal.ts';
+import { sleep } from '../../src/lib/signal.ts';
 
 /** How control groups are mounted here: one hierarchy for each controller (version 1), or one for all (version 2). */
 export interface CgroupLayout {
