@@ -1,0 +1,68 @@
+import { type Client, createClient } from '../../src/kube/client.ts';
+import type { Connection } from '../../src/kube/connection.ts';
+import { isAlreadyExists } from '../../src/kube/errors.ts';
+import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
+import { nodes, pods } from '../../src/kube/resources.ts';
+
+/** Who a test speaks as: a service account, perhaps by a token that is bound to a pod on a node. */
+export interface TokenOwner {
+  namespace: string;
+  serviceAccount: string;
+  /** Left out: an unbound token, as `kubectl create token` gives. */
+  node?: string;
+}
+
+/**
+ * A client with a service account's token, as a pod has it: bound to a pod of its own on `node` (made if need be; no
+ * kubelet is needed), so that the API server names the node in the user's extra fields.
+ */
+export async function clientAs(kubeconfig: string, admin: Client, owner: TokenOwner): Promise<Client> {
+  const bound = owner.node === undefined ? undefined : await makePodOn(admin, owner.node, owner);
+  const answer = await admin.raw(
+    `/api/v1/namespaces/${owner.namespace}/serviceaccounts/${owner.serviceAccount}/token`,
+    {
+      method: 'POST',
+      body: {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: {
+          expirationSeconds: 3600,
+          ...(bound && { boundObjectRef: { apiVersion: 'v1', kind: 'Pod', ...bound } }),
+        },
+      },
+    },
+  );
+  const { status } = JSON.parse(answer) as { status: { token: string } };
+  return createClient(withToken(await connectKubeconfig(kubeconfig), status.token), { userAgent: 'test-daemon' });
+}
+
+function withToken(connection: Connection, token: string): Connection {
+  let kept: { ca: string | Buffer } | undefined;
+  return {
+    ...connection,
+    async credentials() {
+      const { tls } = await connection.credentials();
+      kept ??= { ca: tls.ca ?? '' };
+      return { tls: kept, headers: { authorization: `Bearer ${token}` } };
+    },
+    forget() {},
+  };
+}
+
+async function makePodOn(admin: Client, node: string, owner: TokenOwner): Promise<{ name: string; uid: string }> {
+  await admin.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: node } }).catch((error: unknown) => {
+    if (!isAlreadyExists(error)) throw error;
+  });
+  const pod = await admin.create(pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { generateName: 'daemon-', namespace: owner.namespace },
+    spec: {
+      nodeName: node,
+      serviceAccountName: owner.serviceAccount,
+      containers: [{ name: 'daemon', image: 'none' }],
+    },
+  });
+  const { name = '', uid = '' } = pod.metadata ?? {};
+  return { name, uid };
+}
