@@ -3,11 +3,11 @@ import type { ObjectMeta } from '../kube/types.ts';
 
 const toleration = z
   .object({
-    key: z.string().optional(),
-    operator: z.enum(['Exists', 'Equal', 'Lt', 'Gt']).optional(),
-    value: z.string().optional(),
-    effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).optional(),
-    tolerationSeconds: z.int().optional(),
+    key: z.string().exactOptional(),
+    operator: z.enum(['Exists', 'Equal', 'Lt', 'Gt']).exactOptional(),
+    value: z.string().exactOptional(),
+    effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).exactOptional(),
+    tolerationSeconds: z.int().exactOptional(),
   })
   .describe('As in a pod: which taints of a node the daemons accept.');
 
@@ -16,9 +16,9 @@ const configSchema = z
     name: z
       .string()
       .max(253)
-      .optional()
+      .exactOptional()
       .describe('Config map with your AIDE configuration, written for the paths of the node.'),
-    namespace: z.string().max(63).optional().describe('Namespace of that config map.'),
+    namespace: z.string().max(63).exactOptional().describe('Namespace of that config map.'),
     key: z.string().max(253).default('aide.conf').describe('Key in that config map.'),
     gracePeriod: z
       .int()
@@ -43,7 +43,7 @@ const quantity = z.union([z.string(), z.number()]);
 export const fileIntegritySpecSchema = z.object({
   nodeSelector: z
     .record(z.string(), z.string())
-    .optional()
+    .exactOptional()
     .describe('Labels of the nodes to watch. Empty or absent: every node that the tolerations admit.'),
   config: configSchema,
   debug: z.boolean().default(false).describe('Debug logging in the daemons.'),
@@ -57,14 +57,14 @@ export const fileIntegritySpecSchema = z.object({
   priorityClassName: z
     .string()
     .max(253)
-    .optional()
+    .exactOptional()
     .describe("The daemon pods' priority class. One that does not exist is cleared, with a Warning event."),
   resources: z
     .object({
-      limits: z.record(z.string(), quantity).optional(),
-      requests: z.record(z.string(), quantity).optional(),
+      limits: z.record(z.string(), quantity).exactOptional(),
+      requests: z.record(z.string(), quantity).exactOptional(),
     })
-    .optional()
+    .exactOptional()
     .describe("Resources of the daemon's container, as in a pod."),
 });
 
@@ -74,7 +74,7 @@ export type Phase = (typeof PHASES)[number];
 export const conditionSchema = z.object({
   type: z.string(),
   status: z.enum(['True', 'False', 'Unknown']),
-  observedGeneration: z.int().optional(),
+  observedGeneration: z.int().exactOptional(),
   lastTransitionTime: z.iso.datetime({ offset: true }),
   reason: z.string(),
   message: z.string(),
@@ -82,9 +82,9 @@ export const conditionSchema = z.object({
 export type Condition = z.output<typeof conditionSchema>;
 
 export const fileIntegrityStatusSchema = z.object({
-  phase: z.enum(PHASES).optional().describe('Pending, Initializing, Active or Error.'),
-  observedGeneration: z.int().optional().describe('The generation of the spec that this status speaks of.'),
-  conditions: z.array(conditionSchema).optional().describe('What holds now, and since when.'),
+  phase: z.enum(PHASES).exactOptional().describe('Pending, Initializing, Active or Error.'),
+  observedGeneration: z.int().exactOptional().describe('The generation of the spec that this status speaks of.'),
+  conditions: z.array(conditionSchema).exactOptional().describe('What holds now, and since when.'),
 });
 
 /** `spec` as the API server stores it: defaults filled in. */

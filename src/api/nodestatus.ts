@@ -9,12 +9,12 @@ const time = z.iso.datetime({ offset: true });
 export const scanResultSchema = z.object({
   lastProbeTime: time.describe('When the scan ended.'),
   condition: verdictSchema.describe('Succeeded, Failed or Errored.'),
-  resultConfigMapName: z.string().optional().describe('Config map with the report of a Failed scan.'),
-  resultConfigMapNamespace: z.string().optional(),
-  errorMessage: z.string().optional().describe('Why the scan could not be done.'),
-  filesAdded: z.int().optional(),
-  filesChanged: z.int().optional(),
-  filesRemoved: z.int().optional(),
+  resultConfigMapName: z.string().exactOptional().describe('Config map with the report of a Failed scan.'),
+  resultConfigMapNamespace: z.string().exactOptional(),
+  errorMessage: z.string().exactOptional().describe('Why the scan could not be done.'),
+  filesAdded: z.int().exactOptional(),
+  filesChanged: z.int().exactOptional(),
+  filesRemoved: z.int().exactOptional(),
 });
 export type ScanResult = z.output<typeof scanResultSchema>;
 
@@ -24,16 +24,16 @@ const holdSchema = z.object({
   since: time,
 });
 
-const ordersSchema = z
+const ordersSchema: z.ZodType<Orders> = z
   .object({
     settings: z.object({ gracePeriod: z.int(), maxBackups: z.int(), debug: z.boolean() }),
     configuration: z.object({ name: z.string(), key: z.string(), digest: z.string() }),
-    hold: holdSchema.optional().describe('While present, no scan and no re-baseline is started on the node.'),
+    hold: holdSchema.exactOptional().describe('While present, no scan and no re-baseline is started on the node.'),
     baseline: z.object({
       id: z.string(),
       reason: z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']),
       requestedAt: time,
-      detail: z.string().optional(),
+      detail: z.string().exactOptional(),
     }),
   })
   .describe("The operator's orders to the node's daemon.");
@@ -41,28 +41,27 @@ const ordersSchema = z
 /** The fields of a FileIntegrityNodeStatus beside its metadata: top-level, as the existing operator has them. */
 export const nodeStatusFieldsSchema = z.object({
   nodeName: z.string().describe('The node.'),
-  lastResult: scanResultSchema.optional().describe('The newest result.'),
-  results: z.array(scanResultSchema).optional().describe('The newest result of each condition.'),
-  orders: ordersSchema.optional(),
-  baseline: receiptSchema.optional().describe("The receipt of the node's baseline."),
+  lastResult: scanResultSchema.exactOptional().describe('The newest result.'),
+  results: z.array(scanResultSchema).exactOptional().describe('The newest result of each condition.'),
+  orders: ordersSchema.exactOptional(),
+  baseline: receiptSchema.exactOptional().describe("The receipt of the node's baseline."),
   lastScan: z
     .object({
       startedAt: time,
       finishedAt: time,
-      exitStatus: z.int().optional(),
-      entries: z.int().optional(),
-      baselineDigest: z.string().optional(),
-      configurationDigest: z.string().optional(),
+      exitStatus: z.int().exactOptional(),
+      entries: z.int().exactOptional(),
+      baselineDigest: z.string().exactOptional(),
+      configurationDigest: z.string().exactOptional(),
     })
-    .optional()
+    .exactOptional()
     .describe('Facts of the newest scan.'),
-  acknowledged: z.string().optional().describe("Id of the daemon's message that was taken in last."),
+  acknowledged: z.string().exactOptional().describe("Id of the daemon's message that was taken in last."),
 });
 export type NodeStatusFields = z.output<typeof nodeStatusFieldsSchema>;
 
-export interface FileIntegrityNodeStatus extends Omit<NodeStatusFields, 'orders'> {
+export interface FileIntegrityNodeStatus extends NodeStatusFields {
   apiVersion?: string;
   kind?: string;
   metadata: ObjectMeta;
-  orders?: Orders;
 }

@@ -22,7 +22,7 @@ export const receiptSchema = z.object({
   aideVersion: z.string().max(64),
   bootId: z.string().max(64),
   reason,
-  adopted: z.boolean().optional(),
+  adopted: z.boolean().exactOptional(),
   createdAt: time,
 });
 
@@ -35,12 +35,12 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     verdict: verdictSchema,
     startedAt: time,
     finishedAt: time,
-    exitStatus: z.int().min(0).max(255).optional(),
-    errorMessage: sentence.optional(),
-    errorCode: z.string().max(64).optional(),
-    counts: z.object({ added: count, changed: count, removed: count }).optional(),
-    entries: count.optional(),
-    baselineDigest: digest.optional(),
+    exitStatus: z.int().min(0).max(255).exactOptional(),
+    errorMessage: sentence.exactOptional(),
+    errorCode: z.string().max(64).exactOptional(),
+    counts: z.object({ added: count, changed: count, removed: count }).exactOptional(),
+    entries: count.exactOptional(),
+    baselineDigest: digest.exactOptional(),
     configurationDigest: digest,
   }),
   z.object({ kind: z.literal('baseline'), ...message, receipt: receiptSchema }),
@@ -65,5 +65,5 @@ export function parseOutcome(text: string): Outcome {
   if (!parsed.success) {
     throw new FioError('OUTCOME_UNREADABLE', `The daemon's message is not valid: ${z.prettifyError(parsed.error)}`);
   }
-  return parsed.data as Outcome;
+  return parsed.data;
 }

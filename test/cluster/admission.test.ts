@@ -144,7 +144,7 @@ function cluster(group: string, kind: string, plural: string): Resource {
   return { group, version: 'v1', kind, plural, namespaced: false };
 }
 
-async function apply(resource: Resource, object: KubeObject & Record<string, unknown>): Promise<void> {
+async function apply<T extends KubeObject>(resource: Resource, object: T): Promise<void> {
   await admin.apply(resource, object, { fieldManager: 'test' });
 }
 
