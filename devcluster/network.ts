@@ -61,9 +61,10 @@ export function routedOctets(table: string): Set<number> {
 
 /**
  * Makes a bridge for a cluster on a range that nothing on this machine uses. Making it is the claim: the kernel lets
- * only one process make a bridge of a name. Its alias names the cluster's folder.
+ * only one process make a bridge of a name. Its alias names the cluster's folder. Undefined where the kernel allows no
+ * bridges, as in many containers.
  */
-export async function claimNetwork(directory: string, signal: AbortSignal): Promise<number> {
+export async function claimNetwork(directory: string, signal: AbortSignal): Promise<number | undefined> {
   const used = routedOctets(readFileSync('/proc/net/route', 'utf8'));
   for (let octet = FIRST_OCTET; octet <= LAST_OCTET; octet++) {
     if (used.has(octet)) continue;
@@ -71,6 +72,7 @@ export async function claimNetwork(directory: string, signal: AbortSignal): Prom
     const made = await run(['ip', 'link', 'add', bridge, 'type', 'bridge'], { signal });
     if (made.code !== 0) {
       if (made.stderr.includes('File exists')) continue;
+      if (/not permitted|not supported|Unknown device type/i.test(made.stderr)) return undefined;
       throw new FioError('DEVCLUSTER_NO_NETWORK', `A network bridge cannot be made: ${made.stderr.trim()}`);
     }
     try {
@@ -96,8 +98,8 @@ export async function removeNetwork(octet: number): Promise<void> {
 
 /** The octets of the bridges that were made for the cluster in this folder, whatever its state says. */
 export async function networksOf(directory: string): Promise<number[]> {
-  const shown = await run(['ip', '-json', 'link', 'show', 'type', 'bridge']);
-  if (shown.code !== 0) return [];
+  const shown = await run(['ip', '-json', 'link', 'show', 'type', 'bridge']).catch(() => undefined);
+  if (shown?.code !== 0) return [];
   const links = JSON.parse(shown.stdout || '[]') as { ifname?: string; ifalias?: string }[];
   return links
     .filter((link) => link.ifalias === directory.slice(0, 255))

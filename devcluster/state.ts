@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FioError } from '../src/lib/errors.ts';
-import type { ProcessIdentity } from './lib/identity.ts';
+import { isAlive, type ProcessIdentity } from './lib/identity.ts';
 import { clustersDirectory } from './paths.ts';
 
 /** What is known of a cluster, in `cluster.json` of its folder, so that another process can use it or clean it up. */
@@ -48,6 +48,13 @@ export function mustReadState(directory: string): ClusterState {
   const state = readState(directory);
   if (state === undefined) throw new FioError('DEVCLUSTER_NOT_RUNNING', `No cluster is in ${directory}`);
   return state;
+}
+
+/** Whether the cluster in this folder is up, going by its etcd: the API server may be stopped by a test. */
+export function isRunning(directory: string): boolean {
+  const state = readState(directory);
+  const etcd = state?.processes.etcd;
+  return state?.phase === 'running' && etcd !== undefined && isAlive(etcd);
 }
 
 /** Writes a cluster's state, in one step. */

@@ -96,7 +96,7 @@ async function isGone(identity: ProcessIdentity, withinMs: number): Promise<bool
 /** The error for a program that failed: the cause a person can act on, if its log shows one, and the log's end. */
 export function programFailure(name: string, what: string, log: string): FioError {
   const lines = lastLines(log, 12);
-  const end = lines.length === 0 ? 'It wrote nothing' : `The end of its log, ${log}:\n  ${lines.join('\n  ')}`;
+  const end = lines.length === 0 ? 'It wrote nothing' : `The end of its log:\n  ${lines.join('\n  ')}`;
   const text = lines.join('\n');
   if (/no space left on device/i.test(text)) {
     return new FioError(

@@ -21,6 +21,9 @@ export interface RunOptions {
   readonly onErrorLine?: (line: string) => void;
 }
 
+/** Where programs are looked for: a user's own path may lack the administrator's folders. */
+export const SEARCH_PATH = `${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin`;
+
 /** The most that is kept of each output stream, in characters; the rest is read and dropped. */
 const OUTPUT_LIMIT = 16 * 1024 * 1024;
 
@@ -34,7 +37,7 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   const takesInput = options.input !== undefined || options.inputFile !== undefined;
   const child = spawn(program, args, {
     cwd: options.directory,
-    env: options.environment ?? process.env,
+    env: options.environment ?? { ...process.env, PATH: SEARCH_PATH },
     stdio: [takesInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     ...(options.signal ? { signal: options.signal, killSignal: 'SIGKILL' as const } : {}),
   });

@@ -2,7 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { dirname, join } from 'node:path';
 import { sleep } from '../../src/lib/signal.ts';
 
-/** How control groups are mounted here: one hierarchy for each controller (version 1), or one for all (version 2). */
+/**
+ * How control groups are mounted here: one hierarchy for all controllers (version 2), or one for each (version 1, where
+ * a version 2 hierarchy without controllers may stand beside them, in which runc makes groups too).
+ */
 export interface CgroupLayout {
   readonly version: 1 | 2;
   readonly hierarchies: readonly string[];
@@ -13,7 +16,9 @@ export function cgroupLayout(mounts: string): CgroupLayout | undefined {
   const entries = mounts.split('\n').map((line) => line.split(' '));
   const unified = entries.find(([, target, type]) => target === '/sys/fs/cgroup' && type === 'cgroup2');
   if (unified !== undefined) return { version: 2, hierarchies: ['/sys/fs/cgroup'] };
-  const hierarchies = entries.flatMap(([, target, type]) => (type === 'cgroup' && target ? [target] : []));
+  const hierarchies = entries.flatMap(([, target, type]) =>
+    (type === 'cgroup' || type === 'cgroup2') && target ? [target] : [],
+  );
   return hierarchies.length === 0 ? undefined : { version: 1, hierarchies: [...new Set(hierarchies)] };
 }
 

@@ -14,6 +14,8 @@ export interface Program {
   readonly package: string;
   /** Set by the linker, because the sources do not know their version. */
   readonly versionFlags?: string;
+  /** Whether only nodes need it, which only Linux can have. */
+  readonly nodesOnly?: boolean;
   /** How long a build takes on 2 cores when Go has none of it in its cache, in seconds; measured once. */
   readonly coldSeconds: number;
 }
@@ -26,18 +28,25 @@ const VERSION_FLAGS = Object.entries({
   .map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`)
   .join(' ');
 
-function kubernetes(name: string, coldSeconds: number): Program {
+function kubernetes(name: string, coldSeconds: number, nodesOnly = false): Program {
   return {
     name,
     module: 'kubernetes',
     package: `k8s.io/kubernetes/cmd/${name}`,
     versionFlags: VERSION_FLAGS,
     coldSeconds,
+    nodesOnly,
   };
 }
 
 function containerd(name: string, coldSeconds: number): Program {
-  return { name, module: 'containerd', package: `github.com/containerd/containerd/v2/cmd/${name}`, coldSeconds };
+  return {
+    name,
+    module: 'containerd',
+    package: `github.com/containerd/containerd/v2/cmd/${name}`,
+    coldSeconds,
+    nodesOnly: true,
+  };
 }
 
 /** All programs, in the order in which they are made: the first ones compile what the later ones share. */
@@ -45,15 +54,15 @@ export const PROGRAMS: readonly Program[] = [
   kubernetes('kube-apiserver', 240),
   kubernetes('kube-controller-manager', 45),
   kubernetes('kube-scheduler', 15),
-  kubernetes('kubelet', 25),
-  kubernetes('kube-proxy', 15),
+  kubernetes('kubelet', 25, true),
+  kubernetes('kube-proxy', 15, true),
   kubernetes('kubectl', 20),
   { name: 'etcd', module: 'kubernetes', package: 'go.etcd.io/etcd/server/v3', coldSeconds: 15 },
   containerd('containerd', 60),
   containerd('containerd-shim-runc-v2', 5),
   containerd('ctr', 5),
-  { name: 'coredns', module: 'coredns', package: 'github.com/coredns/coredns', coldSeconds: 110 },
-  { name: 'pause', module: 'pause', package: '.', coldSeconds: 1 },
+  { name: 'coredns', module: 'coredns', package: 'github.com/coredns/coredns', coldSeconds: 110, nodesOnly: true },
+  { name: 'pause', module: 'pause', package: '.', coldSeconds: 1, nodesOnly: true },
 ];
 
 /** The folder with the go.mod of a program. */

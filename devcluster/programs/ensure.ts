@@ -33,9 +33,10 @@ export async function ensurePrograms(onProgress: (line: string) => void, signal:
   return directory;
 }
 
-/** The programs that are not there yet. */
+/** The programs that are not there yet, of those that this kind of machine can use. */
 export function missingPrograms(directory = programsDirectory()): readonly Program[] {
-  return PROGRAMS.filter((program) => !existsSync(join(directory, program.name)));
+  const wanted = process.platform === 'linux' ? PROGRAMS : PROGRAMS.filter(({ nodesOnly }) => !nodesOnly);
+  return wanted.filter((program) => !existsSync(join(directory, program.name)));
 }
 
 async function build(
