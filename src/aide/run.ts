@@ -1,0 +1,181 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { constants as osConstants, setPriority } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { printable } from '../lib/text.ts';
+import { type Capture, captureEnd } from './capture.ts';
+import { type AideEnd, type ExitMeaning, explainExit } from './exit.ts';
+
+/** What AIDE is asked to do. */
+export type AideAction = 'check' | 'init' | 'update' | 'config-check';
+
+/** How to run AIDE. */
+export interface AideOptions {
+  /** The program and the words before its own arguments; `['aide']` in the image. */
+  readonly command?: readonly [string, ...string[]];
+  /** The configuration file. */
+  readonly configuration: string;
+  /** Configuration lines put before the file: here a `database_in=` wins over the file’s, because AIDE takes the first. */
+  readonly before?: readonly string[];
+  /** Configuration lines put after the file. */
+  readonly after?: readonly string[];
+  /** Hashing threads, at least 1; default: as the configuration says. */
+  readonly workers?: number;
+  /** Compare or update only entries whose path matches this regular expression. */
+  readonly limit?: string;
+  /** Ends AIDE: SIGTERM, then SIGKILL after `graceMs`. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds after which AIDE is ended; default: none. */
+  readonly timeoutMs?: number;
+  /** Milliseconds between SIGTERM and SIGKILL; default 2000. */
+  readonly graceMs?: number;
+  /** `low` (default): CPU niceness 19 and, where `ionice` is installed, the idle I/O class. */
+  readonly priority?: 'low' | 'normal';
+}
+
+/** What became of a run of AIDE. */
+export interface AideResult {
+  /** How it ended; absent when it could not be started. */
+  readonly end?: AideEnd;
+  readonly meaning: ExitMeaning;
+  /** `signal` or `timeout`: it was ended by us, whatever it then said. */
+  readonly stoppedBy?: 'signal' | 'timeout';
+  /** The end of standard error, at most 32 KiB, whole lines, each printable. */
+  readonly stderr: readonly string[];
+  /** Something of standard error, its beginning, was dropped. */
+  readonly stderrCut: boolean;
+  readonly durationMs: number;
+}
+
+const STDERR_LIMIT = 32 * 1024;
+const LINE_LIMIT = 2048;
+
+/**
+ * Runs AIDE to its end. Never throws and never rejects for what AIDE or the machine does: a program that is missing, a
+ * timeout or an abort are meanings of their own. Ends at most `graceMs` and a moment after the signal aborts.
+ */
+export async function runAide(action: AideAction, options: AideOptions): Promise<AideResult> {
+  const startedAt = performance.now();
+  const elapsed = () => Math.round(performance.now() - startedAt);
+  if (options.signal?.aborted) {
+    return { meaning: stopMeaning('signal'), stoppedBy: 'signal', stderr: [], stderrCut: false, durationMs: 0 };
+  }
+  const [program, ...args] = [
+    ...politeWords(options),
+    ...(options.command ?? ['aide']),
+    ...aideArguments(action, options),
+  ];
+  const child = spawn(program ?? 'aide', args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', TZ: 'UTC' },
+  });
+  if (options.priority !== 'normal') lowerPriority(child);
+  const stderr = captureEnd(child.stderr, STDERR_LIMIT);
+  using stop = stopOn(child, options);
+  const end = await endOf(child);
+  const output = { stderr: printableLines(stderr), stderrCut: stderr.cut(), durationMs: elapsed() };
+  if (end instanceof Error) return { meaning: startFailure(end), ...output };
+  const stoppedBy = stop.reason();
+  // An exit that came before our signal took effect still counts as what it is: a finished check is a finished check.
+  const finished = 'status' in end && end.status <= 7;
+  if (stoppedBy === undefined || finished) return { end, meaning: explainExit(end), ...output };
+  return { end, meaning: stopMeaning(stoppedBy), stoppedBy, ...output };
+}
+
+function aideArguments(action: AideAction, options: AideOptions): string[] {
+  const words = [`--${action}`, `--config=${options.configuration}`];
+  if (options.before?.length) words.push(`--before=${options.before.join('\n')}`);
+  if (options.after?.length) words.push(`--after=${options.after.join('\n')}`);
+  if (options.workers !== undefined) words.push(`--workers=${Math.max(1, Math.floor(options.workers))}`);
+  if (options.limit !== undefined) words.push(`--limit=${options.limit}`);
+  return words;
+}
+
+/** `ionice -t` goes on where the class may not be set. It replaces itself by AIDE, so the process id stays. */
+function politeWords(options: AideOptions): string[] {
+  if (options.priority === 'normal') return [];
+  const ionice = findProgram('ionice');
+  return ionice === undefined ? [] : [ionice, '-t', '-c', '3'];
+}
+
+function findProgram(name: string): string | undefined {
+  for (const directory of (process.env.PATH ?? '/usr/bin:/bin').split(delimiter)) {
+    const file = join(directory, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // Not here.
+    }
+  }
+  return undefined;
+}
+
+/** AIDE’s threads take over the priority of the one that starts them, and it is set before AIDE has read its configuration. */
+function lowerPriority(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    setPriority(child.pid, osConstants.priority.PRIORITY_LOW);
+  } catch {
+    // It has ended already, or the sandbox forbids it: a scan at normal priority is better than none.
+  }
+}
+
+function endOf(child: ChildProcess): Promise<AideEnd | Error> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => {
+      if (child.pid === undefined) resolve(error);
+    });
+    child.once('close', (status, signal) => resolve(signal === null ? { status: status ?? 255 } : { signal }));
+  });
+}
+
+interface Stop extends Disposable {
+  reason(): 'signal' | 'timeout' | undefined;
+}
+
+/** Ends the child when the signal aborts or the time is up: SIGTERM, and SIGKILL where that is not enough. */
+function stopOn(child: ChildProcess, options: AideOptions): Stop {
+  let reason: 'signal' | 'timeout' | undefined;
+  const timers: NodeJS.Timeout[] = [];
+  const stop = (why: 'signal' | 'timeout') => {
+    if (reason !== undefined) return;
+    reason = why;
+    child.kill('SIGTERM');
+    timers.push(setTimeout(() => child.kill('SIGKILL'), options.graceMs ?? 2000));
+  };
+  const onAbort = () => stop('signal');
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  if (options.timeoutMs !== undefined) timers.push(setTimeout(() => stop('timeout'), options.timeoutMs));
+  return {
+    reason: () => reason,
+    [Symbol.dispose]: () => {
+      options.signal?.removeEventListener('abort', onAbort);
+      for (const timer of timers) clearTimeout(timer);
+    },
+  };
+}
+
+const NO_FLAGS = { added: false, removed: false, changed: false };
+
+function stopMeaning(reason: 'signal' | 'timeout'): ExitMeaning {
+  if (reason === 'signal') return explainExit({ signal: 'SIGTERM' });
+  const sentence =
+    'AIDE took longer than it is allowed to and was ended. Watch fewer files, or give the daemon more CPU';
+  return { verdict: 'Errored', code: 'AIDE_TIMEOUT', sentence, flags: NO_FLAGS };
+}
+
+function startFailure(error: Error): ExitMeaning {
+  const code = 'code' in error ? String(error.code) : error.message;
+  const why = code === 'ENOENT' ? 'the program is not installed' : code;
+  const sentence = `AIDE could not be started: ${why}. Use the image as released`;
+  return { verdict: 'Errored', code: 'AIDE_NOT_STARTED', sentence, flags: NO_FLAGS };
+}
+
+function printableLines(capture: Capture): string[] {
+  return capture
+    .text()
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => printable(line, LINE_LIMIT));
+}
