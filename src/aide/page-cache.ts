@@ -1,0 +1,81 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** What giving back the page cache came to. */
+export type PageCacheResult =
+  | {
+      readonly done: true;
+      readonly by: 'memory.reclaim' | 'memory.force_empty';
+      /** Bytes of file cache charged to this cgroup, before and after. */
+      readonly before: number;
+      readonly after: number;
+    }
+  | { readonly done: false; readonly reason: string };
+
+/** Less than this is not worth a reclaim. */
+const WORTHWHILE = 4 * 1024 * 1024;
+
+/**
+ * Gives back the page cache that a scan has read and that the kernel charges to this container, so that the container’s
+ * memory is what it really uses: cgroup v2 `memory.reclaim` (Linux 5.19), cgroup v1 `memory.force_empty`. Needs a writable
+ * cgroup file system, which a privileged container has. Never throws: a scan is as good without it.
+ */
+export async function giveBackPageCache(root = '/sys/fs/cgroup'): Promise<PageCacheResult> {
+  try {
+    const membership = await readFile('/proc/self/cgroup', 'utf8');
+    const unified = /^0::(\/.*)$/m.exec(membership)?.[1];
+    const legacy = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m.exec(membership)?.[1];
+    if (legacy !== undefined) return await reclaimLegacy(join(root, 'memory', legacy), join(root, 'memory'));
+    if (unified !== undefined) return await reclaimUnified(join(root, unified));
+    return { done: false, reason: 'this process is in no memory cgroup' };
+  } catch (error) {
+    return { done: false, reason: reasonOf(error) };
+  }
+}
+
+async function reclaimUnified(directory: string): Promise<PageCacheResult> {
+  const before = await fileCache(directory);
+  if (before < WORTHWHILE) return { done: true, by: 'memory.reclaim', before, after: before };
+  // EAGAIN: less than asked for could be reclaimed, which is as good as it gets.
+  await writeFile(join(directory, 'memory.reclaim'), String(before)).catch(unless('EAGAIN'));
+  return { done: true, by: 'memory.reclaim', before, after: await fileCache(directory) };
+}
+
+async function reclaimLegacy(directory: string, mount: string): Promise<PageCacheResult> {
+  // In a container without a cgroup namespace the mount itself is the container’s cgroup.
+  const own = await readFile(join(directory, 'memory.stat')).then(
+    () => directory,
+    () => mount,
+  );
+  const before = await fileCache(own);
+  await writeFile(join(own, 'memory.force_empty'), '0').catch(unless('EBUSY'));
+  return { done: true, by: 'memory.force_empty', before, after: await fileCache(own) };
+}
+
+/** Bytes of page cache of a cgroup, from its `memory.stat`: clean files, active or not. */
+async function fileCache(directory: string): Promise<number> {
+  const text = await readFile(join(directory, 'memory.stat'), 'utf8');
+  let bytes = 0;
+  for (const [, value] of text.matchAll(/^(?:total_)?(?:in)?active_file (\d+)$/gm)) bytes += Number(value);
+  return bytes;
+}
+
+function unless(code: string): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof Error && 'code' in error && error.code === code)) throw error;
+  };
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  switch (code) {
+    case 'EROFS':
+    case 'EACCES':
+    case 'EPERM':
+      return 'the cgroup file system may not be written to';
+    case 'ENOENT':
+      return 'the kernel has no way to reclaim a cgroup’s memory';
+    default:
+      return code;
+  }
+}
