@@ -62,9 +62,7 @@ export function createRecorder(client: Client, options: RecorderOptions): EventR
       }
       if (pending.size >= MAX_PENDING) dropOldest();
       pending.set(key, { event, count: 1 });
-      writer ??= writeAll().finally(() => {
-        writer = undefined;
-      });
+      writer ??= writeAll();
     } catch (error) {
       onError?.(error);
     }
@@ -83,7 +81,10 @@ export function createRecorder(client: Client, options: RecorderOptions): EventR
     let failures = 0;
     while (!stopping.signal.aborted) {
       const [first] = pending;
-      if (!first) return;
+      if (!first) {
+        writer = undefined; // here, where nothing can be recorded in between
+        return;
+      }
       const [key, { event, count }] = first;
       try {
         await write(key, event, count);

@@ -2,7 +2,7 @@ import type { Lease, LeaseSpec } from 'kubernetes-types/coordination/v1.d.ts';
 import { FioError } from '../lib/errors.ts';
 import { sleep } from '../lib/signal.ts';
 import type { Client } from './client.ts';
-import { isAlreadyExists, isConflict } from './errors.ts';
+import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { leases } from './resources.ts';
 
 export interface LeaderOptions {
@@ -90,7 +90,7 @@ class Contender {
   /** False: the signal aborted first. */
   async acquire(signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted) {
-      if (await this.#attempt(this.#renewMs)) return true;
+      if (await this.#attempt(this.#renewMs, signal)) return true;
       await sleep(this.#retryMs * (1 + Math.random()), signal); // spread, so that contenders do not collide each time
     }
     return false;
@@ -121,21 +121,31 @@ class Contender {
   }
 
   /** One try to take or renew the lease. False: it did not work, for whatever reason. */
-  async #attempt(timeoutMs: number): Promise<boolean> {
+  async #attempt(timeoutMs: number, stop?: AbortSignal): Promise<boolean> {
     try {
       // The time before the write counts, as others count from when they see it, which is later.
       const startedAt = performance.now();
-      if (!(await this.#write(AbortSignal.timeout(timeoutMs)))) return false;
+      const timeout = AbortSignal.timeout(timeoutMs);
+      if (!(await this.#write(stop ? AbortSignal.any([stop, timeout]) : timeout))) return false;
       this.#renewedAt = startedAt;
       return true;
     } catch (error) {
-      if (!isConflict(error) && !isAlreadyExists(error)) this.#options.onError?.(error);
+      if (!isConflict(error) && !isAlreadyExists(error) && !stop?.aborted) this.#options.onError?.(error);
       return false; // a conflict: another one was faster, and the next try sees who
     }
   }
 
   async #write(signal: AbortSignal): Promise<boolean> {
     const { identity, namespace, name } = this.#options;
+    const ours = this.#seen?.lease;
+    if (ours?.spec?.holderIdentity === identity) {
+      try {
+        this.#see(await this.#client.replace(leases, { ...ours, spec: this.#spec(ours.spec) }, { signal }));
+        return true;
+      } catch (error) {
+        if (!isConflict(error) && !isNotFound(error)) throw error; // otherwise: look who wrote or deleted it
+      }
+    }
     const found = await this.#client.find(leases, { namespace, name }, { signal });
     if (!found) {
       const made: Lease = { metadata: { namespace, name }, spec: this.#spec(undefined) };
