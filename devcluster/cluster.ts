@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FioError } from '../src/lib/errors.ts';
@@ -12,7 +13,15 @@ import { findFreePorts } from './lib/ports.ts';
 import { claimNetwork, hostAddress } from './network.ts';
 import { clusterDirectory } from './paths.ts';
 import { ensurePrograms } from './programs/ensure.ts';
-import { type ClusterState, isRunning, listClusters, readState, updateState, writeState } from './state.ts';
+import {
+  type ClusterState,
+  type ExtraArguments,
+  isRunning,
+  listClusters,
+  readState,
+  updateState,
+  writeState,
+} from './state.ts';
 
 export type { Cluster } from './handle.ts';
 export type { ClusterNode, NodeOptions, Taint } from './node/node.ts';
@@ -27,10 +36,13 @@ export interface StartOptions {
   /** The folder for its state; one named like the cluster, under the user's state directory, unless told. */
   readonly directory?: string;
   /**
-   * Whether the cluster has no purpose without this process: if this process dies without stopping it, the next start
-   * of any cluster on this machine cleans it up. Otherwise it runs on until it is stopped.
+   * Whether the cluster has no purpose without this process: if this process ends without stopping it, by Ctrl-C, a
+   * crash or KILL, it is cleaned up. Otherwise it runs on until it is stopped.
    */
   readonly ephemeral?: boolean;
+  /** Further arguments of programs, e.g. feature gates of `kube-apiserver`. */
+  readonly extraArguments?: ExtraArguments;
+  /** Told what is being done, line by line. */
   readonly onProgress?: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -52,7 +64,8 @@ export async function startCluster(options: StartOptions = {}): Promise<Cluster>
   using _lock = await takeLock(`${directory}.lock`, signal);
   await makeRoom(name, directory, onProgress);
   try {
-    await prepare(name, directory, programs, onProgress, signal);
+    await prepare(directory, { name, programs, extraArguments: options.extraArguments ?? {} }, onProgress, signal);
+    if (options.ephemeral) startGuardian(directory);
     const cluster = openCluster(directory, onProgress, signal);
     for (const program of CONTROL_PLANE) {
       onProgress(`Starting ${program}`);
@@ -122,9 +135,8 @@ function isAbandoned(directory: string): boolean {
 }
 
 async function prepare(
-  name: string,
   directory: string,
-  programs: string,
+  wanted: Pick<ClusterState, 'name' | 'programs' | 'extraArguments'>,
   onProgress: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -135,23 +147,28 @@ async function prepare(
   const withNetwork = process.platform === 'linux' && process.getuid?.() === 0;
   if (withNetwork) await ensureHostPrograms(NETWORK_NEEDS, onProgress, signal);
   const octet = withNetwork ? await claimNetwork(directory, signal) : undefined;
-  const [client = 0, peer = 0, secure = 0] = await findFreePorts(3);
+  const [client = 0, peer = 0, secure = 0, schedulerPort = 0] = await findFreePorts(4);
   const state: ClusterState = {
     version: 1,
-    name,
+    ...wanted,
     phase: 'starting',
     owner,
     octet,
     // On its own address the API server can always have its usual port.
     server: octet === undefined ? `https://127.0.0.1:${secure}` : `https://${hostAddress(octet)}:6443`,
     etcdPorts: { client, peer },
-    programs,
+    schedulerPort,
     processes: {},
     nodes: {},
   };
   writeState(directory, state);
   await writeCredentials(directory, state);
   if (octet !== undefined) writeFileSync(join(directory, 'Corefile'), renderCorefile(octet));
+}
+
+function startGuardian(directory: string): void {
+  const program = join(import.meta.dirname, 'guardian.ts');
+  spawn(process.execPath, [program, directory], { detached: true, stdio: 'ignore', cwd: '/' }).unref();
 }
 
 // etcd stops taking writes on a full disk in ways that are hard to read; better not to start.

@@ -17,7 +17,7 @@ export function controlPlaneSpec(
   state: ClusterState,
   connection: ApiConnection,
 ): ProgramSpec {
-  const args = argumentsOf(program, directory, state);
+  const args = [...argumentsOf(program, directory, state), ...(state.extraArguments?.[program] ?? [])];
   return {
     name: program,
     argv: [join(state.programs, program), ...args],
@@ -57,7 +57,14 @@ function argumentsOf(program: ControlPlaneProgram, directory: string, state: Clu
         '--node-monitor-grace-period=20s',
       ];
     case 'kube-scheduler':
-      return ['--kubeconfig=scheduler.kubeconfig', '--secure-port=0', '--leader-elect=false'];
+      return [
+        '--kubeconfig=scheduler.kubeconfig',
+        '--leader-elect=false',
+        '--bind-address=127.0.0.1',
+        `--secure-port=${state.schedulerPort}`,
+        '--tls-cert-file=pki/apiserver.crt',
+        '--tls-private-key-file=pki/apiserver.key',
+      ];
     case 'coredns':
       return ['-conf', 'Corefile'];
   }
@@ -133,8 +140,10 @@ async function isReady(
         (await callApi(connection, 'GET', '/api/v1/namespaces/default/serviceaccounts/default', { signal })).status ===
         200
       );
-    case 'kube-scheduler':
-      return true;
+    case 'kube-scheduler': {
+      const scheduler = { ...connection, server: `https://127.0.0.1:${state.schedulerPort}` };
+      return (await callApi(scheduler, 'GET', '/readyz', { signal })).status === 200;
+    }
     case 'coredns':
       return await answersNames(hostAddress(state.octet ?? 0), signal);
   }

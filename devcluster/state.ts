@@ -16,11 +16,16 @@ export interface ClusterState {
   /** The API server's URL. */
   readonly server: string;
   readonly etcdPorts: { readonly client: number; readonly peer: number };
+  readonly schedulerPort: number;
   /** The directory of the programs it runs. */
   readonly programs: string;
+  readonly extraArguments?: ExtraArguments;
   readonly processes: Readonly<Record<string, ProcessIdentity>>;
   readonly nodes: Readonly<Record<string, NodeState>>;
 }
+
+/** Further arguments of a control plane's programs, by program. */
+export type ExtraArguments = Readonly<Record<string, readonly string[]>>;
 
 /** What is known of a node. */
 export interface NodeState {

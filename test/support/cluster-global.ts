@@ -6,8 +6,10 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The administrator's kubeconfig of the shared cluster. */
     kubeconfig: string;
-    /** The folder of the shared cluster, for `attachCluster`; empty where it could not have nodes. */
+    /** The folder of the shared cluster, for `attachCluster`; in the project `e2e` empty where there are no nodes. */
     cluster: string;
+    /** The reference of the product's image that is loaded on the shared nodes; empty unless it was built. */
+    image: string;
   }
 }
 

@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { TestProject } from 'vitest/node';
+import { attachCluster, type Cluster } from '../../devcluster/cluster.ts';
+import { startShared } from './cluster-global.ts';
+import { canHaveNodes } from './nodes.ts';
+
+/** The nodes that the tests share: `e2e` tests may add more, and leave these as they found them. */
+const NODES = [{ name: 'control-plane', controlPlane: true }, { name: 'worker-1' }, { name: 'worker-2' }] as const;
+
+/**
+ * The cluster with one control plane node and two workers that all tests of the project `e2e` share, the product's image
+ * loaded on each. `FIO_TEST_CLUSTER_NODES=<name>` uses one that runs already and leaves it running.
+ */
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  if (!canHaveNodes()) {
+    console.log('The tests on real nodes are skipped: they need Linux and root.');
+    for (const key of ['kubeconfig', 'cluster', 'image'] as const) project.provide(key, '');
+    return undefined;
+  }
+  const shared = process.env.FIO_TEST_CLUSTER_NODES;
+  const cluster = shared ? await attachCluster(shared) : await startShared(`e2e-${process.pid}`);
+  try {
+    if (!shared) await Promise.all(NODES.map((node) => cluster.addNode(node)));
+    project.provide('image', await loadProduct(cluster));
+  } catch (error) {
+    if (!shared) await cluster.stop();
+    throw error;
+  }
+  project.provide('kubeconfig', cluster.kubeconfigPath);
+  project.provide('cluster', cluster.directory);
+  return async () => {
+    if (!shared) await cluster.stop();
+  };
+}
+
+interface ImageBuilder {
+  buildImage(options: { onProgress: (line: string) => void }): Promise<{ archive: string; reference: string }>;
+}
+
+async function loadProduct(cluster: Cluster): Promise<string> {
+  const builder = new URL('../../image/build.ts', import.meta.url);
+  if (!existsSync(fileURLToPath(builder))) return '';
+  const { buildImage } = (await import(builder.href)) as ImageBuilder;
+  const image = await buildImage({ onProgress: (line) => console.log(`image: ${line}`) });
+  await cluster.loadImage(image.archive);
+  return image.reference;
+}
