@@ -1,0 +1,43 @@
+import { parseArgs } from 'node:util';
+import { type DaemonOptions, runDaemon } from '../daemon/daemon.ts';
+import { explain, FioError } from '../lib/errors.ts';
+
+const USAGE =
+  'Usage: daemon --integrity NAME --namespace NAMESPACE [--node NODE] [--status-object NAME] [--host-root PATH] [--aide PROGRAM]';
+
+/** How the daemon is started on a node: by the arguments of its pod and the environment variable NODE_NAME. */
+function readOptions(args: string[], env: NodeJS.ProcessEnv): DaemonOptions {
+  const text = { type: 'string' } as const;
+  const options = {
+    integrity: text,
+    namespace: text,
+    node: text,
+    'status-object': text,
+    'host-root': text,
+    aide: text,
+  };
+  const { values } = parseArgs({ args, options });
+  const { integrity, namespace, node = env.NODE_NAME } = values;
+  if (!integrity || !namespace || !node) {
+    throw new FioError('DAEMON_USAGE', `The daemon needs --integrity, --namespace and --node or NODE_NAME. ${USAGE}`);
+  }
+  return {
+    integrity,
+    namespace,
+    node,
+    ...(values['status-object'] && { statusObject: values['status-object'] }),
+    ...(values['host-root'] && { hostRoot: values['host-root'] }),
+    ...(values.aide && { aide: [values.aide] }),
+  };
+}
+
+const ended = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ended.abort());
+
+try {
+  const args = process.argv.slice(2);
+  await runDaemon(readOptions(args[0] === 'daemon' ? args.slice(1) : args, process.env), ended.signal);
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,142 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { runAide } from '../aide/run.ts';
+import type { BaselineOrder, BaselineReceipt } from '../api/outcome.ts';
+import { explain } from '../lib/errors.ts';
+import { replaceDatabase } from './backups.ts';
+import { syncFile } from './files.ts';
+import { readBootId, readReceipt, writeReceipt } from './receipt.ts';
+import type { BaselineResult } from './state.ts';
+import { brokenFacts, erroredFacts, fixedLines, type Workbench } from './workbench.ts';
+
+export interface BaselineTask {
+  order: BaselineOrder;
+  configurationDigest: string;
+  maxBackups: number;
+}
+
+/**
+ * Carries out an order for a baseline. In this order:
+ * - an earlier process did it already, and ended before the API server knew: its receipt again;
+ * - the order is `Initial` and a whole database lies there: it is adopted;
+ * - else AIDE makes one; what lay there before becomes a backup.
+ * Until the new database is whole and moved in, the old one stays in place. Never throws.
+ */
+export async function carryOutBaseline(
+  bench: Workbench,
+  task: BaselineTask,
+  signal: AbortSignal,
+): Promise<BaselineResult> {
+  const startedAt = new Date();
+  try {
+    await mkdir(bench.paths.directory, { recursive: true });
+    const receipt = (await findReceipt(bench, task, signal)) ?? (await adopt(bench, task, signal));
+    if (receipt !== undefined) return { kind: 'made', receipt };
+    return await makeBaseline(bench, task, startedAt, signal);
+  } catch (error) {
+    await removeUnfinished(bench);
+    if (signal.aborted) return { kind: 'stopped' };
+    const sentence = `The database could not be initialised: ${explain(error)}`;
+    return { kind: 'failed', facts: brokenFacts('BASELINE_IMPOSSIBLE', sentence, startedAt) };
+  }
+}
+
+async function makeBaseline(
+  bench: Workbench,
+  { order, configurationDigest, maxBackups }: BaselineTask,
+  startedAt: Date,
+  signal: AbortSignal,
+): Promise<BaselineResult> {
+  const { paths, log } = bench;
+  log.info(order.reason === 'Initial' ? 'initializing AIDE db' : 'force-initializing AIDE db');
+  await removeUnfinished(bench);
+  const result = await runAide('init', {
+    command: bench.aide,
+    configuration: bench.configuration,
+    before: fixedLines(bench),
+    workers: availableParallelism(),
+    timeoutMs: bench.timeoutMs,
+    signal,
+  });
+  for (const line of result.stderr) log.debug(line);
+  if (result.stoppedBy === 'signal') {
+    await removeUnfinished(bench);
+    return { kind: 'stopped' };
+  }
+  if (result.meaning.verdict !== 'Succeeded') {
+    await removeUnfinished(bench);
+    return { kind: 'failed', facts: erroredFacts(result, 'The database could not be initialised. ', startedAt) };
+  }
+  const reading = await readDatabase(paths.newDatabase, signal);
+  if (!reading.ok) {
+    await removeUnfinished(bench);
+    const sentence = `The database could not be initialised: AIDE’s new one is not whole. ${reading.sentence}.`;
+    return { kind: 'failed', facts: brokenFacts(reading.code, sentence, startedAt) };
+  }
+  await syncFile(paths.newDatabase);
+  const receipt: BaselineReceipt = {
+    orderId: order.id,
+    digest: reading.facts.digest,
+    entries: reading.facts.entries,
+    configurationDigest,
+    aideVersion: reading.facts.aideVersion ?? 'unknown',
+    bootId: await readBootId(),
+    reason: order.reason,
+    createdAt: new Date().toISOString(),
+  };
+  // From here on an end is no way back: a receipt without its database counts for nothing, and is written over.
+  await writeReceipt(paths.receipt, receipt);
+  await replaceDatabase(paths, maxBackups, new Date());
+  await rm(paths.newLog, { force: true });
+  log.info('initialization finished');
+  return { kind: 'made', receipt };
+}
+
+/** The receipt of an earlier process for this very order, if the database that it names lies there. */
+async function findReceipt({ paths, log }: Workbench, task: BaselineTask, signal: AbortSignal) {
+  const receipt = await readReceipt(paths.receipt);
+  if (receipt?.orderId !== task.order.id || receipt.configurationDigest !== task.configurationDigest) return undefined;
+  const reading = await readDatabase(paths.database, signal);
+  if (!reading.ok || reading.facts.digest !== receipt.digest) return undefined;
+  log.info('the ordered AIDE db lies on the node already');
+  return { ...receipt, reason: task.order.reason, entries: reading.facts.entries };
+}
+
+/** The receipt of a whole database that an earlier operator or daemon left on the node. */
+async function adopt(
+  { paths, log }: Workbench,
+  { order, configurationDigest }: BaselineTask,
+  signal: AbortSignal,
+): Promise<BaselineReceipt | undefined> {
+  if (order.reason !== 'Initial') return undefined;
+  const reading = await readDatabase(paths.database, signal);
+  if (!reading.ok) {
+    if (reading.code !== 'DATABASE_MISSING') log.info(`the AIDE db on the node is not adopted: ${reading.sentence}`);
+    return undefined;
+  }
+  const receipt: BaselineReceipt = {
+    orderId: order.id,
+    digest: reading.facts.digest,
+    entries: reading.facts.entries,
+    configurationDigest,
+    aideVersion: reading.facts.aideVersion ?? 'unknown',
+    bootId: await readBootId(),
+    reason: order.reason,
+    adopted: true,
+    createdAt: new Date().toISOString(),
+  };
+  await writeReceipt(paths.receipt, receipt);
+  log.info('the AIDE db on the node is adopted');
+  return receipt;
+}
+
+/** Loads what reads databases only when one is read: it takes memory that most of a daemon's life does not need. */
+async function readDatabase(file: string, signal: AbortSignal) {
+  const database = await import('../aide/database.ts');
+  return await database.readDatabase(file, { signal });
+}
+
+/** Removes what an initialisation that did not end well has left. */
+export async function removeUnfinished({ paths }: Workbench): Promise<void> {
+  for (const path of [paths.newDatabase, paths.newLog, paths.newJson]) await rm(path, { force: true }).catch(() => {});
+}

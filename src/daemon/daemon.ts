@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { nodeStatusName } from '../api/names.ts';
+import { createClient } from '../kube/client.ts';
+import { type Connection, connectInCluster } from '../kube/connection.ts';
+import { explain } from '../lib/errors.ts';
+import { createEffects } from './effects.ts';
+import { createLog } from './log.ts';
+import { Mailbox } from './mailbox.ts';
+import { nodePaths } from './paths.ts';
+import { watchRecord } from './record.ts';
+import { recover } from './recovery.ts';
+import { initialState } from './state.ts';
+import { step } from './step.ts';
+import { lookForTriggers, TRIGGER_LOOK_MS } from './triggers.ts';
+
+export interface DaemonOptions {
+  /** Name of the FileIntegrity. */
+  integrity: string;
+  /** Namespace of the FileIntegrity and of everything that the daemon reads or writes in the API server. */
+  namespace: string;
+  /** The node that the daemon runs on. */
+  node: string;
+  /** The FileIntegrityNodeStatus with the orders; default: the one of this FileIntegrity and node. */
+  statusObject?: string;
+  /** Where the node's root is seen; default `/hostroot`. */
+  hostRoot?: string;
+  /** The words that start AIDE; default `aide`. */
+  aide?: readonly [string, ...string[]];
+  /** Default: the pod's service account. */
+  connection?: Connection;
+  /** Takes the log; default: standard output. */
+  write?: (line: string) => void;
+  /** When a scan or an initialisation counts as hanging, in milliseconds; default 12 h. */
+  timeoutMs?: number;
+}
+
+const HANGING_MS = 12 * 60 * 60 * 1000;
+
+/**
+ * Keeps the baseline of one node, scans, and tells the operator, until the signal aborts. A running AIDE is then ended
+ * and its unfinished files are removed, within 5 s. It waits through everything that the API server or the node may do.
+ *
+ * @throws FioError `KUBE_NOT_IN_CLUSTER` without a connection outside a pod.
+ */
+export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
+  const { integrity, namespace, node, hostRoot = '/hostroot' } = options;
+  const paths = nodePaths(hostRoot);
+  let state = initialState(node, randomBytes(6).toString('hex'));
+  const log = createLog(
+    options.write ?? ((line) => process.stdout.write(line)),
+    () => state.record?.orders?.settings.debug === true,
+  );
+  log.info('Starting the AIDE runner daemon');
+  await using client = createClient(options.connection ?? connectInCluster(), {
+    userAgent: 'file-integrity-daemon',
+    maxSockets: 1,
+  });
+  const scratch = await mkdtemp(join(tmpdir(), 'aide-'));
+  const bench = {
+    paths,
+    aide: options.aide ?? (['aide'] as const),
+    configuration: join(scratch, 'aide.conf'),
+    log,
+    timeoutMs: options.timeoutMs ?? HANGING_MS,
+  };
+  const mailbox = new Mailbox();
+  const ended = new AbortController();
+  const effects = createEffects({
+    bench,
+    sender: { client, namespace, integrity, node, folder: paths.outbox },
+    post: (event) => mailbox.post(event),
+    signal: ended.signal,
+  });
+  const stop = () => mailbox.post({ type: 'stop' });
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  const triggers = setInterval(async () => {
+    mailbox.post({ type: 'triggers', found: await lookForTriggers(paths.triggers) });
+  }, TRIGGER_LOOK_MS);
+  const watch = watchRecord(
+    client,
+    { namespace, name: options.statusObject ?? nodeStatusName(integrity, node) },
+    (record) => mailbox.post({ type: 'record', record }),
+    {
+      onError: (error) => log.info(`no contact with the API server: ${explain(error)}`),
+      signal: ended.signal,
+    },
+  );
+  try {
+    const recovered = await recover(bench, node);
+    effects.numberMessagesAfter(recovered.last);
+    mailbox.post({ type: 'recovered', messages: recovered.messages });
+    while (!state.exited) {
+      const event = await mailbox.next();
+      const next = step(state, event, { wall: Date.now(), mono: performance.now(), random: Math.random() });
+      state = next.state;
+      for (const effect of next.effects) effects.perform(effect);
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    clearInterval(triggers);
+    ended.abort();
+    await effects.settle();
+    await watch;
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,112 @@
+import type { Orders } from '../api/outcome.ts';
+import { pendingOrder, scanDueAt } from './due.ts';
+import { beginSending, nextToSend } from './outbox.ts';
+import type { Effect, Now, State, Step } from './state.ts';
+import { log, withId } from './telling.ts';
+
+/** What is to be done in this state: looked at afresh after each event. */
+export function decide(before: State, now: Now): Step {
+  if (before.stopping) return stop(before);
+  if (!before.recovered) return { state: before, effects: [] };
+  const state = { ...before };
+  const effects: Effect[] = [];
+  deliver(state, effects, now);
+  work(state, effects, now);
+  const at = nextWake(state, now);
+  if (at !== state.wakeAt) {
+    if (at === undefined) delete state.wakeAt;
+    else state.wakeAt = at;
+    effects.push({ type: 'timer', at });
+  }
+  return { state, effects };
+}
+
+function stop(state: State): Step {
+  const { activity } = state;
+  if (activity.kind === 'idle') return { state: { ...state, exited: true }, effects: [{ type: 'exit' }] };
+  if (activity.cancelled) return { state, effects: [] };
+  return { state: { ...state, activity: { ...activity, cancelled: true } }, effects: [{ type: 'cancel' }] };
+}
+
+/** Changes `state`, a copy of its own, and adds to `effects`. */
+function deliver(state: State, effects: Effect[], now: Now): void {
+  // Before the record is known a message could be one that was acknowledged already.
+  if (state.record?.orders === undefined) return;
+  const message = nextToSend(state.outbox, now.mono);
+  if (message !== undefined) {
+    state.outbox = beginSending(state.outbox, message);
+    effects.push({ type: 'send', message });
+  }
+  const { heartbeat } = state;
+  if (heartbeat !== undefined && state.beating === undefined && heartbeat.retryAt <= now.mono) {
+    state.beating = heartbeat.message.outcome.id;
+    effects.push({ type: 'beat', outcome: heartbeat.message.outcome });
+  }
+}
+
+/** Changes `state`, a copy of its own, and adds to `effects`. */
+function work(state: State, effects: Effect[], now: Now): void {
+  const orders = state.record?.orders;
+  if (orders === undefined || orders.hold !== undefined) {
+    wait(state, effects, orders);
+    return;
+  }
+  delete state.waiting;
+  if (state.activity.kind !== 'idle') return;
+  const { configuration, settings } = orders;
+  if (state.configuration.loaded !== configuration.digest) {
+    const { loading, failure } = state.configuration;
+    const retryAt = failure?.digest === configuration.digest ? failure.retryAt : now.mono;
+    if (loading !== undefined || retryAt > now.mono) return;
+    state.configuration = { ...state.configuration, loading: configuration.digest };
+    effects.push({ type: 'configure', configuration });
+    return;
+  }
+  const order = pendingOrder(state);
+  if (order !== undefined) {
+    if (baselineRetryAt(state, orders, now) > now.mono) return;
+    state.activity = { kind: 'baseline', order, configurationDigest: configuration.digest, cancelled: false };
+    effects.push({ type: 'baseline', order, configurationDigest: configuration.digest, settings });
+    return;
+  }
+  if (scanDueAt(state, now) > now.mono) return;
+  const given = withId(state);
+  state.serial = given.state.serial;
+  state.activity = { kind: 'scan', id: given.id, configurationDigest: configuration.digest, cancelled: false };
+  effects.push(log('running aide check'), { type: 'scan', id: given.id, settings });
+}
+
+/** Without orders, or while held: nothing is started, and what runs is stopped. */
+function wait(state: State, effects: Effect[], orders: Orders | undefined): void {
+  const { activity, record } = state;
+  if (record === undefined) return; // the API server has not answered yet
+  const why =
+    orders?.hold === undefined ? 'waiting for orders of the operator' : `held by the operator: ${orders.hold.message}`;
+  if (why !== state.waiting) effects.push(log(why));
+  state.waiting = why;
+  if (activity.kind === 'idle' || activity.cancelled) return;
+  state.activity = { ...activity, cancelled: true };
+  effects.push(log(`stopping the running ${activity.kind}`), { type: 'cancel' });
+}
+
+function baselineRetryAt(state: State, orders: Orders, now: Now): number {
+  const { baselineFailure: failure } = state;
+  const same = failure?.orderId === orders.baseline.id && failure.configurationDigest === orders.configuration.digest;
+  return same ? failure.retryAt : now.mono;
+}
+
+/** The next moment, on the monotonic clock, at which something is to be done though nothing happens. */
+function nextWake(state: State, now: Now): number | undefined {
+  const times: number[] = [];
+  const { outbox, heartbeat, configuration, activity } = state;
+  const orders = state.record?.orders;
+  if (orders === undefined) return undefined;
+  if (outbox.sending === undefined && outbox.queue.length > 0) times.push(outbox.retryAt ?? now.mono);
+  if (state.beating === undefined && heartbeat !== undefined) times.push(heartbeat.retryAt);
+  if (orders.hold === undefined && activity.kind === 'idle' && configuration.loading === undefined) {
+    if (configuration.loaded !== orders.configuration.digest) times.push(configuration.failure?.retryAt ?? now.mono);
+    else if (pendingOrder(state) !== undefined) times.push(baselineRetryAt(state, orders, now));
+    else times.push(scanDueAt(state, now));
+  }
+  return times.length === 0 ? undefined : Math.min(...times);
+}

@@ -1,0 +1,89 @@
+import { acknowledge, endSending, type Message, stripReport } from './outbox.ts';
+import { backoff, recheck } from './pace.ts';
+import type { Effect, Event, NodeRecord, Now, State, Step } from './state.ts';
+import { log, put, stamp, tell, withId } from './telling.ts';
+
+/** Messages that an earlier daemon left on the node come before this one's. */
+export function takeRecovered(state: State, messages: readonly Message[]): Step {
+  const outbox = { ...state.outbox, queue: [...messages, ...state.outbox.queue] };
+  return takeAcknowledged({ ...state, recovered: true, outbox });
+}
+
+/** What the API server says about this node has changed. */
+export function takeRecord(state: State, record: NodeRecord): Step {
+  const next: State = { ...state, record };
+  if (record.orders === undefined) {
+    // The node status is gone, and with it what it said: baseline and verdict must be told anew.
+    delete next.made;
+    delete next.acknowledged;
+  }
+  const wasHeld = state.record?.orders?.hold !== undefined;
+  if (wasHeld && record.orders?.hold === undefined) delete next.scannedAt; // released: a scan is due at once
+  return takeAcknowledged(next);
+}
+
+function takeAcknowledged(state: State): Step {
+  const id = state.record?.acknowledged;
+  if (id === undefined) return { state, effects: [] };
+  const { outbox, dropped, message } = acknowledge(state.outbox, id);
+  if (message === undefined) return { state, effects: [] };
+  const next: State = { ...state, outbox };
+  if (message.sameness !== undefined) next.acknowledged = message.sameness;
+  return { state: next, effects: [{ type: 'forget', ids: dropped }] };
+}
+
+/** An attempt to send a message ended. */
+export function takeSending(
+  state: State,
+  event: Extract<Event, { type: 'stored' | 'busy' | 'unsent' | 'refused' }>,
+  now: Now,
+): Step {
+  if (event.type === 'refused') {
+    const outbox = stripReport(state.outbox, event.id, event.message);
+    if (outbox !== undefined) {
+      return { state: { ...state, outbox }, effects: [log(`the result was refused: ${event.message}`)] };
+    }
+  }
+  const pause = event.type === 'stored' ? recheck : backoff;
+  const outbox = endSending(state.outbox, event.id, (attempts) => now.mono + pause(attempts, now.random));
+  const effects: Effect[] = [];
+  if (event.type === 'unsent' || event.type === 'refused') {
+    effects.push(log(`the result could not be sent and is kept: ${event.message}`));
+  }
+  return { state: { ...state, outbox }, effects };
+}
+
+/** An attempt to patch the lease ended. */
+export function takeHeartbeat(state: State, event: Extract<Event, { type: 'beaten' | 'unbeaten' }>, now: Now): Step {
+  const { beating: _, ...rest } = state;
+  const { heartbeat } = rest;
+  if (heartbeat?.message.outcome.id !== event.id) return { state: rest, effects: [] }; // a newer one took its place
+  const { heartbeat: __, ...done } = rest;
+  if (event.type === 'beaten') return { state: done, effects: [] };
+  const line = log(`the heartbeat could not be sent: ${event.message}`);
+  if (event.missing) {
+    const queued = put(done, heartbeat.message);
+    return { state: queued.state, effects: [line, ...queued.effects] };
+  }
+  const failures = heartbeat.failures + 1;
+  const retryAt = now.mono + backoff(failures, now.random);
+  return { state: { ...rest, heartbeat: { ...heartbeat, failures, retryAt } }, effects: [line] };
+}
+
+/** A trigger file is reported when it appears, and once while it stays because it cannot be removed. */
+export function takeTriggers(state: State, found: readonly { path: string; removed: boolean }[], now: Now): Step {
+  const triggers = found.filter(({ removed }) => !removed).map(({ path }) => path);
+  const effects: Effect[] = [];
+  let next: State = { ...state, triggers };
+  for (const { path, removed } of found) {
+    if (state.triggers.includes(path)) continue;
+    const message = `The trigger file ${path} was found on the node. The operator ordered no re-initialisation, so none was done. The file ${removed ? 'was removed.' : 'could not be removed.'}`;
+    const given = withId(next);
+    const told = tell(given.state, {
+      outcome: { kind: 'notice', id: given.id, node: state.node, notice: 'UnorderedReinit', at: stamp(now), message },
+    });
+    next = told.state;
+    effects.push(log(message), ...told.effects);
+  }
+  return { state: next, effects };
+}

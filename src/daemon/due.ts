@@ -1,0 +1,25 @@
+import type { BaselineOrder } from '../api/outcome.ts';
+import type { Now, State } from './state.ts';
+
+/** Seconds between scans when no orders say otherwise. */
+const DEFAULT_GRACE_PERIOD = 900;
+
+/** Milliseconds between the end of a scan and the start of the next. */
+export function gracePeriodMs(state: State): number {
+  return Math.max(10, state.record?.orders?.settings.gracePeriod ?? DEFAULT_GRACE_PERIOD) * 1000;
+}
+
+/** When the next scan is due, on the monotonic clock. */
+export function scanDueAt(state: State, now: Now): number {
+  return state.scannedAt === undefined ? now.mono : state.scannedAt + gracePeriodMs(state);
+}
+
+/** The order that is still to be carried out, if there is one. The API server's record counts, not the node's. */
+export function pendingOrder(state: State): BaselineOrder | undefined {
+  const order = state.record?.orders?.baseline;
+  if (order === undefined || order.id === state.record?.baselineOrderId || order.id === state.made) return undefined;
+  const answered = state.outbox.queue.some(
+    ({ outcome }) => outcome.kind === 'baseline' && outcome.receipt.orderId === order.id,
+  );
+  return answered ? undefined : order;
+}

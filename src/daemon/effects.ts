@@ -1,0 +1,134 @@
+import { explain } from '../lib/errors.ts';
+import { carryOutBaseline } from './baseline.ts';
+import { loadConfiguration } from './configuration.ts';
+import { beat } from './heartbeat.ts';
+import { scan } from './scan.ts';
+import { type Sender, sendMessage } from './send.ts';
+import { forgetMessages, keepMessage } from './spool.ts';
+import type { Effect, Event } from './state.ts';
+import type { Workbench } from './workbench.ts';
+
+export interface EffectsOptions {
+  bench: Workbench;
+  sender: Sender;
+  post: (event: Event) => void;
+  /** Ends what still runs when the daemon ends. */
+  signal: AbortSignal;
+}
+
+export interface Effects {
+  perform(effect: Effect): void;
+  /** Numbers of kept messages go on after this one. */
+  numberMessagesAfter(last: number): void;
+  /** Waits until everything has ended. */
+  settle(): Promise<void>;
+}
+
+/** Longest time that setTimeout takes. */
+const TIMER_LIMIT = 2 ** 31 - 1;
+
+/** Carries out the effects of a step. Each that takes time ends in one event; none throws. */
+export function createEffects({ bench, sender, post, signal }: EffectsOptions): Effects {
+  const { log, paths } = bench;
+  const running = new Set<Promise<void>>();
+  let timer: NodeJS.Timeout | undefined;
+  let task = new AbortController();
+  let number = 0;
+  // The outbox folder is written in the order of the effects.
+  let disk: Promise<void> = Promise.resolve();
+
+  const start = (work: () => Promise<Event | undefined>) => {
+    const done = work().then(
+      (event) => {
+        running.delete(done);
+        if (event !== undefined) post(event);
+      },
+      (error: unknown) => {
+        running.delete(done);
+        log.info(`the daemon made a mistake: ${explain(error)}`);
+      },
+    );
+    running.add(done);
+  };
+  const write = (work: () => Promise<void>) => {
+    disk = disk.then(work).catch((error: unknown) => log.info(`the outbox could not be written: ${explain(error)}`));
+  };
+  const newTask = () => {
+    task = new AbortController();
+    return AbortSignal.any([task.signal, signal]);
+  };
+
+  const perform = (effect: Effect): void => {
+    switch (effect.type) {
+      case 'log':
+        log.info(effect.text);
+        break;
+      case 'timer':
+        clearTimeout(timer);
+        if (effect.at !== undefined) {
+          const delay = Math.min(TIMER_LIMIT, Math.max(0, effect.at - performance.now()));
+          timer = setTimeout(post, delay, { type: 'wake' });
+        }
+        break;
+      case 'configure': {
+        const { configuration } = effect;
+        const { client, namespace } = sender;
+        start(async () => {
+          const result = await loadConfiguration(client, namespace, configuration, bench.configuration, signal);
+          return { ...result, digest: configuration.digest };
+        });
+        break;
+      }
+      case 'scan': {
+        const ends = newTask();
+        start(async () => ({ type: 'scanned', result: await scan(bench, effect.id, ends) }));
+        break;
+      }
+      case 'baseline': {
+        const { order, configurationDigest, settings } = effect;
+        const ends = newTask();
+        start(async () => {
+          const wanted = { order, configurationDigest, maxBackups: settings.maxBackups };
+          return { type: 'baselined', result: await carryOutBaseline(bench, wanted, ends) };
+        });
+        break;
+      }
+      case 'cancel':
+        task.abort();
+        break;
+      case 'keep': {
+        number += 1;
+        const mine = number;
+        write(() => keepMessage(paths.outbox, effect.message, mine));
+        break;
+      }
+      case 'forget':
+        write(() => forgetMessages(paths.outbox, effect.ids));
+        break;
+      case 'send': {
+        const { message } = effect;
+        start(async () => ({ ...(await sendMessage(sender, message, signal)), id: message.outcome.id }));
+        break;
+      }
+      case 'beat': {
+        const { outcome } = effect;
+        start(async () => ({ ...(await beat(sender, outcome, new Date(), signal)), id: outcome.id }));
+        break;
+      }
+      case 'exit':
+        clearTimeout(timer);
+        break;
+    }
+  };
+
+  return {
+    perform,
+    numberMessagesAfter: (last) => {
+      number = last;
+    },
+    settle: async () => {
+      await Promise.all(running);
+      await disk;
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+import type { BaselineReceipt } from '../api/outcome.ts';
+import { readSmallFile, writeWhole } from './files.ts';
+
+/** A receipt has some 600 bytes. */
+const RECEIPT_BYTES = 16 * 1024;
+
+/** Puts a receipt beside the database, before that moves in: a crash in between then loses nothing. */
+export async function writeReceipt(path: string, receipt: BaselineReceipt): Promise<void> {
+  await writeWhole(path, `${JSON.stringify(receipt)}\n`);
+}
+
+/**
+ * The receipt beside the database, or undefined when there is none that can be read. Root on the node can write it, so it
+ * counts only for the order that the API server still wants carried out, and only with the database that it names.
+ */
+export async function readReceipt(path: string): Promise<BaselineReceipt | undefined> {
+  try {
+    const text = await readSmallFile(path, RECEIPT_BYTES);
+    const value = text === undefined ? undefined : (JSON.parse(text) as Partial<BaselineReceipt> | null);
+    const texts = [value?.orderId, value?.digest, value?.configurationDigest, value?.aideVersion, value?.createdAt];
+    return texts.every((text) => typeof text === 'string') && typeof value?.entries === 'number'
+      ? (value as BaselineReceipt)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Which boot of the node this is; the same in a container. */
+export async function readBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+}

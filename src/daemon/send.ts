@@ -1,0 +1,172 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import {
+  BASELINE_LABEL,
+  COMPRESSED_ANNOTATION,
+  FILES_ADDED_ANNOTATION,
+  FILES_CHANGED_ANNOTATION,
+  FILES_REMOVED_ANNOTATION,
+  INTEGRITY_LOG_KEY,
+  LOG_ERROR_ANNOTATION,
+  LOG_LABEL,
+  NODE_LABEL,
+  OUTCOME_ANNOTATION,
+  OWNER_LABEL,
+  PART_LABEL,
+  PARTS_ANNOTATION,
+  REPORT_JSON_KEY,
+} from '../api/keys.ts';
+import { labelValue, partName, resultName } from '../api/names.ts';
+import type { Outcome } from '../api/outcome.ts';
+import type { Client } from '../kube/client.ts';
+import { ApiError, isAlreadyExists } from '../kube/errors.ts';
+import { configMaps } from '../kube/resources.ts';
+import { explain } from '../lib/errors.ts';
+import type { Message, ReportFiles } from './outbox.ts';
+import { type Part, planParts } from './parts.ts';
+
+/** Whose results these are, and where they go. */
+export interface Sender {
+  client: Client;
+  namespace: string;
+  /** Name of the FileIntegrity. */
+  integrity: string;
+  node: string;
+  /** The outbox folder, where reports lie. */
+  folder: string;
+}
+
+export type SendResult =
+  | { type: 'stored' }
+  | { type: 'busy' }
+  | { type: 'unsent'; message: string }
+  | { type: 'refused'; message: string };
+
+/**
+ * Puts a message into the node's slot: the temporary config map. May be repeated: the slot is looked at first, and parts
+ * are written over. Large reports go in parts of 900 KiB, of which one is in memory at a time; the first, which makes the
+ * message visible, goes last. Never throws.
+ */
+export async function sendMessage(sender: Sender, message: Message, signal: AbortSignal): Promise<SendResult> {
+  try {
+    const taken = await slotHolder(sender, signal);
+    if (taken !== undefined) return { type: taken === message.outcome.id ? 'stored' : 'busy' };
+    const report = message.withoutReport === undefined ? message.report : undefined;
+    const parts = await partsOf(sender, report);
+    for (let number = 2; number <= parts.length; number += 1) {
+      await writePart(sender, await configMapOf(sender, message, parts, number), signal);
+    }
+    try {
+      await sender.client.create(configMaps, await configMapOf(sender, message, parts, 1), { signal });
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      return { type: (await slotHolder(sender, signal)) === message.outcome.id ? 'stored' : 'busy' };
+    }
+    return { type: 'stored' };
+  } catch (error) {
+    const never = error instanceof ApiError && [400, 413, 422].includes(error.status);
+    // A report that cannot be read any more would otherwise hold up all that comes after it.
+    const unreadable = error instanceof Error && 'syscall' in error && 'path' in error;
+    return { type: never || unreadable ? 'refused' : 'unsent', message: explain(error) };
+  }
+}
+
+/** Id of the message in the slot: undefined when the slot is free, empty when it holds something else. */
+async function slotHolder({ client, namespace, integrity, node }: Sender, signal: AbortSignal) {
+  const found = await client.find(configMaps, { namespace, name: resultName(integrity, node) }, { signal });
+  if (found === undefined) return undefined;
+  try {
+    const outcome = JSON.parse(found.metadata?.annotations?.[OUTCOME_ANNOTATION] ?? '') as Partial<Outcome> | null;
+    return outcome?.id ?? '';
+  } catch {
+    return ''; // an earlier operator's daemon left it; ours folds and deletes it
+  }
+}
+
+/** A part that is there already is an attempt of before, since the operator empties the slot in the opposite order. */
+async function writePart({ client }: Sender, part: ConfigMap, signal: AbortSignal): Promise<void> {
+  try {
+    await client.create(configMaps, part, { signal });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    await client.replace(configMaps, part, { signal });
+  }
+}
+
+async function partsOf({ folder }: Sender, report: ReportFiles | undefined): Promise<Part[]> {
+  if (report === undefined) return planParts(0, 0);
+  return planParts(await sizeOf(folder, report.log), await sizeOf(folder, report.json));
+}
+
+async function configMapOf(
+  { namespace, integrity, node, folder }: Sender,
+  { outcome, report, withoutReport }: Message,
+  parts: readonly Part[],
+  number: number,
+): Promise<ConfigMap> {
+  const part = parts[number - 1] ?? { log: [0, 0], json: [0, 0] };
+  const name = partName(resultName(integrity, node), number);
+  const owned = { [OWNER_LABEL]: labelValue(integrity), [NODE_LABEL]: labelValue(node) };
+  const compressed = withoutReport === undefined && report?.compressed === true;
+  const data: Record<string, string> = {};
+  if (withoutReport !== undefined) {
+    data[INTEGRITY_LOG_KEY] = `The report could not be sent: ${withoutReport}\n`;
+  } else if (report !== undefined) {
+    const encoding = compressed ? 'base64' : 'utf8';
+    if (part.log[1] > part.log[0]) data[INTEGRITY_LOG_KEY] = await readPiece(folder, report.log, part.log, encoding);
+    if (part.json[1] > part.json[0]) data[REPORT_JSON_KEY] = await readPiece(folder, report.json, part.json, encoding);
+  }
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name,
+      namespace,
+      labels: { ...owned, ...(number === 1 ? labelsOf(outcome) : { [PART_LABEL]: String(number) }) },
+      annotations: {
+        ...(compressed && { [COMPRESSED_ANNOTATION]: '' }),
+        ...(number === 1 && annotationsOf(outcome)),
+        ...(number === 1 && parts.length > 1 && { [PARTS_ANNOTATION]: String(parts.length) }),
+      },
+    },
+    data,
+  };
+}
+
+function labelsOf(outcome: Outcome): Record<string, string> {
+  return outcome.kind === 'baseline' ? { [LOG_LABEL]: '', [BASELINE_LABEL]: '' } : { [LOG_LABEL]: '' };
+}
+
+function annotationsOf(outcome: Outcome): Record<string, string> {
+  const annotations = { [OUTCOME_ANNOTATION]: JSON.stringify(outcome) };
+  if (outcome.kind !== 'scan') return annotations;
+  const { verdict, counts, errorMessage } = outcome;
+  return {
+    ...annotations,
+    ...(verdict === 'Errored' && { [LOG_ERROR_ANNOTATION]: errorMessage ?? 'The scan could not be done.' }),
+    ...(verdict === 'Failed' && {
+      [FILES_ADDED_ANNOTATION]: String(counts?.added ?? 0),
+      [FILES_CHANGED_ANNOTATION]: String(counts?.changed ?? 0),
+      [FILES_REMOVED_ANNOTATION]: String(counts?.removed ?? 0),
+    }),
+  };
+}
+
+async function sizeOf(folder: string, name: string | undefined): Promise<number> {
+  if (name === undefined) return 0;
+  await using file = await open(join(folder, name));
+  return (await file.stat()).size;
+}
+
+async function readPiece(
+  folder: string,
+  name: string | undefined,
+  [from, to]: readonly [number, number],
+  encoding: 'base64' | 'utf8',
+): Promise<string> {
+  await using file = await open(join(folder, name ?? ''));
+  const buffer = Buffer.allocUnsafe(to - from);
+  const { bytesRead } = await file.read(buffer, 0, to - from, from);
+  return buffer.subarray(0, bytesRead).toString(encoding);
+}

@@ -1,0 +1,153 @@
+import type { BaselineOrder, BaselineReceipt, Orders, Outcome, ScanOutcome } from '../api/outcome.ts';
+import { emptyOutbox, type Message, type Outbox, type ReportFiles } from './outbox.ts';
+
+/** When something happens. Intervals go by `mono`, so that a clock set back or forth changes none. */
+export interface Now {
+  /** Milliseconds since 1970, by the node's clock: for time stamps only. */
+  wall: number;
+  /** Milliseconds of a clock that only goes forward. */
+  mono: number;
+  /** In [0, 1): spreads the retries of many daemons. */
+  random: number;
+}
+
+/** What the API server says about this node: the part of its FileIntegrityNodeStatus that a daemon needs. */
+export interface NodeRecord {
+  orders?: Orders;
+  /** Order of the newest baseline whose receipt the operator has. */
+  baselineOrderId?: string;
+  /** Id of the message that the operator took in last. */
+  acknowledged?: string;
+}
+
+/** AIDE does one thing at a time on a node, and this is it. */
+export type Activity =
+  | { kind: 'idle' }
+  | { kind: 'scan'; id: string; configurationDigest: string; cancelled: boolean }
+  | { kind: 'baseline'; order: BaselineOrder; configurationDigest: string; cancelled: boolean };
+
+/** The effective configuration on this node: which text lies in the daemon's file, by its digest. */
+export interface Configuration {
+  /** Digest of the text that can be used now. */
+  loaded?: string;
+  /** Digest of the text that is being fetched. */
+  loading?: string;
+  failure?: { digest: string; count: number; retryAt: number };
+}
+
+/** A quiet scan's message on its way to the heartbeat lease; a newer one takes its place. */
+export interface Heartbeat {
+  message: Message;
+  failures: number;
+  retryAt: number;
+}
+
+export interface State {
+  readonly node: string;
+  /** Begins the ids of this process's messages. */
+  readonly run: string;
+  /** Messages made so far. */
+  serial: number;
+  /** What an earlier daemon left on the node has been looked at. */
+  recovered: boolean;
+  /** Undefined until the API server has answered; without `orders` while the object is not there. */
+  record?: NodeRecord;
+  configuration: Configuration;
+  activity: Activity;
+  /** Order that this process has carried out. */
+  made?: string;
+  baselineFailure?: { orderId: string; configurationDigest: string; count: number; retryAt: number };
+  /** When the last scan ended, on the monotonic clock; absent: a scan is due at once. */
+  scannedAt?: number;
+  outbox: Outbox;
+  heartbeat?: Heartbeat;
+  /** Id of the message that is being patched into the lease now. */
+  beating?: string;
+  /** What the operator took in last, but for ids and times; see `sameness`. */
+  acknowledged?: string;
+  /** Trigger files that lay on the node at the last look. */
+  triggers: readonly string[];
+  /** When the one timer rings. */
+  wakeAt?: number;
+  stopping: boolean;
+  exited: boolean;
+  /** The last line about waiting, so that each is logged once. */
+  waiting?: string;
+}
+
+/** What is known of a scan, or of what was to be one. */
+export type ScanFacts = Omit<ScanOutcome, 'kind' | 'id' | 'node' | 'configurationDigest'>;
+
+/** What a scan came to. `stopped`: it was ended before its time and says nothing. */
+export type ScanResult =
+  | { kind: 'stopped' }
+  | {
+      kind: 'ended';
+      facts: ScanFacts;
+      report?: ReportFiles;
+      /** Digest of the report but for its times: two reports with the same one say the same. */
+      fingerprint?: string;
+    };
+
+/** What an attempt at a baseline came to. */
+export type BaselineResult =
+  | { kind: 'stopped' }
+  | { kind: 'made'; receipt: BaselineReceipt }
+  | { kind: 'failed'; facts: ScanFacts & { verdict: 'Errored'; errorMessage: string } };
+
+export type Event =
+  | { type: 'recovered'; messages: readonly Message[] }
+  | { type: 'record'; record: NodeRecord }
+  | { type: 'configured'; digest: string }
+  /** `transient`: the API server did not answer; nothing is known about the configuration. */
+  | { type: 'unconfigured'; digest: string; code: string; message: string; transient: boolean }
+  | { type: 'scanned'; result: ScanResult }
+  | { type: 'baselined'; result: BaselineResult }
+  | { type: 'stored'; id: string }
+  /** The slot holds another message, which the operator has not taken in yet. */
+  | { type: 'busy'; id: string }
+  | { type: 'unsent'; id: string; message: string }
+  /** The API server will never take this message as it is. */
+  | { type: 'refused'; id: string; message: string }
+  | { type: 'beaten'; id: string }
+  /** `missing`: there is no lease to patch. */
+  | { type: 'unbeaten'; id: string; message: string; missing: boolean }
+  | { type: 'triggers'; found: readonly { path: string; removed: boolean }[] }
+  | { type: 'wake' }
+  | { type: 'stop' };
+
+export type Effect =
+  | { type: 'configure'; configuration: Orders['configuration'] }
+  | { type: 'scan'; id: string; settings: Orders['settings'] }
+  | { type: 'baseline'; order: BaselineOrder; configurationDigest: string; settings: Orders['settings'] }
+  | { type: 'cancel' }
+  | { type: 'keep'; message: Message }
+  | { type: 'forget'; ids: readonly string[] }
+  | { type: 'send'; message: Message }
+  | { type: 'beat'; outcome: Outcome }
+  /** Without `at`: no timer is needed. */
+  | { type: 'timer'; at: number | undefined }
+  | { type: 'log'; text: string }
+  | { type: 'exit' };
+
+/** A state, and what is to be done about it. */
+export interface Step {
+  state: State;
+  effects: Effect[];
+}
+
+/** A daemon that knows nothing yet. `run` must differ between processes. */
+export function initialState(node: string, run: string): State {
+  return {
+    node,
+    run,
+    serial: 0,
+    recovered: false,
+    configuration: {},
+    activity: { kind: 'idle' },
+    outbox: emptyOutbox,
+    triggers: [],
+    stopping: false,
+    exited: false,
+  };
+}

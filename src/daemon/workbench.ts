@@ -1,0 +1,68 @@
+import type { AideResult } from '../aide/run.ts';
+import { printable } from '../lib/text.ts';
+import type { Log } from './log.ts';
+import type { NodePaths } from './paths.ts';
+import type { ScanFacts } from './state.ts';
+
+/** What scans and baselines work with. */
+export interface Workbench {
+  readonly paths: NodePaths;
+  /** The words that start AIDE. */
+  readonly aide: readonly [string, ...string[]];
+  /** The effective configuration, fetched. */
+  readonly configuration: string;
+  readonly log: Log;
+  /** When a scan or an initialisation counts as hanging, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** Configuration lines that hold whatever the configuration says: AIDE takes the first of each. */
+export function fixedLines({ paths }: Workbench): string[] {
+  return [
+    `database_in=file:${paths.database}`,
+    `database_out=file:${paths.newDatabase}`,
+    'gzip_dbout=yes',
+    'report_format=plain',
+    `report_url=file:${paths.newLog}`,
+  ];
+}
+
+/** That AIDE could not do something, and why: its meaning, and what it said last. */
+export function erroredFacts(result: AideResult, what: string, startedAt: Date): ScanFacts & ErroredFacts {
+  const { meaning, end, stderr } = result;
+  const said = stderr.findLast((line) => line.includes('ERROR')) ?? stderr.at(-1);
+  const reason = said === undefined ? '' : ` (${said.trim()})`;
+  const facts: ScanFacts & ErroredFacts = {
+    verdict: 'Errored',
+    startedAt: startedAt.toISOString(),
+    finishedAt: new Date().toISOString(),
+    errorCode: meaning.code,
+    errorMessage: clip(`${what}${meaning.sentence}${reason}.`),
+  };
+  if (end !== undefined && 'status' in end) facts.exitStatus = end.status;
+  return facts;
+}
+
+/** The same for what went wrong in the daemon itself, such as a full disk. */
+export function brokenFacts(code: string, sentence: string, startedAt: Date): ScanFacts & ErroredFacts {
+  return {
+    verdict: 'Errored',
+    startedAt: startedAt.toISOString(),
+    finishedAt: new Date().toISOString(),
+    errorCode: code,
+    errorMessage: clip(printable(sentence, MESSAGE_LIMIT)),
+  };
+}
+
+export interface ErroredFacts {
+  verdict: 'Errored';
+  errorCode: string;
+  errorMessage: string;
+}
+
+/** Far below what the operator accepts, so that a heartbeat and an event can carry it. */
+const MESSAGE_LIMIT = 1024;
+
+function clip(text: string): string {
+  return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT - 1).toWellFormed()}…`;
+}
