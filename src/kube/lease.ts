@@ -125,7 +125,7 @@ class Contender {
     try {
       // The time before the write counts, as others count from when they see it, which is later.
       const startedAt = performance.now();
-      const timeout = AbortSignal.timeout(timeoutMs);
+      const timeout = AbortSignal.timeout(Math.ceil(timeoutMs)); // it takes integers only
       if (!(await this.#write(stop ? AbortSignal.any([stop, timeout]) : timeout))) return false;
       this.#renewedAt = startedAt;
       return true;

@@ -144,7 +144,6 @@ describe('a watcher', () => {
   test('ends a watch of which nothing more is heard, although its connection stays', async () => {
     await using proxy = await startTlsProxy(connection);
     await using own = createClient(proxy.connection);
-    const signal = new AbortController().signal;
     const only = { namespace, fieldSelector: 'metadata.name=heard' };
     const signal = new AbortController().signal;
     const watch = own.watch(configMaps, { ...only, timeoutSeconds: 1, signal })[Symbol.asyncIterator]();
