@@ -1,0 +1,29 @@
+import { pino } from 'pino';
+import { connectInCluster } from '../kube/connection.ts';
+import { connectKubeconfig } from '../kube/kubeconfig.ts';
+import { FioError } from '../lib/errors.ts';
+import { runOperator } from '../operator/operator.ts';
+import type { OperatorFlags } from './fio.ts';
+
+/** Runs the operator as flags and environment say: WATCH_NAMESPACE, RELATED_IMAGE_OPERATOR, POD_NAME, LOG_LEVEL. */
+export async function startOperator(flags: OperatorFlags, signal: AbortSignal): Promise<void> {
+  const { env } = process;
+  const levels = ['trace', 'debug', 'info', 'warn', 'error'];
+  if (!levels.includes(flags.logLevel)) {
+    throw new FioError('USAGE', `${flags.logLevel} is no log level: ${levels.join(', ')} are.`);
+  }
+  const namespace = flags.namespace ?? env.WATCH_NAMESPACE;
+  const image = flags.image ?? env.RELATED_IMAGE_OPERATOR;
+  const log = pino({ level: flags.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  await runOperator(
+    {
+      connection: flags.kubeconfig ? await connectKubeconfig(flags.kubeconfig) : connectInCluster(),
+      ...(namespace && { namespace }),
+      ...(image && { image }),
+      ...(env.POD_NAME && { podName: env.POD_NAME }),
+      log,
+      probePort: flags.probePort,
+    },
+    signal,
+  );
+}

@@ -1,0 +1,25 @@
+import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
+import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import type { FileIntegrityStatus } from '../../api/fileintegrity.ts';
+import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import type { BaselineReason } from '../../api/outcome.ts';
+
+/** What a reconcile of a FileIntegrity wants done, as data, in the order in which it is to be done. */
+export type Action =
+  | { readonly do: 'apply-configuration'; readonly object: ConfigMap }
+  /** Removes them from the FileIntegrity where they still have these values. */
+  | { readonly do: 'remove-annotations'; readonly values: Readonly<Record<string, string>> }
+  | { readonly do: 'clear-priority-class'; readonly name: string }
+  | { readonly do: 'apply-daemon-set'; readonly object: DaemonSet }
+  | { readonly do: 'apply-node-status'; readonly object: FileIntegrityNodeStatus; readonly news: OrderNews }
+  | { readonly do: 'apply-lease'; readonly object: Lease }
+  | { readonly do: 'remove-node-status'; readonly name: string; readonly nodeName: string; readonly uid: string }
+  | { readonly do: 'write-status'; readonly status: FileIntegrityStatus }
+  | { readonly do: 'event'; readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string };
+
+/** What is new in a node's orders, for the metrics. */
+export interface OrderNews {
+  readonly ordered?: BaselineReason;
+  readonly hold?: 'begins' | 'ends';
+}

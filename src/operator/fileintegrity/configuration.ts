@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
+import type { FileIntegrity } from '../../api/fileintegrity.ts';
+import { AIDE_CONF_LABEL, OWNER_LABEL, REINIT_REQUEST_ANNOTATION, UPDATED_ANNOTATION } from '../../api/keys.ts';
+import { labelValue } from '../../api/names.ts';
+import type { Orders } from '../../api/outcome.ts';
+import { contains } from '../contains.ts';
+import { PROFILE_NAMES, type Profile, profileOf } from '../nodes/profile.ts';
+import { isOwnedBy, ownerReference } from '../owner.ts';
+import type { ReinitProgress } from './reinit.ts';
+
+/** The key of the effective configuration that the contract names. */
+export const CONFIGURATION_KEY = 'aide.conf';
+/** The key of the default for the nodes of the other kind, where a FileIntegrity watches both kinds. */
+const OTHER_KEY: Readonly<Record<Profile, string>> = { linux: 'aide-linux.conf', openshift: 'aide-openshift.conf' };
+
+/** Annotation on the effective configuration: `default`, or `namespace/name:key` of the user's. */
+export const SOURCE_ANNOTATION = 'file-integrity.openshift.io/configuration-source';
+/** Annotation on the effective configuration: SHA-256 of `aide.conf`, so that an edit by hand is not taken for the last good one. */
+const DIGEST_ANNOTATION = 'file-integrity.openshift.io/configuration-digest';
+const DEFAULT_SOURCE = 'default';
+
+/** What became of `spec.config`. Texts are effective ones: with the paths as the daemon sees them. */
+export type JudgedConfiguration =
+  /** No user configuration is named. */
+  | { readonly kind: 'default' }
+  /** One is named, and it is not there: the default stands in. `message`: a sentence for the person. */
+  | { readonly kind: 'missing'; readonly message: string }
+  | { readonly kind: 'user'; readonly source: string; readonly text: string; readonly notes: readonly string[] }
+  /** Not fit for a node: the last good one stays. `message` says line and reason. */
+  | { readonly kind: 'refused'; readonly source: string; readonly message: string };
+
+export interface ConfigurationWorld {
+  readonly integrity: FileIntegrity;
+  /** The nodes that the FileIntegrity watches. */
+  readonly nodes: readonly Node[];
+  readonly judged: JudgedConfiguration;
+  /** The effective configuration as it is in the cluster. */
+  readonly effective: ConfigMap | undefined;
+  readonly defaults: Readonly<Record<Profile, string>>;
+}
+
+export interface ConfigurationPlan {
+  readonly source: string;
+  readonly data: Readonly<Record<string, string>>;
+  /** What a node's orders say. */
+  forNode(node: Node): Orders['configuration'];
+  /** Which configuration is in use, in words for the person. */
+  readonly description: string;
+}
+
+export function planConfiguration(world: ConfigurationWorld): ConfigurationPlan {
+  const { judged, effective } = world;
+  if (judged.kind === 'user')
+    return singleText(world, judged.source, judged.text, `Your configuration ${judged.source} is used.`);
+  if (judged.kind === 'refused' && effective) {
+    const lastGood = effective.data?.[CONFIGURATION_KEY];
+    const { [SOURCE_ANNOTATION]: source, [DIGEST_ANNOTATION]: digest } = effective.metadata?.annotations ?? {};
+    if (source && source !== DEFAULT_SOURCE && lastGood !== undefined && digestOf(lastGood) === digest) {
+      return singleText(world, source, lastGood, `The last good one, ${source}, stays in use.`);
+    }
+  }
+  return defaultTexts(world);
+}
+
+function singleText(world: ConfigurationWorld, source: string, text: string, description: string): ConfigurationPlan {
+  const reference = { name: world.integrity.metadata.name ?? '', key: CONFIGURATION_KEY, digest: digestOf(text) };
+  return { source, data: { [CONFIGURATION_KEY]: text }, forNode: () => reference, description };
+}
+
+function defaultTexts(world: ConfigurationWorld): ConfigurationPlan {
+  const { defaults, integrity, nodes } = world;
+  const counts: Record<Profile, number> = { linux: 0, openshift: 0 };
+  for (const node of nodes) counts[profileOf(node)] += 1;
+  const main = mainProfile(world, counts);
+  const other: Profile = main === 'linux' ? 'openshift' : 'linux';
+  const keys = { [main]: CONFIGURATION_KEY, [other]: OTHER_KEY[other] } as Record<Profile, string>;
+  const used = ([main, other] as const).filter((profile) => profile === main || counts[profile] > 0);
+  const references = Object.fromEntries(
+    used.map((profile) => [
+      profile,
+      { name: integrity.metadata.name ?? '', key: keys[profile], digest: digestOf(defaults[profile]) },
+    ]),
+  ) as Record<Profile, Orders['configuration']>;
+  const parts = used.map((profile) => `${PROFILE_NAMES[profile]} (${keys[profile]}, nodes: ${counts[profile]})`);
+  return {
+    source: DEFAULT_SOURCE,
+    data: Object.fromEntries(used.map((profile) => [keys[profile], defaults[profile]])),
+    forNode: (node) => references[profileOf(node)],
+    description: `The default configuration for ${parts.join(' and for ')} is used.`,
+  };
+}
+
+/** Whose default stands under `aide.conf`: it stays as long as any node needs it, so that keys do not swap to and fro. */
+function mainProfile({ effective, defaults }: ConfigurationWorld, counts: Record<Profile, number>): Profile {
+  const standing = effective?.data?.[CONFIGURATION_KEY];
+  for (const profile of ['linux', 'openshift'] as const) {
+    if (counts[profile] > 0 && standing === defaults[profile]) return profile;
+  }
+  return counts.openshift > counts.linux ? 'openshift' : 'linux';
+}
+
+/** The effective configuration, as it goes out by server-side apply. */
+export function desiredConfigMap(integrity: FileIntegrity, plan: ConfigurationPlan, reinit: ReinitProgress): ConfigMap {
+  const name = integrity.metadata.name ?? '';
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name,
+      namespace: integrity.metadata.namespace ?? '',
+      labels: { [AIDE_CONF_LABEL]: '', [OWNER_LABEL]: labelValue(name) },
+      annotations: {
+        [SOURCE_ANNOTATION]: plan.source,
+        [DIGEST_ANNOTATION]: digestOf(plan.data[CONFIGURATION_KEY] ?? ''),
+        ...(reinit.requests.length > 0 && { [REINIT_REQUEST_ANNOTATION]: JSON.stringify(reinit.requests) }),
+        ...(reinit.updated !== undefined && { [UPDATED_ANNOTATION]: reinit.updated }),
+      },
+      ownerReferences: [ownerReference(integrity)],
+    },
+    data: { ...plan.data },
+  };
+}
+
+/** Whether the effective configuration is what the operator wants, to the letter in its texts and in `updated`. */
+export function isEffective(actual: ConfigMap, desired: ConfigMap): boolean {
+  const annotations = actual.metadata?.annotations ?? {};
+  const wanted = desired.metadata?.annotations ?? {};
+  return (
+    contains(actual, desired) &&
+    Object.keys(actual.data ?? {}).length === Object.keys(desired.data ?? {}).length &&
+    [UPDATED_ANNOTATION, REINIT_REQUEST_ANNOTATION].every((key) => annotations[key] === wanted[key])
+  );
+}
+
+/** A config map of that name which has nothing to do with the operator: a user's own, not to be overwritten. */
+export function isForeign(integrity: FileIntegrity, existing: ConfigMap | undefined): boolean {
+  if (!existing) return false;
+  return (
+    !isOwnedBy(existing, integrity) &&
+    existing.metadata?.labels?.[AIDE_CONF_LABEL] === undefined &&
+    existing.metadata?.annotations?.[SOURCE_ANNOTATION] === undefined
+  );
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

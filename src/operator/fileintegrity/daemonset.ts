@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
+import type { Container, PodSpec, PodTemplateSpec, ResourceRequirements } from 'kubernetes-types/core/v1.d.ts';
+import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
+import { OWNER_LABEL, POD_LABEL } from '../../api/keys.ts';
+import { daemonSetName, labelValue } from '../../api/names.ts';
+import { contains } from '../contains.ts';
+import { ownerReference } from '../owner.ts';
+
+export const DAEMON_SERVICE_ACCOUNT = 'file-integrity-daemon';
+
+/** The daemon's own bundle in the image: a node loads nothing else. */
+const DAEMON_COMMAND: readonly string[] = ['/usr/local/bin/node', '/opt/file-integrity-operator/daemon.mjs'];
+
+/** Annotation on the daemon set: SHA-256 of what the operator asked for, so that a change of mind is seen at once. */
+export const DESIRED_ANNOTATION = 'file-integrity.openshift.io/desired';
+
+/**
+ * AIDE takes 150 to 200 MiB on 118,000 files, and the page cache that a scan reads counts as well until it is given
+ * back. No processor limit: scans run at the lowest priority and end sooner with every core they get.
+ */
+const DEFAULT_RESOURCES: ResourceRequirements = {
+  requests: { cpu: '10m', memory: '64Mi' },
+  limits: { memory: '600Mi' },
+};
+
+/** The daemon set of a FileIntegrity, as it goes out by server-side apply. */
+export function desiredDaemonSet(integrity: FileIntegrity, spec: FileIntegritySpec, image: string): DaemonSet {
+  const name = daemonSetName(integrity.metadata.name ?? '');
+  const owner = labelValue(integrity.metadata.name ?? '');
+  const daemonSpec = {
+    selector: { matchLabels: { app: name } },
+    updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '10%' } },
+    template: podTemplate(integrity, spec, image),
+  };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: {
+      name,
+      namespace: integrity.metadata.namespace ?? '',
+      labels: { app: name, [OWNER_LABEL]: owner },
+      annotations: { [DESIRED_ANNOTATION]: createHash('sha256').update(JSON.stringify(daemonSpec)).digest('hex') },
+      ownerReferences: [ownerReference(integrity)],
+    },
+    spec: daemonSpec,
+  };
+}
+
+/** Whether a daemon set of the cluster is what the operator wants; fields that others or the API server add do not count. */
+export function isAsDesired(actual: DaemonSet, desired: DaemonSet): boolean {
+  return contains(actual, desired, (path) => path.endsWith('.resources')); // the server writes quantities its own way
+}
+
+function podTemplate(integrity: FileIntegrity, spec: FileIntegritySpec, image: string): PodTemplateSpec {
+  const name = integrity.metadata.name ?? '';
+  const pod: PodSpec = {
+    serviceAccountName: DAEMON_SERVICE_ACCOUNT,
+    automountServiceAccountToken: true,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 10,
+    ...(hasEntries(spec.nodeSelector) && { nodeSelector: spec.nodeSelector }),
+    ...(spec.tolerations.length > 0 && { tolerations: spec.tolerations }),
+    ...(spec.priorityClassName && { priorityClassName: spec.priorityClassName }),
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [
+            { matchExpressions: [{ key: 'kubernetes.io/os', operator: 'NotIn', values: ['windows'] }] },
+          ],
+        },
+      },
+    },
+    containers: [daemonContainer(integrity, spec, image)],
+    volumes: [
+      { name: 'hostroot', hostPath: { path: '/', type: 'Directory' } },
+      // A node without OpenShift's folders gets this one made.
+      { name: 'database', hostPath: { path: '/etc/kubernetes', type: 'DirectoryOrCreate' } },
+      { name: 'tmp', emptyDir: {} },
+    ],
+  };
+  return {
+    metadata: { labels: { app: daemonSetName(name), [OWNER_LABEL]: labelValue(name), [POD_LABEL]: '' } },
+    spec: pod,
+  };
+}
+
+function daemonContainer(integrity: FileIntegrity, spec: FileIntegritySpec, image: string): Container {
+  return {
+    name: 'daemon',
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    command: [...DAEMON_COMMAND],
+    args: ['--integrity', integrity.metadata.name ?? '', '--namespace', integrity.metadata.namespace ?? ''],
+    env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
+    resources: containerResources(spec),
+    securityContext: {
+      runAsUser: 0,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      // Read any file and list any directory; root owns the one folder it writes to.
+      capabilities: { drop: ['ALL'], add: ['DAC_READ_SEARCH'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+      // Where SELinux is on, a confined container may not read the host's files; elsewhere this means nothing.
+      seLinuxOptions: { type: 'spc_t' },
+    },
+    volumeMounts: [
+      { name: 'hostroot', mountPath: '/hostroot', readOnly: true, mountPropagation: 'HostToContainer' },
+      { name: 'database', mountPath: '/hostroot/etc/kubernetes' },
+      { name: 'tmp', mountPath: '/tmp' },
+    ],
+  };
+}
+
+/** The user's resources as they are, where there are any: a mix with the defaults could ask for more than its limit. */
+function containerResources({ resources }: FileIntegritySpec): ResourceRequirements {
+  if (!hasEntries(resources?.limits) && !hasEntries(resources?.requests)) return DEFAULT_RESOURCES;
+  return {
+    ...(hasEntries(resources?.requests) && { requests: quantities(resources?.requests) }),
+    ...(hasEntries(resources?.limits) && { limits: quantities(resources?.limits) }),
+  };
+}
+
+function quantities(amounts: Record<string, string | number> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, String(amount)]));
+}
+
+function hasEntries(map: object | undefined): map is object {
+  return map !== undefined && Object.keys(map).length > 0;
+}

@@ -1,0 +1,187 @@
+import type { FileIntegrity, FileIntegrityStatus } from '../../api/fileintegrity.ts';
+import { fileIntegrities, nodeStatuses } from '../../api/group.ts';
+import { FIELD_MANAGER } from '../../api/keys.ts';
+import { ApiError, isConflict } from '../../kube/errors.ts';
+import { configMaps, daemonSets, leases } from '../../kube/resources.ts';
+import type { ObjectRef } from '../../kube/types.ts';
+import { inParallel } from '../inparallel.ts';
+import type { Tools } from '../tools.ts';
+import type { Action } from './actions.ts';
+import { DESIRED_ANNOTATION } from './daemonset.ts';
+
+/** Writes at the same time, of those that concern one node each. */
+const NODES_AT_ONCE = 16;
+
+/** Told of each daemon set that was applied: what was asked for, and which generation the API server made of it. */
+export type OnDaemonSet = (desired: string, generation: number | undefined) => void;
+
+/**
+ * Carries out what was planned, in order; what concerns one node each goes side by side, and a node that fails does not
+ * hold up the others.
+ * @throws ApiError or FioError `KUBE_UNREACHABLE`, when something could not be done; the plan is made anew then.
+ */
+export async function perform(
+  actions: readonly Action[],
+  integrity: FileIntegrity,
+  tools: Tools,
+  onDaemonSet: OnDaemonSet,
+  signal: AbortSignal,
+): Promise<void> {
+  const perNode = actions.filter(isPerNode);
+  let failure: unknown;
+  for (const action of actions) {
+    if (!isPerNode(action)) {
+      await carryOut(action, integrity, tools, onDaemonSet, signal);
+    } else if (action === perNode[0]) {
+      await inParallel(perNode, NODES_AT_ONCE, signal, (each) => carryOutForNode(each, integrity, tools, signal)).catch(
+        (error: unknown) => {
+          failure = error;
+        },
+      );
+    }
+  }
+  if (failure !== undefined) throw failure;
+}
+
+type NodeAction = Extract<Action, { do: 'apply-node-status' | 'apply-lease' | 'remove-node-status' }>;
+
+function isPerNode(action: Action): action is NodeAction {
+  return action.do === 'apply-node-status' || action.do === 'apply-lease' || action.do === 'remove-node-status';
+}
+
+async function carryOut(
+  action: Exclude<Action, NodeAction>,
+  integrity: FileIntegrity,
+  tools: Tools,
+  onDaemonSet: OnDaemonSet,
+  signal: AbortSignal,
+): Promise<void> {
+  const { client, recorder, meters } = tools;
+  switch (action.do) {
+    case 'apply-configuration':
+      await client.apply(configMaps, action.object, { fieldManager: FIELD_MANAGER, signal });
+      return;
+    case 'remove-annotations':
+      return removeAnnotations(integrity, action.values, tools, signal);
+    case 'clear-priority-class':
+      return clearPriorityClass(integrity, action.name, tools, signal);
+    case 'apply-daemon-set':
+      return applyDaemonSet(action, tools, onDaemonSet, signal);
+    case 'write-status':
+      return writeStatus(integrity, action.status, tools, signal);
+    case 'event':
+      recorder.record(integrity, action.type, action.reason, action.message);
+      if (action.reason === 'FileIntegrityStatus') meters.phase(action.message);
+      return;
+  }
+}
+
+async function carryOutForNode(
+  action: NodeAction,
+  integrity: FileIntegrity,
+  { client, meters }: Tools,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace = '' } = integrity.metadata;
+  const options = { fieldManager: FIELD_MANAGER, signal };
+  switch (action.do) {
+    case 'apply-node-status': {
+      await client.apply(nodeStatuses, action.object, options);
+      const { ordered, hold } = action.news;
+      if (ordered) meters.ordered(action.object.nodeName, ordered);
+      if (hold) meters.hold(action.object.nodeName, hold);
+      return;
+    }
+    case 'apply-lease':
+      await client.apply(leases, action.object, options);
+      return;
+    case 'remove-node-status':
+      await client.remove(nodeStatuses, { namespace, name: action.name }, { uid: action.uid, signal });
+      return;
+  }
+}
+
+function refOf({ metadata }: FileIntegrity): ObjectRef {
+  return { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
+}
+
+/** Takes away exactly what was read: what the user wrote in the meantime stays for the next time. */
+async function removeAnnotations(
+  integrity: FileIntegrity,
+  values: Readonly<Record<string, string>>,
+  { client }: Tools,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [key, value] of Object.entries(values)) {
+    const path = `/metadata/annotations/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const patch = [
+      { op: 'test', path, value },
+      { op: 'remove', path },
+    ];
+    try {
+      await client.patch(fileIntegrities, refOf(integrity), patch, { type: 'json', signal });
+    } catch (error) {
+      // 422: it is not there any more, or says something else.
+      if (!(error instanceof ApiError && error.status === 422)) throw error;
+    }
+  }
+}
+
+async function clearPriorityClass(
+  integrity: FileIntegrity,
+  name: string,
+  { client }: Tools,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = '/spec/priorityClassName';
+  const patch = [
+    { op: 'test', path, value: name },
+    { op: 'remove', path },
+  ];
+  try {
+    await client.patch(fileIntegrities, refOf(integrity), patch, { type: 'json', signal });
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 422)) throw error;
+  }
+}
+
+async function applyDaemonSet(
+  { object }: Extract<Action, { do: 'apply-daemon-set' }>,
+  { client, meters, log }: Tools,
+  onDaemonSet: OnDaemonSet,
+  signal: AbortSignal,
+): Promise<void> {
+  const name = object.metadata?.name ?? '';
+  const namespace = object.metadata?.namespace ?? '';
+  try {
+    const applied = await client.apply(daemonSets, object, { fieldManager: FIELD_MANAGER, signal });
+    onDaemonSet(object.metadata?.annotations?.[DESIRED_ANNOTATION] ?? '', applied.metadata?.generation);
+    meters.daemonSet('update');
+  } catch (error) {
+    if (!isSelectorRefused(error)) throw error;
+    // The earlier operator's daemon set selects its pods in another way, which cannot be changed: it makes way for ours.
+    log.info({ daemonSet: name }, 'replaces a daemon set of another kind');
+    await client.remove(daemonSets, { namespace, name }, { propagation: 'Background', signal });
+    meters.daemonSet('delete');
+  }
+}
+
+function isSelectorRefused(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 422 && /selector/.test(error.message);
+}
+
+async function writeStatus(
+  integrity: FileIntegrity,
+  status: FileIntegrityStatus,
+  { client, log }: Tools,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name = '', namespace = '', uid = '' } = integrity.metadata;
+  const object = { metadata: { name, namespace, uid }, status } as FileIntegrity;
+  try {
+    await client.apply(fileIntegrities, object, { fieldManager: FIELD_MANAGER, subresource: 'status', signal });
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    log.debug({ integrity: name }, 'was replaced by another of its name'); // uid differs: the new one has its own turn
+  }
+}

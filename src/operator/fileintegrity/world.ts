@@ -1,0 +1,32 @@
+import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
+import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
+import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
+import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
+import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import type { Profile } from '../nodes/profile.ts';
+import type { JudgedConfiguration } from './configuration.ts';
+
+/** All that a reconcile of one FileIntegrity looks at. */
+export interface World {
+  readonly now: Date;
+  readonly integrity: FileIntegrity;
+  /** Its spec with all defaults, also where the stored object lacks them. */
+  readonly spec: FileIntegritySpec;
+  /** Every node of the cluster. */
+  readonly nodes: readonly Node[];
+  /** The node statuses that this FileIntegrity owns, by node. */
+  readonly statuses: ReadonlyMap<string, FileIntegrityNodeStatus>;
+  /** Names of node statuses that somebody else owns. */
+  readonly foreignStatuses: ReadonlySet<string>;
+  /** The heartbeat leases of this FileIntegrity, by name. */
+  readonly leases: ReadonlyMap<string, Lease>;
+  readonly daemonSet: DaemonSet | undefined;
+  /** What was asked of the daemon set as it is now. If that is still wanted, a field that the API server keeps in its own way is no reason to ask again. */
+  readonly settledDaemonSet: string | undefined;
+  readonly effective: ConfigMap | undefined;
+  readonly judged: JudgedConfiguration;
+  readonly priorityClass: 'unnamed' | 'known' | 'unknown';
+  /** The daemons' image. */
+  readonly image: string;
+  readonly defaults: Readonly<Record<Profile, string>>;
+}

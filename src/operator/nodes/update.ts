@@ -1,0 +1,98 @@
+import type { Node } from 'kubernetes-types/core/v1.d.ts';
+import type { Hold } from '../../api/outcome.ts';
+import { printable } from '../../lib/text.ts';
+import type { NodeUpdate, UpdateMemory } from './memory.ts';
+
+/** A node with this label is being updated. Admission keeps a kubelet from setting it on its own node. */
+export const UPDATING_LABEL = 'file-integrity.node-restriction.kubernetes.io/updating';
+
+const machineConfig = (name: string) => `machineconfiguration.openshift.io/${name}`;
+const CURRENT = machineConfig('currentConfig');
+const DESIRED = machineConfig('desiredConfig');
+const STATE = machineConfig('state');
+
+export interface UpdatePlan {
+  /** To be remembered until the next time. */
+  readonly memory: UpdateMemory;
+  /** While the update lasts. */
+  readonly hold?: Hold;
+  /** An update has ended since the last look, and this is what it did: the node needs a new baseline. */
+  readonly finished?: string;
+}
+
+/**
+ * Follows a node through an update: the Machine Config Operator's, or one that somebody marks with the label.
+ * An update that began and ended while the operator was away shows by the machine configuration, which is another one.
+ */
+export function followUpdate(node: Node, memory: UpdateMemory, now: Date): UpdatePlan {
+  const seen = look(node);
+  const configuration = annotation(node, CURRENT);
+  const remembered = memory.configuration;
+  if (seen) {
+    const update: NodeUpdate = {
+      source: seen.source,
+      from: memory.update?.from ?? seen.from,
+      to: seen.to,
+      since: memory.update?.since ?? now.toISOString(),
+    };
+    return {
+      memory: { ...(remembered !== undefined && { configuration: remembered }), update },
+      hold: { reason: update.source, message: seen.message, since: update.since },
+    };
+  }
+  const after: UpdateMemory = configuration === undefined ? {} : { configuration };
+  if (memory.update) {
+    const to = memory.update.source === 'MachineConfig' ? (configuration ?? memory.update.to) : describeSystem(node);
+    return { memory: after, finished: `from ${memory.update.from} to ${to}` };
+  }
+  if (remembered !== undefined && configuration !== undefined && configuration !== remembered) {
+    return { memory: after, finished: `from ${remembered} to ${configuration}` };
+  }
+  return { memory: after };
+}
+
+interface Sighting {
+  readonly source: NodeUpdate['source'];
+  readonly from: string;
+  readonly to: string;
+  readonly message: string;
+}
+
+function look(node: Node): Sighting | undefined {
+  const current = annotation(node, CURRENT);
+  const desired = annotation(node, DESIRED);
+  const state = annotation(node, STATE);
+  const differ = current !== undefined && desired !== undefined && current !== desired;
+  if (differ || state === 'Working' || state === 'Degraded') {
+    const from = current ?? 'an unknown configuration';
+    const to = desired ?? 'an unknown configuration';
+    const message =
+      state === 'Degraded'
+        ? `The Machine Config Operator could not update the node (Degraded) from ${from} to ${to}.`
+        : `The Machine Config Operator updates the node from ${from} to ${to}.`;
+    return { source: 'MachineConfig', from, to, message };
+  }
+  const label = node.metadata?.labels?.[UPDATING_LABEL];
+  if (label === undefined) return undefined;
+  const named = label === '' ? '' : ` to ${label}`;
+  const to = label === '' ? 'an unnamed state' : label;
+  return {
+    source: 'NodeUpdating',
+    from: describeSystem(node),
+    to,
+    message: `The label ${UPDATING_LABEL} says that the node is being updated${named}.`,
+  };
+}
+
+/** What can be told of a node's software from outside. The node says it itself: untrusted. */
+function describeSystem(node: Node): string {
+  const info = node.status?.nodeInfo;
+  if (!info) return 'an unknown system';
+  return printable(`${info.osImage}, kernel ${info.kernelVersion}, kubelet ${info.kubeletVersion}`, 200);
+}
+
+/** The annotation made safe to show; absent when empty. */
+function annotation(node: Node, key: string): string | undefined {
+  const value = node.metadata?.annotations?.[key];
+  return value === undefined || value === '' ? undefined : printable(value, 253);
+}

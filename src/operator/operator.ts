@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { type Client, createClient } from '../kube/client.ts';
+import type { Connection } from '../kube/connection.ts';
+import { createRecorder } from '../kube/events.ts';
+import { runAsLeader } from '../kube/lease.ts';
+import { pods } from '../kube/resources.ts';
+import { explain, FioError } from '../lib/errors.ts';
+import { printable } from '../lib/text.ts';
+import type { JudgedConfiguration } from './fileintegrity/configuration.ts';
+import { createFileIntegrityController } from './fileintegrity/controller.ts';
+import type { World } from './fileintegrity/world.ts';
+import { createMeters, type Meters, type NodeVerdict } from './metrics/meters.ts';
+import { serve } from './probes.ts';
+import { createResultsController, integrityNameOf } from './results/controller.ts';
+import { createStores, type Stores, storesOf } from './stores.ts';
+import { Throttle } from './throttle.ts';
+import type { Tools } from './tools.ts';
+import { wire } from './wiring.ts';
+
+export interface OperatorOptions {
+  readonly connection: Connection;
+  /** Where the FileIntegrities are; default: the connection's. */
+  readonly namespace?: string;
+  /** The daemons' image; default: that of the operator's own pod, `podName`. */
+  readonly image?: string;
+  readonly podName?: string;
+  readonly log: Logger;
+  /** Default 8081; 0 takes a free one, undefined none. */
+  readonly probePort?: number;
+}
+
+/** One FileIntegrity is planned at most so often, in milliseconds, however many nodes report. */
+const PLAN_INTERVAL_MS = 1000;
+
+/**
+ * Runs the operator until the signal aborts; then ends within 5 seconds.
+ * @throws FioError `KUBE_LEADERSHIP_LOST`, `IMAGE_UNKNOWN`, `PORT_UNAVAILABLE`; ApiError
+ */
+export async function runOperator(options: OperatorOptions, signal: AbortSignal): Promise<void> {
+  const { connection, log, probePort } = options;
+  const namespace = options.namespace ?? connection.namespace;
+  await using client = createClient(connection, { maxSockets: 32 });
+  const state: { stores?: Stores } = {};
+  const meters = createMeters(() => verdictsOf(state.stores));
+  if (probePort !== undefined) await serve(probePort, (path) => probe(path, state.stores), signal);
+  const image = options.image ?? (await ownImage(client, namespace, options.podName, signal));
+  const identity = `${options.podName ?? hostname()}_${randomUUID().slice(0, 8)}`;
+  log.info({ namespace, image, identity }, 'waits for the leadership');
+  const leadership = {
+    namespace,
+    name: 'file-integrity-operator',
+    identity,
+    onError: (error: unknown) => log.warn(`leadership: ${printable(explain(error))}`),
+    onHolder: (holder: string) => log.info({ holder: printable(holder) }, 'another one leads'),
+  };
+  await runAsLeader(client, leadership, signal, (leading) =>
+    lead({ client, namespace, image, log, meters, state }, leading),
+  );
+  log.info('stopped');
+}
+
+interface Leadership {
+  readonly client: Client;
+  readonly namespace: string;
+  readonly image: string;
+  readonly log: Logger;
+  readonly meters: Meters;
+  /** Filled in once there are stores, for the probes and the metrics. */
+  readonly state: { stores?: Stores };
+}
+
+async function lead({ client, namespace, image, log, meters, state }: Leadership, signal: AbortSignal): Promise<void> {
+  const stores = createStores(client, namespace, (error) => log.warn(`watch: ${printable(explain(error))}`));
+  await using recorder = createRecorder(client, {
+    component: 'file-integrity-operator',
+    onError: (error) => log.warn(`event: ${printable(explain(error))}`),
+  });
+  const tools: Tools = { client, stores, recorder, meters, log };
+  const results = createResultsController(tools);
+  const integrities = createFileIntegrityController({ tools, image, defaults: DEFAULTS, judge: judgeNothing });
+  const throttle = new Throttle((key) => integrities.enqueue(key), PLAN_INTERVAL_MS);
+  wire(stores, { integrity: (key) => throttle.add(key), results: (key) => results.enqueue(key) });
+  state.stores = stores;
+
+  const informers = storesOf(stores);
+  const watching = Promise.all(informers.map((informer) => informer.run(signal)));
+  try {
+    await Promise.all(informers.map((informer) => informer.synced(signal)));
+    log.info({ integrities: stores.integrities.size, nodes: stores.nodes.size }, 'leads');
+    await Promise.all([integrities.run(signal), results.run(signal)]);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    throttle.stop();
+  }
+  await watching;
+  await recorder.flush(1000);
+}
+
+const DEFAULTS: World['defaults'] = { linux: '# linux\n', openshift: '# openshift\n' };
+async function judgeNothing(): Promise<JudgedConfiguration> {
+  return { kind: 'default' };
+}
+
+/** `/healthz`: the process answers. `/readyz`: it waits for the leadership, or leads and knows the cluster. */
+function probe(path: string, stores: Stores | undefined): { status: number; body: string } | undefined {
+  if (path === '/healthz') return { status: 200, body: 'ok\n' };
+  if (path !== '/readyz') return undefined;
+  const missing = stores ? Object.entries(stores).filter(([, store]) => !store.isSynced) : [];
+  if (missing.length === 0) return { status: 200, body: 'ok\n' };
+  return { status: 503, body: `not read yet: ${missing.map(([name]) => name).join(', ')}\n` };
+}
+
+function* verdictsOf(stores: Stores | undefined): Iterable<NodeVerdict> {
+  for (const status of stores?.statuses.list() ?? []) {
+    const failed = status.lastResult?.condition === 'Failed';
+    yield { integrity: integrityNameOf(status) ?? '', node: status.nodeName, failed };
+  }
+}
+
+async function ownImage(
+  client: Client,
+  namespace: string,
+  podName: string | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  const pod = podName ? await client.find(pods, { namespace, name: podName }, { signal }) : undefined;
+  const image = pod?.spec?.containers[0]?.image;
+  if (image) return image;
+  throw new FioError(
+    'IMAGE_UNKNOWN',
+    'The daemons need an image: set RELATED_IMAGE_OPERATOR, or POD_NAME to the name of the operator’s own pod.',
+  );
+}

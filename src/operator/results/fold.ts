@@ -1,0 +1,85 @@
+import type { NodeStatusFields, ScanResult } from '../../api/nodestatus.ts';
+import type { ScanMessage } from './message.ts';
+
+/** The part of a node status that is made of the daemon's messages. */
+export interface ResultFields
+  extends Pick<NodeStatusFields, 'lastResult' | 'results' | 'lastScan' | 'baseline' | 'acknowledged'> {
+  /** Id of the heartbeat that was taken in last. */
+  heartbeat?: string;
+}
+
+/** Where the report of a failure is kept. */
+export interface KeptReport {
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** The fields once a scan's result is in them: `lastResult` is it, and `results` has it in the place of its condition. */
+export function foldScan(
+  fields: ResultFields,
+  scan: ScanMessage,
+  report: KeptReport | undefined,
+  now: Date,
+): ResultFields {
+  const result = resultOf(scan, report, now);
+  return {
+    ...fields,
+    lastResult: result,
+    results: [...(fields.results ?? []).filter(({ condition }) => condition !== result.condition), result],
+    ...(scan.facts && { lastScan: scan.facts }),
+  };
+}
+
+/** A scan whose findings do not count, because the node was being updated: that it took place is all that is noted. */
+export function foldSetAside(fields: ResultFields, scan: ScanMessage): ResultFields {
+  return { ...fields, ...(scan.facts && { lastScan: scan.facts }) };
+}
+
+/** A heartbeat says the last result again, later. */
+export function foldHeartbeat(fields: ResultFields, heartbeat: ScanMessage, now: Date): ResultFields {
+  const { resultConfigMapName: name, resultConfigMapNamespace: namespace } = fields.lastResult ?? {};
+  const report = name !== undefined && namespace !== undefined ? { name, namespace } : undefined;
+  return { ...foldScan(fields, heartbeat, report, now), heartbeat: heartbeat.id };
+}
+
+/** Whether a scan says what the last result says, but for ids and times. */
+export function repeats(fields: ResultFields, scan: ScanMessage): boolean {
+  const last = fields.lastResult;
+  return (
+    last?.condition === scan.verdict &&
+    last.errorMessage === scan.errorMessage &&
+    last.filesAdded === scan.counts?.added &&
+    last.filesChanged === scan.counts?.changed &&
+    last.filesRemoved === scan.counts?.removed
+  );
+}
+
+/** A transition, or a failure whose counts changed: what is worth an event. */
+export function isNews(before: ScanResult | undefined, after: ScanResult): boolean {
+  if (before?.condition !== after.condition) return true;
+  return (
+    after.condition === 'Failed' &&
+    (before.filesAdded !== after.filesAdded ||
+      before.filesChanged !== after.filesChanged ||
+      before.filesRemoved !== after.filesRemoved)
+  );
+}
+
+function resultOf(scan: ScanMessage, report: KeptReport | undefined, now: Date): ScanResult {
+  return {
+    lastProbeTime: probeTime(scan.finishedAt, now),
+    condition: scan.verdict,
+    ...(report && { resultConfigMapName: report.name, resultConfigMapNamespace: report.namespace }),
+    ...(scan.errorMessage !== undefined && { errorMessage: scan.errorMessage }),
+    ...(scan.counts && {
+      filesAdded: scan.counts.added,
+      filesChanged: scan.counts.changed,
+      filesRemoved: scan.counts.removed,
+    }),
+  };
+}
+
+/** A node whose clock is ahead must not look fresh for longer than it is. */
+function probeTime(finishedAt: string, now: Date): string {
+  return Date.parse(finishedAt) <= now.getTime() ? finishedAt : now.toISOString();
+}

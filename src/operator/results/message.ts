@@ -1,0 +1,175 @@
+import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import {
+  FILES_ADDED_ANNOTATION,
+  FILES_CHANGED_ANNOTATION,
+  FILES_REMOVED_ANNOTATION,
+  INTEGRITY_LOG_KEY,
+  LOG_ERROR_ANNOTATION,
+  NODE_LABEL,
+  OUTCOME_ANNOTATION,
+  OWNER_LABEL,
+  PARTS_ANNOTATION,
+} from '../../api/keys.ts';
+import { labelValue, resultName } from '../../api/names.ts';
+import type { NodeStatusFields } from '../../api/nodestatus.ts';
+import type { BaselineReceipt, FileCounts, NoticeOutcome, ScanOutcome, Verdict } from '../../api/outcome.ts';
+import { parseOutcome } from '../../api/outcome-schema.ts';
+import { explain, FioError } from '../../lib/errors.ts';
+import { printable } from '../../lib/text.ts';
+
+/** A daemon's message as the operator understood it. Every text in it is safe to show. */
+export type Message =
+  | ScanMessage
+  | { readonly kind: 'baseline'; readonly id: string; readonly receipt: BaselineReceipt }
+  | {
+      readonly kind: 'notice';
+      readonly id: string;
+      readonly notice: NoticeOutcome['notice'];
+      readonly message: string;
+    };
+
+export interface ScanMessage {
+  readonly kind: 'scan';
+  readonly id: string;
+  readonly verdict: Verdict;
+  /** RFC 3339, by the node's clock. */
+  readonly finishedAt: string;
+  readonly errorMessage?: string;
+  readonly counts?: FileCounts;
+  /** Absent for what an earlier daemon said, and for what could not be read. */
+  readonly facts?: NonNullable<NodeStatusFields['lastScan']>;
+  /** Config maps that carry the report, the first included. */
+  readonly parts: number;
+}
+
+/** Whose message is expected. */
+export interface Sender {
+  readonly integrity: string;
+  readonly node: string;
+}
+
+/** Config maps that one report may have. At 1 MiB each it is more than any node's list of files. */
+const PARTS_LIMIT = 999;
+
+/**
+ * Understands the temporary config map of a node. It never fails: what cannot be read is a scan that `Errored`, with the
+ * reason, so that no message is lost and the node shows that something is wrong.
+ *
+ * A config map without an `outcome` annotation, of a daemon of the earlier operator, is understood by the contract's
+ * labels and annotations.
+ */
+export function readSlot(slot: ConfigMap, sender: Sender): Message {
+  try {
+    checkSender(slot, sender);
+    const text = slot.metadata?.annotations?.[OUTCOME_ANNOTATION];
+    return text === undefined ? readLegacy(slot) : readOutcome(text, sender, readParts(slot));
+  } catch (error) {
+    return {
+      kind: 'scan',
+      id: idOf(slot),
+      verdict: 'Errored',
+      finishedAt: slot.metadata?.creationTimestamp ?? '',
+      errorMessage: printable(`The result of the scan could not be read: ${explain(error)}`),
+      parts: 1,
+    };
+  }
+}
+
+/** Understands a heartbeat; undefined when there is none or it is no scan of that node. */
+export function readHeartbeat(lease: Lease | undefined, sender: Sender): ScanMessage | undefined {
+  const text = lease?.metadata?.annotations?.[OUTCOME_ANNOTATION];
+  if (text === undefined) return undefined;
+  try {
+    const message = readOutcome(text, sender, 1);
+    return message.kind === 'scan' ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The id by which a message is acknowledged, also when the rest of it cannot be read; else the config map's own. */
+export function idOf(slot: ConfigMap): string {
+  const text = slot.metadata?.annotations?.[OUTCOME_ANNOTATION];
+  const uid = slot.metadata?.uid ?? '';
+  if (text === undefined) return uid;
+  try {
+    const value: unknown = JSON.parse(text);
+    const id = typeof value === 'object' && value !== null ? (value as { id?: unknown }).id : undefined;
+    return typeof id === 'string' && id !== '' && id.length <= 128 ? id : uid;
+  } catch {
+    return uid;
+  }
+}
+
+function checkSender(slot: ConfigMap, { integrity, node }: Sender): void {
+  const { name, labels = {} } = slot.metadata ?? {};
+  if (name !== resultName(integrity, node)) refuse('its name is not that of the node');
+  if (labels[OWNER_LABEL] !== labelValue(integrity)) refuse('its owner label names another FileIntegrity');
+  if (labels[NODE_LABEL] !== labelValue(node)) refuse('its node label names another node');
+}
+
+function readParts(slot: ConfigMap): number {
+  const text = slot.metadata?.annotations?.[PARTS_ANNOTATION];
+  if (text === undefined) return 1;
+  const parts = readCount(text);
+  if (parts === undefined || parts < 1 || parts > PARTS_LIMIT) {
+    return refuse(`the number of its parts is not one of 1 to ${PARTS_LIMIT}`);
+  }
+  return parts;
+}
+
+function readOutcome(text: string, { node }: Sender, parts: number): Message {
+  const outcome = parseOutcome(text);
+  if (outcome.node !== node) return refuse('it speaks of another node');
+  switch (outcome.kind) {
+    case 'scan':
+      return fromScan(outcome, parts);
+    case 'baseline':
+      return { kind: 'baseline', id: outcome.id, receipt: outcome.receipt };
+    case 'notice':
+      return { kind: 'notice', id: outcome.id, notice: outcome.notice, message: printable(outcome.message, 512) };
+  }
+}
+
+function fromScan(scan: ScanOutcome, parts: number): ScanMessage {
+  const { startedAt, finishedAt, exitStatus, entries, baselineDigest, configurationDigest } = scan;
+  return {
+    kind: 'scan',
+    id: scan.id,
+    verdict: scan.verdict,
+    finishedAt,
+    ...(scan.verdict === 'Errored' && { errorMessage: printable(scan.errorMessage ?? 'The daemon gave no reason.') }),
+    ...(scan.verdict === 'Failed' && scan.counts && { counts: scan.counts }),
+    facts: {
+      startedAt,
+      finishedAt,
+      ...(exitStatus !== undefined && { exitStatus }),
+      ...(entries !== undefined && { entries }),
+      ...(baselineDigest !== undefined && { baselineDigest }),
+      configurationDigest,
+    },
+    parts,
+  };
+}
+
+function readLegacy(slot: ConfigMap): ScanMessage {
+  const { annotations = {}, creationTimestamp = '' } = slot.metadata ?? {};
+  const common = { kind: 'scan', id: idOf(slot), finishedAt: creationTimestamp, parts: 1 } as const;
+  const reason = annotations[LOG_ERROR_ANNOTATION];
+  if (reason !== undefined) return { ...common, verdict: 'Errored', errorMessage: printable(reason) };
+  if (slot.data?.[INTEGRITY_LOG_KEY] === undefined) return { ...common, verdict: 'Succeeded' };
+  const [added, changed, removed] = [FILES_ADDED_ANNOTATION, FILES_CHANGED_ANNOTATION, FILES_REMOVED_ANNOTATION].map(
+    (key) => readCount(annotations[key] ?? ''),
+  );
+  const isCounted = added !== undefined && changed !== undefined && removed !== undefined;
+  return { ...common, verdict: 'Failed', ...(isCounted && { counts: { added, changed, removed } }) };
+}
+
+function readCount(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function refuse(why: string): never {
+  throw new FioError('RESULT_REFUSED', `The result was refused: ${why}.`);
+}

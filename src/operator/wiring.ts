@@ -1,0 +1,100 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Node } from 'kubernetes-types/core/v1.d.ts';
+import { OWNER_LABEL } from '../api/keys.ts';
+import { labelValue, resultName } from '../api/names.ts';
+import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
+import { type Change, keyOf } from '../kube/informer.ts';
+import type { KubeObject } from '../kube/types.ts';
+import { integrityNameOf } from './results/controller.ts';
+import { HEARTBEAT_ANNOTATION } from './results/plan.ts';
+import type { Stores } from './stores.ts';
+
+/** Where keys go. */
+export interface Queues {
+  /** `namespace/name` of a FileIntegrity. */
+  integrity(key: string): void;
+  /** `namespace/name` of a node status. */
+  results(key: string): void;
+}
+
+/**
+ * Has each change in the cluster looked at by those whom it concerns, and by nobody else: a heartbeat of a node does not
+ * plan its FileIntegrity anew, nor does a kubelet's report of how its node is.
+ */
+export function wire(stores: Stores, queues: Queues): void {
+  /** `namespace/name` of a node's temporary config map and lease → key of its status. */
+  const statusOfMessage = new Map<string, string>();
+  const everyIntegrity = () => {
+    for (const integrity of stores.integrities.list()) queues.integrity(keyOf(integrity));
+  };
+  const owner = (object: KubeObject) => {
+    for (const key of ownersOf(object, stores)) queues.integrity(key);
+  };
+  const message = (object: KubeObject) => {
+    const status = statusOfMessage.get(keyOf(object));
+    if (status !== undefined) queues.results(status);
+  };
+
+  stores.integrities.onChange((change) => {
+    const { object } = change;
+    queues.integrity(keyOf(object));
+    if (change.type === 'applied' && change.previous) return;
+    for (const status of stores.statuses.list()) {
+      if (integrityKeyOf(status) === keyOf(object)) queues.results(keyOf(status));
+    }
+  });
+  stores.nodes.onChange((change) => {
+    if (concerns(change, nodeFacts)) everyIntegrity();
+  });
+  stores.statuses.onChange((change) => {
+    const key = messageKeyOf(change.object);
+    if (change.type === 'deleted') statusOfMessage.delete(key);
+    else statusOfMessage.set(key, keyOf(change.object));
+    queues.results(keyOf(change.object));
+    if (concerns(change, statusFacts)) queues.integrity(integrityKeyOf(change.object));
+  });
+  stores.configMaps.onChange(({ object }) => {
+    message(object);
+    if (!statusOfMessage.has(keyOf(object))) owner(object);
+  });
+  stores.leases.onChange((change) => {
+    if (change.type === 'deleted') owner(change.object);
+    else message(change.object);
+  });
+  stores.daemonSets.onChange(({ object }) => owner(object));
+  stores.priorityClasses.onChange(everyIntegrity);
+}
+
+/** Whether something that counts has changed. */
+function concerns<T>(change: Change<T>, facts: (object: T) => unknown): boolean {
+  if (change.type === 'deleted' || change.previous === undefined) return true;
+  return !isDeepStrictEqual(facts(change.previous), facts(change.object));
+}
+
+function nodeFacts({ metadata, spec, status }: Node): unknown {
+  return [metadata?.uid, metadata?.labels, metadata?.annotations, spec?.taints, status?.nodeInfo];
+}
+
+function statusFacts({ metadata, lastResult, baseline, orders, nodeName }: FileIntegrityNodeStatus): unknown {
+  const { uid, labels, annotations = {}, ownerReferences } = metadata;
+  const { [HEARTBEAT_ANNOTATION]: _, ...others } = annotations;
+  return [uid, nodeName, labels, others, ownerReferences, lastResult?.condition, baseline?.orderId, orders];
+}
+
+function integrityKeyOf(status: FileIntegrityNodeStatus): string {
+  return `${status.metadata.namespace}/${integrityNameOf(status)}`;
+}
+
+function messageKeyOf(status: FileIntegrityNodeStatus): string {
+  return `${status.metadata.namespace}/${resultName(integrityNameOf(status) ?? '', status.nodeName)}`;
+}
+
+/** The FileIntegrities that an object belongs to, by reference or, where that was taken away, by label. */
+function ownersOf({ metadata }: KubeObject, stores: Stores): string[] {
+  const label = metadata?.labels?.[OWNER_LABEL];
+  const keys = (metadata?.ownerReferences ?? [])
+    .filter(({ kind }) => kind === 'FileIntegrity')
+    .map(({ name }) => `${metadata?.namespace}/${name}`);
+  if (keys.length > 0 || label === undefined) return keys;
+  return [...stores.integrities.list()].filter(({ metadata: { name = '' } }) => labelValue(name) === label).map(keyOf);
+}
