@@ -20,7 +20,7 @@ function say(line: string): void {
 }
 
 async function up(options: { name: string; workers: number; controlPlane: boolean }): Promise<void> {
-  const cluster = await startCluster({ name: options.name, onProgress: say, signal });
+  const cluster = await startCluster({ name: options.name, ephemeral: true, onProgress: say, signal });
   try {
     const nodes = [
       ...(options.controlPlane ? [{ name: 'control-plane', controlPlane: true }] : []),
@@ -34,6 +34,7 @@ async function up(options: { name: string; workers: number; controlPlane: boolea
     await cluster.stop();
     throw error;
   }
+  cluster.release();
   console.log(`The cluster ${cluster.name} runs. Use it:\n  export KUBECONFIG=${cluster.kubeconfigPath}`);
   console.log(`Stop it:\n  node devcluster/cli.ts down --name ${cluster.name}`);
 }

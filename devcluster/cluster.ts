@@ -107,7 +107,7 @@ function checkName(name: string): void {
 // What lies in the way: a running cluster is the user's, anything else is what an interrupted run left.
 async function makeRoom(name: string, directory: string, onProgress: (line: string) => void): Promise<void> {
   if (!existsSync(directory)) return;
-  if (isRunning(directory)) {
+  if (isRunning(directory) && !isAbandoned(directory)) {
     throw new FioError(
       'DEVCLUSTER_ALREADY_RUNNING',
       `The cluster ${name} runs already; stop it first with “node devcluster/cli.ts down --name ${name}”`,

@@ -37,6 +37,8 @@ export interface Cluster {
   /** Imports an image archive (OCI or Docker) into the containerd of these nodes, all of them unless told. */
   loadImage(archive: string, nodes?: readonly string[]): Promise<void>;
   kubectl(args: readonly string[], options?: RunOptions): Promise<{ stdout: string; stderr: string }>;
+  /** Makes an ephemeral cluster run on until it is stopped, whatever becomes of this process. */
+  release(): void;
   /** Ends every program and node, and removes the cluster's folder. */
   stop(): Promise<void>;
 }
@@ -81,6 +83,9 @@ export function openCluster(directory: string, onProgress: (line: string) => voi
       const program = join(state.programs, 'kubectl');
       const result = await mustRun([program, '--kubeconfig', kubeconfigPath, ...args], { signal, ...runOptions });
       return result;
+    },
+    release() {
+      updateState(directory, () => ({ owner: undefined }));
     },
     async stop() {
       updateState(directory, () => ({ phase: 'stopping' }));

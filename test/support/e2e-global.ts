@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { attachCluster, type Cluster } from '../../devcluster/cluster.ts';
+import { explain } from '../../src/lib/errors.ts';
 import { startShared } from './cluster-global.ts';
 import { canHaveNodes } from './nodes.ts';
 
@@ -21,7 +22,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   const shared = process.env.FIO_TEST_CLUSTER_NODES;
   const cluster = shared ? await attachCluster(shared) : await startShared(`e2e-${process.pid}`);
   try {
-    if (!shared) await Promise.all(NODES.map((node) => cluster.addNode(node)));
+    if (!shared) await addNodes(cluster);
     project.provide('image', await loadProduct(cluster));
   } catch (error) {
     if (!shared) await cluster.stop();
@@ -32,6 +33,15 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   return async () => {
     if (!shared) await cluster.stop();
   };
+}
+
+// All have ended, well or not, before a failure is told: what is still starting could not be cleaned up.
+async function addNodes(cluster: Cluster): Promise<void> {
+  console.log('devcluster: Adding three nodes');
+  const outcomes = await Promise.allSettled(NODES.map((node) => cluster.addNode(node)));
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') throw new Error(`A shared node could not be added: ${explain(outcome.reason)}`);
+  }
 }
 
 interface ImageBuilder {
