@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type DaemonOptions, runDaemon } from '../daemon/daemon.ts';
+import { relieveMemory } from '../daemon/memory.ts';
 import { explain, FioError } from '../lib/errors.ts';
 
 const USAGE =
@@ -28,6 +29,7 @@ function readOptions(args: string[], env: NodeJS.ProcessEnv): DaemonOptions {
     ...(values['status-object'] && { statusObject: values['status-object'] }),
     ...(values['host-root'] && { hostRoot: values['host-root'] }),
     ...(values.aide && { aide: [values.aide] }),
+    afterAide: relieveMemory,
   };
 }
 

@@ -38,6 +38,8 @@ export async function carryOutBaseline(
     if (signal.aborted) return { kind: 'stopped' };
     const sentence = `The database could not be initialised: ${explain(error)}`;
     return { kind: 'failed', facts: brokenFacts('BASELINE_IMPOSSIBLE', sentence, startedAt) };
+  } finally {
+    await bench.afterAide();
   }
 }
 

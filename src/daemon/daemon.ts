@@ -7,7 +7,7 @@ import { createClient } from '../kube/client.ts';
 import { type Connection, connectInCluster } from '../kube/connection.ts';
 import { explain } from '../lib/errors.ts';
 import { createEffects } from './effects.ts';
-import { createLog } from './log.ts';
+import { createLog, type Log } from './log.ts';
 import { Mailbox } from './mailbox.ts';
 import { nodePaths } from './paths.ts';
 import { watchRecord } from './record.ts';
@@ -35,6 +35,8 @@ export interface DaemonOptions {
   write?: (line: string) => void;
   /** When a scan or an initialisation counts as hanging, in milliseconds; default 12 h. */
   timeoutMs?: number;
+  /** Called each time that AIDE has run; `relieveMemory` in a container. */
+  afterAide?: (log: Log) => Promise<void>;
 }
 
 const HANGING_MS = 12 * 60 * 60 * 1000;
@@ -65,6 +67,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     configuration: join(scratch, 'aide.conf'),
     log,
     timeoutMs: options.timeoutMs ?? HANGING_MS,
+    afterAide: async () => await options.afterAide?.(log),
   };
   const mailbox = new Mailbox();
   const ended = new AbortController();

@@ -37,6 +37,7 @@ export async function scan(bench: Workbench, id: string, signal: AbortSignal): P
     return { kind: 'ended', facts };
   } finally {
     await removeReports(bench);
+    await bench.afterAide();
   }
 }
 

@@ -14,6 +14,8 @@ export interface Workbench {
   readonly log: Log;
   /** When a scan or an initialisation counts as hanging, in milliseconds. */
   readonly timeoutMs: number;
+  /** Called each time that AIDE has run. */
+  readonly afterAide: () => Promise<void>;
 }
 
 /** Configuration lines that hold whatever the configuration says: AIDE takes the first of each. */

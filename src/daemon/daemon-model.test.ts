@@ -1,0 +1,293 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { BaselineReceipt, Orders, Outcome, Verdict } from '../api/outcome.ts';
+import type { Message } from './outbox.ts';
+import { type Effect, type Event, initialState, type Now, type State } from './state.ts';
+import { step } from './step.ts';
+
+/** What can happen around a daemon. Those that make no sense in a moment do nothing. */
+type Move =
+  | { do: 'wait'; seconds: number }
+  | { do: 'order' | 'hold' | 'release' | 'configure' | 'acknowledge' | 'touch' | 'kill' }
+  | { do: 'scanned'; verdict: Verdict; report: number }
+  | { do: 'baselined'; how: 'made' | 'failed' }
+  | { do: 'sent'; how: 'stored' | 'unsent' }
+  | { do: 'beaten'; how: 'beaten' | 'unbeaten' };
+
+const move: fc.Arbitrary<Move> = fc.oneof(
+  fc.record({ do: fc.constant('wait' as const), seconds: fc.integer({ min: 1, max: 200 }) }),
+  fc.record({ do: fc.constantFrom('order', 'hold', 'release', 'configure', 'acknowledge', 'touch', 'kill') }),
+  fc.record({ do: fc.constant('acknowledge' as const) }),
+  fc.record({
+    do: fc.constant('scanned' as const),
+    verdict: fc.constantFrom<Verdict>('Succeeded', 'Failed', 'Errored'),
+    report: fc.integer({ min: 1, max: 2 }),
+  }),
+  fc.record({ do: fc.constant('baselined' as const), how: fc.constantFrom('made', 'failed') }),
+  fc.record({ do: fc.constant('sent' as const), how: fc.constantFrom('stored', 'unsent') }),
+  fc.record({ do: fc.constant('beaten' as const), how: fc.constantFrom('beaten', 'unbeaten') }),
+);
+
+const time = { startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:01:00Z' };
+
+/** A node with its disk, an operator and an API server around one daemon, and what must always hold. */
+class World {
+  state: State;
+  orders: Orders = {
+    settings: { gracePeriod: 60, maxBackups: 5, debug: false },
+    configuration: { name: 'worker', key: 'aide.conf', digest: 'c1' },
+    baseline: { id: 'order-1', reason: 'Initial', requestedAt: time.startedAt },
+  };
+  mono = 0;
+  runs = 0;
+  /** The status in the API server. */
+  acknowledged: string | undefined;
+  baselineOrderId: string | undefined;
+  /** What lies in the slot. */
+  slot: Outcome | undefined;
+  /** The outbox on the disk. */
+  disk: Message[] = [];
+  /** What the operator took in, in order. */
+  folded: Outcome[] = [];
+  /** Scans that ended and counted, in order. */
+  scanned: { verdict: Verdict; run: number }[] = [];
+  /** How often each order was carried out. */
+  made = new Map<string, number>();
+  working: Extract<Effect, { type: 'scan' | 'baseline' }> | undefined;
+  cancelled = false;
+  sending: Message | undefined;
+  beating: Outcome | undefined;
+  configuring: string | undefined;
+
+  constructor() {
+    this.state = this.start();
+  }
+
+  start(): State {
+    this.runs += 1;
+    return initialState('node-a', `run${this.runs}`);
+  }
+
+  begin(): void {
+    this.tell({ type: 'recovered', messages: [...this.disk] });
+    this.record();
+  }
+
+  record(): void {
+    const { orders, acknowledged, baselineOrderId } = this;
+    this.tell({
+      type: 'record',
+      record: { orders, ...(acknowledged && { acknowledged }), ...(baselineOrderId && { baselineOrderId }) },
+    });
+  }
+
+  tell(event: Event): void {
+    const now: Now = { wall: 0, mono: this.mono, random: 0.5 };
+    const next = step(this.state, event, now);
+    this.state = next.state;
+    for (const effect of next.effects) this.perform(effect);
+  }
+
+  perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'scan':
+      case 'baseline':
+        expect(this.working, 'one scan or baseline at a time').toBeUndefined();
+        expect(this.orders.hold, 'nothing starts while held').toBeUndefined();
+        this.working = effect;
+        this.cancelled = false;
+        break;
+      case 'cancel':
+        expect(this.working, 'only what runs is cancelled').toBeDefined();
+        this.cancelled = true;
+        break;
+      case 'keep':
+        this.disk.push(effect.message);
+        break;
+      case 'forget':
+        this.disk = this.disk.filter(({ outcome }) => !effect.ids.includes(outcome.id));
+        break;
+      case 'send':
+        expect(this.sending, 'one message is being sent').toBeUndefined();
+        this.sending = effect.message;
+        break;
+      case 'beat':
+        expect(this.beating, 'one heartbeat is being sent').toBeUndefined();
+        this.beating = effect.outcome;
+        break;
+      case 'configure':
+        expect(this.configuring).toBeUndefined();
+        this.configuring = effect.configuration.digest;
+        break;
+      default:
+    }
+  }
+
+  make(move: Move): void {
+    switch (move.do) {
+      case 'wait':
+        this.mono += move.seconds * 1000;
+        this.tell({ type: 'wake' });
+        break;
+      case 'order':
+        this.orders = { ...this.orders, baseline: { ...this.orders.baseline, id: `order-${this.mono}` } };
+        this.record();
+        break;
+      case 'hold':
+        this.orders = { ...this.orders, hold: { reason: 'Annotation', message: 'x', since: time.startedAt } };
+        this.record();
+        break;
+      case 'release': {
+        const { hold: _, ...orders } = this.orders;
+        this.orders = orders;
+        this.record();
+        break;
+      }
+      case 'configure':
+        if (this.configuring === undefined) return;
+        this.tell({ type: 'configured', digest: this.take('configuring') ?? '' });
+        break;
+      case 'scanned':
+        this.endScan(move.verdict, move.report);
+        break;
+      case 'baselined':
+        this.endBaseline(move.how);
+        break;
+      case 'sent':
+        this.endSending(move.how);
+        break;
+      case 'beaten':
+        this.endBeat(move.how);
+        break;
+      case 'acknowledge':
+        this.operate();
+        break;
+      case 'touch':
+        this.tell({ type: 'triggers', found: [{ path: '/run/aide.reinit', removed: true }] });
+        break;
+      case 'kill':
+        this.working = undefined;
+        this.sending = undefined;
+        this.beating = undefined;
+        this.configuring = undefined;
+        this.state = this.start();
+        this.begin();
+        break;
+    }
+  }
+
+  take<Key extends 'configuring' | 'sending' | 'beating' | 'working'>(key: Key): this[Key] {
+    const value = this[key];
+    this[key] = undefined as this[Key];
+    return value;
+  }
+
+  endScan(verdict: Verdict, report: number): void {
+    if (this.working?.type !== 'scan') return;
+    this.working = undefined;
+    if (!this.cancelled) this.scanned.push({ verdict, run: this.runs });
+    const report1 = { compressed: false, log: 'x' };
+    const failed = verdict === 'Failed' ? { report: report1, fingerprint: `f${report}` } : {};
+    this.tell({ type: 'scanned', result: { kind: 'ended', facts: { verdict, ...time }, ...failed } });
+  }
+
+  endBaseline(how: 'made' | 'failed'): void {
+    if (this.working?.type !== 'baseline') return;
+    const { order } = this.working;
+    this.working = undefined;
+    if (this.cancelled) {
+      this.tell({ type: 'baselined', result: { kind: 'stopped' } });
+    } else if (how === 'made') {
+      this.made.set(order.id, (this.made.get(order.id) ?? 0) + 1);
+      const receipt: BaselineReceipt = {
+        orderId: order.id,
+        digest: 'd',
+        entries: 1,
+        configurationDigest: 'c1',
+        aideVersion: '0.19.1',
+        bootId: 'b',
+        reason: order.reason,
+        createdAt: time.startedAt,
+      };
+      this.tell({ type: 'baselined', result: { kind: 'made', receipt } });
+    } else {
+      this.scanned.push({ verdict: 'Errored', run: this.runs });
+      const facts = { verdict: 'Errored', ...time, errorCode: 'X', errorMessage: 'x' } as const;
+      this.tell({ type: 'baselined', result: { kind: 'failed', facts } });
+    }
+  }
+
+  endSending(how: 'stored' | 'unsent'): void {
+    const message = this.take('sending');
+    if (message === undefined) return;
+    const { id } = message.outcome;
+    if (this.slot !== undefined && this.slot.id !== id) {
+      this.tell({ type: 'busy', id });
+      return;
+    }
+    // An answer that is lost on its way: stored all the same.
+    this.slot = message.outcome;
+    this.tell(how === 'stored' ? { type: 'stored', id } : { type: 'unsent', id, message: 'away' });
+  }
+
+  endBeat(how: 'beaten' | 'unbeaten'): void {
+    const outcome = this.take('beating');
+    if (outcome === undefined) return;
+    if (how === 'beaten') this.folded.push(outcome);
+    this.tell(
+      how === 'beaten' ? { type: how, id: outcome.id } : { type: how, id: outcome.id, message: 'x', missing: false },
+    );
+  }
+
+  /** The operator takes in what lies in the slot; what it has acknowledged already is only deleted. */
+  operate(): void {
+    const outcome = this.slot;
+    if (outcome === undefined) return;
+    this.slot = undefined;
+    if (outcome.id !== this.acknowledged) {
+      this.folded.push(outcome);
+      this.acknowledged = outcome.id;
+      if (outcome.kind === 'baseline') this.baselineOrderId = outcome.receipt.orderId;
+    }
+    this.record();
+  }
+
+  /** All goes well from here on, until there is nothing left to do but to wait for the next scan. */
+  calm(): void {
+    this.make({ do: 'release' });
+    for (let round = 0; round < 300; round += 1) {
+      this.make({ do: 'configure' });
+      this.make({ do: 'baselined', how: 'made' });
+      if (this.working?.type === 'scan' && round < 250) this.make({ do: 'scanned', verdict: 'Succeeded', report: 1 });
+      this.make({ do: 'sent', how: 'stored' });
+      this.make({ do: 'beaten', how: 'beaten' });
+      this.make({ do: 'acknowledge' });
+      this.make({ do: 'wait', seconds: 10 });
+    }
+  }
+}
+
+/** A list in which a value does not follow itself. */
+function runsOf<T>(values: readonly T[]): T[] {
+  return values.filter((value, index) => index === 0 || value !== values[index - 1]);
+}
+
+const isScan = (outcome: Outcome) => outcome.kind === 'scan';
+
+test('whatever happens, the operator hears each change of verdict in order, and each order is carried out once', () => {
+  fc.assert(
+    fc.property(fc.array(move, { maxLength: 60 }), (moves) => {
+      const world = new World();
+      world.begin();
+      for (const each of moves) world.make(each);
+      world.calm();
+      const heard = world.folded.filter(isScan).map(({ verdict }) => verdict);
+      expect(runsOf(heard)).toEqual(runsOf(world.scanned.map(({ verdict }) => verdict)));
+      expect([...world.made.values()].filter((times) => times !== 1)).toEqual([]);
+      expect(world.baselineOrderId).toBe(world.orders.baseline.id);
+      expect(new Set(world.folded.map(({ id }) => id)).size).toBe(world.folded.length);
+      expect(world.disk).toEqual([]);
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -1,0 +1,392 @@
+import { describe, expect, test } from 'vitest';
+import type { Orders } from '../api/outcome.ts';
+import { type Effect, type Event, initialState, type NodeRecord, type Now, type State } from './state.ts';
+import { step } from './step.ts';
+
+const orders: Orders = {
+  settings: { gracePeriod: 60, maxBackups: 5, debug: false },
+  configuration: { name: 'worker', key: 'aide.conf', digest: 'c1' },
+  baseline: { id: 'order-1', reason: 'Initial', requestedAt: '2026-01-01T00:00:00Z' },
+};
+const hold = { reason: 'Annotation', message: 'held by an annotation', since: '2026-01-01T00:00:00Z' } as const;
+const done: NodeRecord = { orders, baselineOrderId: 'order-1' };
+
+const receipt = {
+  orderId: 'order-1',
+  digest: 'd1',
+  entries: 7,
+  configurationDigest: 'c1',
+  aideVersion: '0.19.1',
+  bootId: 'b',
+  reason: 'Initial',
+  createdAt: '2026-01-01T00:00:00Z',
+} as const;
+
+const time = { startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:01:00Z' };
+const succeeded: Event = {
+  type: 'scanned',
+  result: { kind: 'ended', facts: { verdict: 'Succeeded', ...time, exitStatus: 0 } },
+};
+const failed = (fingerprint = 'f1'): Event => ({
+  type: 'scanned',
+  result: {
+    kind: 'ended',
+    facts: { verdict: 'Failed', ...time, exitStatus: 4, counts: { added: 0, changed: 1, removed: 0 } },
+    report: { compressed: false, log: 'x.log' },
+    fingerprint,
+  },
+});
+
+/** A daemon with a clock that the test turns. */
+class Play {
+  state: State = initialState('node-a', 'run');
+  mono = 0;
+
+  at(seconds: number): this {
+    this.mono = seconds * 1000;
+    return this;
+  }
+
+  tell(...events: Event[]): Effect[] {
+    return events.flatMap((event) => {
+      const now: Now = { wall: 0, mono: this.mono, random: 0 };
+      const next = step(this.state, event, now);
+      this.state = next.state;
+      return next.effects;
+    });
+  }
+
+  ring(seconds: number): Effect[] {
+    return this.at(seconds).tell({ type: 'wake' });
+  }
+}
+
+/** A daemon that knows these orders and has their configuration. */
+function ready(record: NodeRecord = done): Play {
+  const play = new Play();
+  play.tell({ type: 'recovered', messages: [] }, { type: 'record', record }, { type: 'configured', digest: 'c1' });
+  return play;
+}
+
+function kinds(effects: Effect[]): string[] {
+  return effects.map(({ type }) => type).filter((type) => type !== 'log' && type !== 'timer');
+}
+
+function sent(effects: Effect[]): string | undefined {
+  return effects.find((effect) => effect.type === 'send')?.message.outcome.id;
+}
+
+/** The operator takes in a message. */
+function acknowledge(play: Play, id: string, record = done): Effect[] {
+  return play.tell({ type: 'stored', id }, { type: 'record', record: { ...record, acknowledged: id } });
+}
+
+/** A daemon whose last scan, with this result, is known to the operator. */
+function settled(result: Event): Play {
+  const play = ready();
+  const id = sent(play.tell(result)) ?? '';
+  acknowledge(play, id);
+  return play;
+}
+
+describe('starting', () => {
+  test('does nothing before the API server has answered', () => {
+    expect(kinds(new Play().tell({ type: 'recovered', messages: [] }))).toEqual([]);
+  });
+
+  test('waits without orders, and says so once', () => {
+    const play = new Play();
+    const lines = play
+      .tell({ type: 'recovered', messages: [] }, { type: 'record', record: {} }, { type: 'record', record: {} })
+      .filter(({ type }) => type === 'log');
+    expect(lines).toEqual([{ type: 'log', text: 'waiting for orders of the operator' }]);
+  });
+
+  test('loads the configuration before anything else', () => {
+    const play = new Play();
+    play.tell({ type: 'recovered', messages: [] });
+    expect(kinds(play.tell({ type: 'record', record: { orders } }))).toEqual(['configure']);
+  });
+
+  test('carries out the order first, and then scans at once', () => {
+    const play = new Play();
+    play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: { orders } });
+    expect(kinds(play.tell({ type: 'configured', digest: 'c1' }))).toEqual(['baseline']);
+    expect(kinds(play.tell({ type: 'baselined', result: { kind: 'made', receipt } }))).toEqual([
+      'keep',
+      'send',
+      'scan',
+    ]);
+  });
+
+  test('scans at once when the API server has the receipt of the order', () => {
+    const play = new Play();
+    play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: done });
+    expect(kinds(play.tell({ type: 'configured', digest: 'c1' }))).toEqual(['scan']);
+  });
+
+  test('does not carry out an order again whose receipt still waits on the disk', () => {
+    const play = new Play();
+    const message = { outcome: { kind: 'baseline', id: 'old-1', node: 'node-a', receipt } } as const;
+    play.tell({ type: 'recovered', messages: [message] });
+    const effects = play.tell({ type: 'record', record: { orders } }, { type: 'configured', digest: 'c1' });
+    expect(kinds(effects)).toEqual(['send', 'configure', 'scan']);
+  });
+
+  test('does not send again what was acknowledged while it was away', () => {
+    const play = new Play();
+    const message = { outcome: { kind: 'baseline', id: 'old-1', node: 'node-a', receipt } } as const;
+    play.tell({ type: 'recovered', messages: [message] });
+    const effects = play.tell({ type: 'record', record: { ...done, acknowledged: 'old-1' } });
+    expect(kinds(effects)).toEqual(['forget', 'configure']);
+  });
+});
+
+describe('the interval', () => {
+  test('counts from the end of a scan', () => {
+    const play = ready();
+    play.at(100).tell(succeeded);
+    expect(kinds(play.ring(159))).toEqual([]);
+    expect(kinds(play.ring(160))).toEqual(['scan']);
+  });
+
+  test('follows a new gracePeriod without a restart', () => {
+    const play = ready();
+    play.at(100).tell(succeeded);
+    const sooner = { ...done, orders: { ...orders, settings: { ...orders.settings, gracePeriod: 20 } } };
+    expect(play.at(105).tell({ type: 'record', record: sooner })).toContainEqual({ type: 'timer', at: 120_000 });
+    expect(kinds(play.ring(120))).toEqual(['scan']);
+  });
+
+  test('is at least 10 s', () => {
+    const never = { ...done, orders: { ...orders, settings: { ...orders.settings, gracePeriod: 0 } } };
+    const play = ready(never);
+    play.at(100).tell(succeeded);
+    expect(kinds(play.ring(109))).toEqual([]);
+    expect(kinds(play.ring(110))).toEqual(['scan']);
+  });
+
+  test('a clock that is set back changes nothing', () => {
+    const play = ready();
+    play.at(100).tell(succeeded);
+    const { effects } = step(play.state, { type: 'wake' }, { wall: -1e12, mono: 160_000, random: 0 });
+    expect(kinds(effects)).toEqual(['scan']);
+  });
+});
+
+describe('a hold', () => {
+  const held = { ...done, orders: { ...orders, hold } };
+
+  test('starts no scan and no baseline', () => {
+    const order = { ...orders, hold, baseline: { ...orders.baseline, id: 'order-2' } };
+    const play = new Play();
+    const effects = play.tell(
+      { type: 'recovered', messages: [] },
+      { type: 'record', record: { ...done, orders: order } },
+      { type: 'wake' },
+    );
+    expect(kinds(effects)).toEqual([]);
+  });
+
+  test('stops a running scan and drops what it came to', () => {
+    const play = ready();
+    expect(kinds(play.tell({ type: 'record', record: held }))).toEqual(['cancel']);
+    expect(kinds(play.tell(failed()))).toEqual(['forget']);
+    expect(play.state.outbox.queue).toEqual([]);
+  });
+
+  test('scans at once when it is released', () => {
+    const play = ready();
+    play.at(100).tell(succeeded);
+    play.tell({ type: 'record', record: held });
+    expect(kinds(play.at(101).tell({ type: 'record', record: done }))).toEqual(['scan']);
+  });
+
+  test('a baseline that was ordered meanwhile comes before the scan', () => {
+    const play = ready(held);
+    const order = { ...orders, baseline: { ...orders.baseline, id: 'order-2' } };
+    expect(kinds(play.tell({ type: 'record', record: { ...done, orders: order } }))).toEqual(['baseline']);
+    const made = play.tell({
+      type: 'baselined',
+      result: { kind: 'made', receipt: { ...receipt, orderId: 'order-2' } },
+    });
+    expect(kinds(made)).toEqual(['keep', 'send', 'scan']);
+  });
+});
+
+describe('a baseline', () => {
+  test('waits for the running scan, whose findings are the record of what it erases', () => {
+    const play = ready();
+    const order = { ...orders, baseline: { ...orders.baseline, id: 'order-2' } };
+    expect(kinds(play.tell({ type: 'record', record: { ...done, orders: order } }))).toEqual([]);
+    expect(kinds(play.tell(failed()))).toEqual(['keep', 'send', 'baseline']);
+  });
+
+  test('that fails is reported, holds back scans and is tried again after the grace period', () => {
+    const play = ready({ orders });
+    const facts = { verdict: 'Errored', ...time, errorCode: 'AIDE_WRITE_ERROR', errorMessage: 'disk full' } as const;
+    const effects = play.at(10).tell({ type: 'baselined', result: { kind: 'failed', facts } });
+    expect(kinds(effects)).toEqual(['keep', 'send']);
+    expect(kinds(play.ring(69)).filter((kind) => kind !== 'send')).toEqual([]);
+    expect(kinds(play.ring(70)).filter((kind) => kind !== 'send')).toEqual(['baseline']);
+  });
+
+  test('that failed is tried at once with a mended configuration', () => {
+    const play = ready({ orders });
+    const facts = { verdict: 'Errored', ...time, errorCode: 'AIDE_CONFIGURATION_ERROR', errorMessage: 'x' } as const;
+    play.tell({ type: 'baselined', result: { kind: 'failed', facts } });
+    const mended = { ...orders, configuration: { ...orders.configuration, digest: 'c2' } };
+    expect(kinds(play.tell({ type: 'record', record: { orders: mended } }))).toEqual(['configure']);
+    expect(kinds(play.tell({ type: 'configured', digest: 'c2' }))).toEqual(['baseline']);
+  });
+
+  test('is made again when the node status was lost', () => {
+    const play = ready({ orders });
+    play.tell({ type: 'baselined', result: { kind: 'made', receipt } });
+    acknowledge(play, play.state.outbox.queue[0]?.outcome.id ?? '');
+    play.tell(succeeded);
+    play.tell({ type: 'record', record: {} });
+    expect(kinds(play.tell({ type: 'record', record: { orders } }))).toContain('baseline');
+  });
+});
+
+describe('the configuration', () => {
+  test('is asked for again, with growing pauses, and reported when it stays wrong', () => {
+    const play = new Play();
+    play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: done });
+    const wrong = { type: 'unconfigured', digest: 'c1', code: 'CONFIGURATION_MISMATCH', message: 'x' } as const;
+    for (let attempt = 1; attempt < 5; attempt += 1) {
+      expect(kinds(play.tell({ ...wrong, transient: false }))).toEqual([]);
+      expect(kinds(play.ring(play.mono / 1000 + 2 ** attempt))).toEqual(['configure']);
+    }
+    expect(kinds(play.tell({ ...wrong, transient: false }))).toEqual(['keep', 'send']);
+  });
+
+  test('is not reported as wrong while the API server is away', () => {
+    const play = new Play();
+    play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: done });
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      play.tell({ type: 'unconfigured', digest: 'c1', code: 'X', message: 'x', transient: true });
+      play.ring(play.mono / 1000 + 100);
+    }
+    expect(play.state.outbox.queue).toEqual([]);
+  });
+
+  test('that is loaded is enough to go on while the API server is away', () => {
+    const play = ready();
+    play.at(100).tell(succeeded);
+    expect(kinds(play.ring(160))).toEqual(['scan']);
+  });
+});
+
+describe('quiet scans', () => {
+  test('a Succeeded after an acknowledged Succeeded is a heartbeat', () => {
+    const play = settled(succeeded);
+    play.ring(100);
+    expect(kinds(play.tell(succeeded))).toEqual(['beat']);
+  });
+
+  test('a Failed with the same report is a heartbeat and needs no report', () => {
+    const play = settled(failed());
+    play.ring(100);
+    expect(kinds(play.tell(failed()))).toEqual(['forget', 'beat']);
+  });
+
+  test('a Failed with the same counts and another report is a message', () => {
+    const play = settled(failed('f1'));
+    play.ring(100);
+    expect(kinds(play.tell(failed('f2')))).toEqual(['keep', 'send']);
+  });
+
+  test('a heartbeat that has no lease becomes a message', () => {
+    const play = settled(succeeded);
+    play.ring(100);
+    const beat = play.tell(succeeded).find(({ type }) => type === 'beat');
+    const id = beat?.type === 'beat' ? beat.outcome.id : '';
+    expect(kinds(play.tell({ type: 'unbeaten', id, message: 'not found', missing: true }))).toEqual(['keep', 'send']);
+  });
+
+  test('a Failed that follows takes the place of a heartbeat that could not be sent', () => {
+    const play = settled(succeeded);
+    play.ring(100);
+    const beat = play.tell(succeeded).find(({ type }) => type === 'beat');
+    const id = beat?.type === 'beat' ? beat.outcome.id : '';
+    play.tell({ type: 'unbeaten', id, message: 'away', missing: false });
+    play.ring(200);
+    expect(kinds(play.tell(failed()))).toEqual(['keep', 'send']);
+    expect(kinds(play.ring(201))).toEqual([]);
+  });
+
+  test('a new node status is told the verdict in full', () => {
+    const play = settled(succeeded);
+    play.tell({ type: 'record', record: {} }, { type: 'record', record: done });
+    play.ring(100);
+    expect(kinds(play.tell(succeeded))).toEqual(['keep', 'send']);
+  });
+});
+
+describe('sending', () => {
+  test('is repeated until it is stored, and looked after until it is acknowledged', () => {
+    const play = ready();
+    const id = sent(play.tell(failed())) ?? '';
+    play.tell({ type: 'unsent', id, message: 'away' });
+    expect(sent(play.ring(1))).toBe(id);
+    play.tell({ type: 'stored', id });
+    expect(sent(play.ring(30))).toBeUndefined();
+    expect(sent(play.ring(1000))).toBe(id); // it was deleted by hand, perhaps
+    acknowledge(play, id);
+    expect(play.state.outbox.queue).toEqual([]);
+  });
+
+  test('goes on without the report when the API server refuses the message', () => {
+    const play = ready();
+    const id = sent(play.tell(failed())) ?? '';
+    const again = play.tell({ type: 'refused', id, message: 'too large' }).find(({ type }) => type === 'send');
+    expect(again).toMatchObject({ message: { withoutReport: 'too large', outcome: { verdict: 'Failed', id } } });
+  });
+
+  test('waits for the message before it', () => {
+    const play = ready();
+    const first = sent(play.tell(failed())) ?? '';
+    play.tell({ type: 'stored', id: first });
+    play.ring(100); // a scan, and a look whether the message is still there
+    expect(sent(play.tell(succeeded, { type: 'stored', id: first }))).toBeUndefined();
+    const effects = play.tell({ type: 'record', record: { ...done, acknowledged: first } });
+    expect(sent(effects)).toBe('run-2');
+  });
+});
+
+describe('trigger files', () => {
+  test('are reported and not carried out', () => {
+    const play = settled(succeeded);
+    const effects = play.tell({ type: 'triggers', found: [{ path: '/run/aide.reinit', removed: true }] });
+    expect(kinds(effects)).toEqual(['keep', 'send']);
+    expect(effects.find(({ type }) => type === 'send')).toMatchObject({
+      message: { outcome: { kind: 'notice', notice: 'UnorderedReinit' } },
+    });
+  });
+
+  test('that cannot be removed are reported once', () => {
+    const play = settled(succeeded);
+    const found: Event = { type: 'triggers', found: [{ path: '/run/aide.reinit', removed: false }] };
+    expect(kinds(play.tell(found))).toContain('keep');
+    expect(kinds(play.tell(found))).toEqual([]);
+    play.tell({ type: 'triggers', found: [] });
+    expect(kinds(play.tell(found))).toContain('keep');
+  });
+});
+
+describe('stopping', () => {
+  test('ends at once when nothing runs', () => {
+    const play = ready();
+    play.tell(succeeded);
+    expect(kinds(play.tell({ type: 'stop' }))).toEqual(['exit']);
+  });
+
+  test('ends AIDE first, and tells of no scan that it ended itself', () => {
+    const play = ready();
+    expect(kinds(play.tell({ type: 'stop' }))).toEqual(['cancel']);
+    expect(kinds(play.tell({ type: 'scanned', result: { kind: 'stopped' } }))).toEqual(['forget', 'exit']);
+    expect(kinds(play.tell({ type: 'wake' }))).toEqual([]);
+  });
+});
