@@ -33,7 +33,7 @@ export interface ClusterNode {
 }
 
 /** A taint as in a node's spec. */
-export interface Taint {
+interface Taint {
   readonly key: string;
   readonly value?: string;
   readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
@@ -126,8 +126,8 @@ export function openNode(context: NodeContext, name: string): ClusterNode {
   };
 }
 
-/** The folder of a node's files. */
-export function nodeDirectory(directory: string, name: string): string {
+// The folder of a node's files.
+function nodeDirectory(directory: string, name: string): string {
   return join(directory, 'nodes', name);
 }
 

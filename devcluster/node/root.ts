@@ -20,8 +20,7 @@ const PACKAGES = [
   'procps',
 ];
 
-/** The folder of the file system that all nodes start from. */
-export function nodeRootDirectory(): string {
+function nodeRootDirectory(): string {
   const digest = createHash('sha256')
     .update([SUITE, process.arch, ...PACKAGES].join('\n'))
     .digest('hex')

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cacheDirectory } from '../paths.ts';
 
 /** The Kubernetes that clusters run. The versions of all else stand in the go.mod files beside this file. */
-export const KUBERNETES_VERSION = '1.36.3';
+const KUBERNETES_VERSION = '1.36.3';
 
 /** A program, and how it is made. */
 export interface Program {
@@ -51,7 +51,7 @@ function containerd(name: string, coldSeconds: number): Program {
 
 /** All programs, in the order in which they are made: the first ones compile what the later ones share. */
 export const PROGRAMS: readonly Program[] = [
-  kubernetes('kube-apiserver', 240),
+  kubernetes('kube-apiserver', 270),
   kubernetes('kube-controller-manager', 45),
   kubernetes('kube-scheduler', 15),
   kubernetes('kubelet', 25, true),

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { FioError } from '../../src/lib/errors.ts';
 import { takeLock } from '../lib/lock.ts';
@@ -22,6 +22,7 @@ export async function ensurePrograms(onProgress: (line: string) => void, signal:
   );
   const missing = missingPrograms(directory);
   if (missing.length === 0) return directory;
+  removeDrafts(directory);
   const go = await findGo(signal);
   const minutes = Math.ceil(missing.reduce((sum, program) => sum + program.coldSeconds, 0) / 60);
   onProgress(
@@ -63,6 +64,13 @@ async function build(
     onProgress(`      done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
   } finally {
     rmSync(draft, { force: true });
+  }
+}
+
+// What a killed build left; only the holder of the lock has a draft.
+function removeDrafts(directory: string): void {
+  for (const entry of readdirSync(directory)) {
+    if (entry.startsWith('.')) rmSync(join(directory, entry), { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -9,20 +8,14 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { attachCluster, startCluster } from '../../devcluster/cluster.ts';
 import { cleanUp, processesOf } from '../../devcluster/leftovers.ts';
 import { isAlive } from '../../devcluster/lib/identity.ts';
-import { networksOf } from '../../devcluster/network.ts';
 import { mustReadState } from '../../devcluster/state.ts';
+import { expectNothingLeft, startElsewhere } from '../support/elsewhere.ts';
 
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'devcluster-'));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-async function expectNothingLeft(directory: string): Promise<void> {
-  expect(processesOf(directory)).toEqual([]);
-  expect(await networksOf(directory)).toEqual([]);
-  expect(existsSync(directory)).toBe(false);
-}
 
 describe('a control plane', () => {
   test('starts beside another one, and leaves nothing when it stops', async () => {
@@ -115,8 +108,3 @@ describe('a control plane', () => {
     await cleanUp(join(folder, 'never-was'));
   });
 });
-
-function startElsewhere(directory: string, ...flags: string[]) {
-  const program = join(import.meta.dirname, '..', 'fixtures', 'start-cluster.ts');
-  return spawn(process.execPath, [program, directory, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
-}

@@ -1,10 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, inject, test } from 'vitest';
 import { attachCluster } from '../../devcluster/cluster.ts';
 import { makeProgramImage } from '../../devcluster/images/archive.ts';
+import { cgroupLayout } from '../../devcluster/node/cgroups.ts';
 import { mustReadState } from '../../devcluster/state.ts';
+import { expectNothingLeft, startElsewhere } from '../support/elsewhere.ts';
 import { canHaveNodes } from '../support/nodes.ts';
 
 describe.skipIf(!canHaveNodes())('a cluster with nodes', () => {
@@ -84,6 +87,23 @@ describe.skipIf(!canHaveNodes())('a cluster with nodes', () => {
     const resolver = new Resolver();
     resolver.setServers([server ?? '']);
     expect(await resolver.resolve4('kubernetes.default.svc.cluster.local')).toEqual(['10.96.0.1']);
+  });
+
+  test('that belongs to a killed process is cleaned up with its nodes', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'devcluster-'));
+    rmSync(directory, { recursive: true });
+    const run = startElsewhere(directory, '--ephemeral', '--node');
+    for await (const line of createInterface({ input: run.stdout })) {
+      if (line === 'running') break;
+    }
+    const { octet } = mustReadState(directory);
+    expect(readFileSync('/proc/net/route', 'utf8')).toContain(`fio${octet}\t`);
+    run.kill('SIGKILL');
+    await expect.poll(() => existsSync(directory), { timeout: 30_000 }).toBe(false);
+    await expectNothingLeft(directory);
+    expect(readFileSync('/proc/net/route', 'utf8')).not.toContain(`fio${octet}\t`);
+    const hierarchies = cgroupLayout(readFileSync('/proc/self/mounts', 'utf8'))?.hierarchies ?? [];
+    expect(hierarchies.filter((hierarchy) => existsSync(join(hierarchy, `fio${octet}-node`)))).toEqual([]);
   });
 
   test('leaves the host’s own kernel settings alone', async () => {
