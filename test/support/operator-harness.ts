@@ -1,0 +1,384 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ConfigMap, Event, Node, Taint } from 'kubernetes-types/core/v1.d.ts';
+import { type Logger, pino } from 'pino';
+import { inject } from 'vitest';
+import { parse } from 'yaml';
+import type { FileIntegrity, FileIntegritySpecInput } from '../../src/api/fileintegrity.ts';
+import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
+import {
+  COMPRESSED_ANNOTATION,
+  FILES_ADDED_ANNOTATION,
+  FILES_CHANGED_ANNOTATION,
+  FILES_REMOVED_ANNOTATION,
+  LOG_LABEL,
+  NODE_LABEL,
+  OUTCOME_ANNOTATION,
+  OWNER_LABEL,
+  PART_LABEL,
+  PARTS_ANNOTATION,
+} from '../../src/api/keys.ts';
+import { labelValue, nodeStatusName, partName, resultName } from '../../src/api/names.ts';
+import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
+import type { Outcome, ScanOutcome } from '../../src/api/outcome.ts';
+import { type Client, createClient } from '../../src/kube/client.ts';
+import { isAlreadyExists } from '../../src/kube/errors.ts';
+import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
+import { configMaps, events, leases, nodes, pods, serviceAccounts } from '../../src/kube/resources.ts';
+import type { KubeObject, Resource } from '../../src/kube/types.ts';
+import { type OperatorOptions, runOperator } from '../../src/operator/operator.ts';
+import { eventually } from './eventually.ts';
+import { createNamespace } from './namespace.ts';
+
+/**
+ * A namespace of the shared control plane with the real operator in it. Nodes are objects without a machine; their
+ * kubelets and daemons are played by writing what those write.
+ */
+export interface OperatorHarness extends AsyncDisposable {
+  readonly client: Client;
+  readonly namespace: string;
+  /** Starts the operator (again); it is started once by `startHarness`. */
+  start(options?: Partial<OperatorOptions>): void;
+  /** Stops the operator, as SIGTERM does. */
+  stop(): Promise<void>;
+  addNode(options?: {
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    taints?: Taint[];
+  }): Promise<string>;
+  removeNode(name: string): Promise<void>;
+  annotateNode(name: string, annotations: Record<string, string | null>): Promise<void>;
+  labelNode(name: string, labels: Record<string, string | null>): Promise<void>;
+  /** A FileIntegrity for this harness's nodes. */
+  createIntegrity(name: string, spec?: Partial<FileIntegritySpecInput>): Promise<FileIntegrity>;
+  integrity(name: string): Promise<FileIntegrity>;
+  annotate(name: string, annotations: Record<string, string | null>): Promise<void>;
+  status(integrity: string, node: string): Promise<FileIntegrityNodeStatus | undefined>;
+  /** Waits for the status to be such. */
+  statusWhen(
+    integrity: string,
+    node: string,
+    what: string,
+    condition: (status: FileIntegrityNodeStatus) => boolean,
+  ): Promise<FileIntegrityNodeStatus>;
+  phaseWhen(integrity: string, phase: string): Promise<FileIntegrity>;
+  daemon(integrity: string, node: string): PlayedDaemon;
+  events(reason: string): Promise<Event[]>;
+}
+
+/** Says what a daemon says, as the protocol has it. */
+export interface PlayedDaemon {
+  /** Carries out the standing baseline order and waits for the acknowledgement. */
+  makeBaseline(): Promise<void>;
+  /** Reports a scan and waits for the acknowledgement. */
+  report(scan: Partial<ScanOutcome>, reports?: readonly Record<string, string>[]): Promise<ScanOutcome>;
+  /** Writes a message and waits for nothing. */
+  send(outcome: Outcome, reports?: readonly Record<string, string>[], extra?: Partial<KubeMetadata>): Promise<void>;
+  beat(scan: Partial<ScanOutcome>): Promise<ScanOutcome>;
+  scan(scan: Partial<ScanOutcome>): ScanOutcome;
+}
+
+interface KubeMetadata {
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+}
+
+const crds: Resource<KubeObject> = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+};
+
+export async function startHarness(options: Partial<OperatorOptions> = {}): Promise<OperatorHarness> {
+  const connection = await connectKubeconfig(inject('kubeconfig'));
+  const client = createClient(connection, { userAgent: 'test', maxSockets: 32 });
+  await installCrds(client);
+  const namespace = await createNamespace(client, 'operator');
+  await client.create(serviceAccounts, { metadata: { name: 'file-integrity-daemon', namespace } });
+  const log = pino({ level: process.env.LOG_LEVEL ?? 'silent' });
+  const kubelets = new AbortController();
+  const own = new Set<string>();
+  let running: { ended: AbortController; operator: Promise<void> } | undefined;
+
+  const harness: OperatorHarness = {
+    client,
+    namespace,
+    start(more = {}) {
+      const ended = new AbortController();
+      const all = {
+        connection,
+        namespace,
+        image: 'registry.example/fio:test',
+        log: log as Logger,
+        ...options,
+        ...more,
+      };
+      running = { ended, operator: runOperator(all, ended.signal) };
+      running.operator.catch(() => {}); // seen by stop()
+    },
+    async stop() {
+      running?.ended.abort();
+      await running?.operator;
+      running = undefined;
+    },
+    async addNode({ labels = {}, annotations = {}, taints } = {}) {
+      const name = `node-${randomUUID().slice(0, 8)}`;
+      const metadata = { name, annotations, labels: { 'kubernetes.io/os': 'linux', [namespace]: '', ...labels } };
+      await client.create(nodes, { metadata, ...(taints && { spec: { taints } }) });
+      own.add(name);
+      await beReady(client, name);
+      return name;
+    },
+    async removeNode(name) {
+      own.delete(name);
+      await client.remove(nodes, { name });
+    },
+    async annotateNode(name, annotations) {
+      await client.patch(nodes, { name }, { metadata: { annotations } }, { type: 'merge' });
+    },
+    async labelNode(name, labels) {
+      await client.patch(nodes, { name }, { metadata: { labels } }, { type: 'merge' });
+    },
+    async createIntegrity(name, spec = {}) {
+      const object = {
+        metadata: { name, namespace },
+        spec: { nodeSelector: { [namespace]: '' }, config: {}, ...spec },
+      };
+      return client.create(fileIntegrities, object as FileIntegrity);
+    },
+    integrity: (name) => client.get(fileIntegrities, { namespace, name }),
+    async annotate(name, annotations) {
+      await client.patch(fileIntegrities, { namespace, name }, { metadata: { annotations } }, { type: 'merge' });
+    },
+    status: (integrity, node) => client.find(nodeStatuses, { namespace, name: nodeStatusName(integrity, node) }),
+    async statusWhen(integrity, node, what, condition) {
+      let last: FileIntegrityNodeStatus | undefined;
+      await eventually(`the status of ${node} under ${integrity} ${what}`, async () => {
+        last = await harness.status(integrity, node);
+        return last !== undefined && condition(last);
+      });
+      if (!last) throw new Error('never');
+      return last;
+    },
+    async phaseWhen(integrity, phase) {
+      let last: FileIntegrity | undefined;
+      await eventually(`the phase of ${integrity} is ${phase}`, async () => {
+        last = await harness.integrity(integrity);
+        return last.status?.phase === phase;
+      }).catch((error: unknown) => {
+        throw new Error(`${String(error)}; it is ${JSON.stringify(last?.status)}`);
+      });
+      if (!last) throw new Error('never');
+      return last;
+    },
+    daemon: (integrity, node) => playDaemon(harness, integrity, node),
+    async events(reason) {
+      const list = await client.list(events, { namespace });
+      return list.items.filter((event) => event.reason === reason);
+    },
+    async [Symbol.asyncDispose]() {
+      kubelets.abort();
+      await harness.stop();
+      await playing;
+      for (const name of own) await client.remove(nodes, { name });
+      await client.close();
+    },
+  };
+  const playing = playKubelets(client, namespace, own, kubelets.signal);
+  harness.start();
+  return harness;
+}
+
+let installed: Promise<void> | undefined;
+
+/** The project's own CRDs. Other test files may install the same ones at the same time. */
+function installCrds(client: Client): Promise<void> {
+  installed ??= (async () => {
+    const folder = new URL('../../deploy/crds/', import.meta.url);
+    for (const file of await readdir(folder)) {
+      const crd = parse(await readFile(new URL(file, folder), 'utf8')) as KubeObject;
+      await client.create(crds, crd).catch((error: unknown) => {
+        if (!isAlreadyExists(error)) throw error;
+      });
+    }
+    for (const resource of [fileIntegrities, nodeStatuses]) {
+      await eventually(`${resource.plural} are served`, () =>
+        client.list(resource as Resource<KubeObject>, { limit: 1 }).then(
+          () => true,
+          () => false,
+        ),
+      );
+    }
+  })();
+  return installed;
+}
+
+async function beReady(client: Client, name: string): Promise<void> {
+  const condition = { type: 'Ready', status: 'True', lastHeartbeatTime: now(), reason: 'Played', message: '' };
+  const nodeInfo = {
+    osImage: 'Debian GNU/Linux 13 (trixie)',
+    kernelVersion: '6.12.0',
+    kubeletVersion: 'v1.36.3',
+    architecture: 'amd64',
+    bootID: 'boot',
+    containerRuntimeVersion: 'containerd://2.4.2',
+    kubeProxyVersion: '',
+    machineID: 'machine',
+    operatingSystem: 'linux',
+    systemUUID: 'system',
+  };
+  const status: Partial<Node> = {
+    status: { conditions: [condition], nodeInfo, allocatable: { cpu: '8', memory: '16Gi', pods: '110' } },
+  };
+  await client.patch(nodes, { name }, status, { type: 'merge', subresource: 'status' });
+}
+
+/** Keeps the nodes ready and has every daemon's pod run. */
+async function playKubelets(client: Client, namespace: string, own: Set<string>, signal: AbortSignal): Promise<void> {
+  for (let round = 0; !signal.aborted; round++) {
+    if (round % 50 === 49) for (const name of own) await beReady(client, name).catch(() => {});
+    const all = await client.list(pods, { namespace }).catch(() => undefined);
+    for (const pod of all?.items ?? []) {
+      const { name = '', deletionTimestamp, uid = '' } = pod.metadata ?? {};
+      if (deletionTimestamp) {
+        await client
+          .raw(`/api/v1/namespaces/${namespace}/pods/${name}`, {
+            method: 'DELETE',
+            body: { gracePeriodSeconds: 0, preconditions: { uid } },
+          })
+          .catch(() => {});
+      } else if (pod.spec?.nodeName && pod.status?.phase !== 'Running') {
+        const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: now() }];
+        await client
+          .patch(
+            pods,
+            { namespace, name },
+            { status: { phase: 'Running', conditions } },
+            { type: 'merge', subresource: 'status' },
+          )
+          .catch(() => {});
+      }
+    }
+    await delay(100, undefined, { signal }).catch(() => {});
+  }
+}
+
+function playDaemon(harness: OperatorHarness, integrity: string, node: string): PlayedDaemon {
+  const { client, namespace } = harness;
+  const name = resultName(integrity, node);
+  const acknowledged = (id: string) =>
+    harness.statusWhen(integrity, node, `acknowledges ${id}`, (status) => status.acknowledged === id);
+  const slotIsFree = () =>
+    eventually(`${name} is free`, async () => !(await client.find(configMaps, { namespace, name })));
+
+  const daemon: PlayedDaemon = {
+    async makeBaseline() {
+      const { orders } = await harness.statusWhen(
+        integrity,
+        node,
+        'has orders',
+        (status) => status.orders !== undefined,
+      );
+      if (!orders) return;
+      const id = randomUUID();
+      await daemon.send({
+        kind: 'baseline',
+        id,
+        node,
+        receipt: {
+          orderId: orders.baseline.id,
+          digest: sha256(id),
+          entries: 100,
+          configurationDigest: orders.configuration.digest,
+          aideVersion: '0.19.1',
+          bootId: 'boot',
+          reason: orders.baseline.reason,
+          createdAt: now(),
+        },
+      });
+      await acknowledged(id);
+    },
+    async report(scan, reports) {
+      const outcome = daemon.scan(scan);
+      await daemon.send(outcome, reports);
+      await acknowledged(outcome.id);
+      return outcome;
+    },
+    async send(outcome, reports = [{}], extra = {}) {
+      await slotIsFree();
+      for (let number = reports.length; number >= 1; number--) {
+        const map = messageMap(harness, integrity, node, outcome, reports, number);
+        Object.assign(map.metadata?.labels ?? {}, extra.labels);
+        Object.assign(map.metadata?.annotations ?? {}, extra.annotations);
+        await client.create(configMaps, map);
+      }
+    },
+    async beat(scan) {
+      const outcome = daemon.scan(scan);
+      const metadata = { annotations: { [OUTCOME_ANNOTATION]: JSON.stringify(outcome) } };
+      await client.patch(leases, { namespace, name }, { metadata, spec: { renewTime: micro() } }, { type: 'merge' });
+      return outcome;
+    },
+    scan: (scan) => ({
+      kind: 'scan',
+      id: randomUUID(),
+      node,
+      verdict: 'Succeeded',
+      startedAt: now(),
+      finishedAt: now(),
+      exitStatus: 0,
+      configurationDigest: sha256('configuration'),
+      ...scan,
+    }),
+  };
+  return daemon;
+}
+
+function messageMap(
+  { namespace }: OperatorHarness,
+  integrity: string,
+  node: string,
+  outcome: Outcome,
+  reports: readonly Record<string, string>[],
+  number: number,
+): ConfigMap {
+  const counts = outcome.kind === 'scan' ? outcome.counts : undefined;
+  return {
+    metadata: {
+      name: partName(resultName(integrity, node), number),
+      namespace,
+      labels: {
+        [OWNER_LABEL]: labelValue(integrity),
+        [NODE_LABEL]: labelValue(node),
+        ...(number === 1 ? { [LOG_LABEL]: '' } : { [PART_LABEL]: String(number) }),
+      },
+      annotations: {
+        ...(reports.length > 1 && { [COMPRESSED_ANNOTATION]: '' }),
+        ...(number === 1 && { [OUTCOME_ANNOTATION]: JSON.stringify(outcome) }),
+        ...(number === 1 && reports.length > 1 && { [PARTS_ANNOTATION]: String(reports.length) }),
+        ...(counts && {
+          [FILES_ADDED_ANNOTATION]: String(counts.added),
+          [FILES_CHANGED_ANNOTATION]: String(counts.changed),
+          [FILES_REMOVED_ANNOTATION]: String(counts.removed),
+        }),
+      },
+    },
+    data: reports[number - 1] ?? {},
+  };
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function now(): string {
+  return new Date().toISOString();
+}
+
+/** As a Lease wants it: MicroTime. */
+function micro(): string {
+  return now().replace('Z', '000Z');
+}
