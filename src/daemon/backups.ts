@@ -33,11 +33,25 @@ export async function pruneBackups(path: string, maxBackups: number): Promise<vo
   }
 }
 
-/** The stamp of `now`, or of the first second after it that no backup has: two re-initialisations may be that close. */
+/** A backup's stamp ahead of the clock by more than this was not made by a clock that was set back since. */
+const AHEAD_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * The stamp of `now`, or of the second after the newest backup when that is later: re-initialisations may come within a
+ * second, a clock may be set back, and names must sort by age all the same.
+ */
 async function freeStamp(paths: NodePaths, now: Date): Promise<string> {
-  for (let second = 0; ; second += 1) {
-    const stamp = backupStamp(new Date(now.getTime() + second * 1000));
-    const taken = await Promise.all([paths.database, paths.log].map((path) => exists(`${path}.backup-${stamp}`)));
-    if (!taken.includes(true)) return stamp;
+  let time = now.getTime();
+  for (const name of await readdir(paths.directory)) {
+    const taken = readStamp(/^aide\.(?:db\.gz|log)\.backup-(.*)$/.exec(name)?.[1] ?? '');
+    if (taken !== undefined && taken < now.getTime() + AHEAD_MS) time = Math.max(time, taken + 1000);
   }
+  return backupStamp(new Date(time));
+}
+
+/** Milliseconds since 1970, or undefined when it is no stamp. */
+function readStamp(text: string): number | undefined {
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)_(\d\d)_(\d\d)$/.exec(text) ?? [];
+  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(time) ? undefined : time;
 }
