@@ -146,7 +146,9 @@ describe('a watcher', () => {
     await using own = createClient(proxy.connection);
     const only = { namespace, fieldSelector: 'metadata.name=heard' };
     const signal = new AbortController().signal;
-    const watch = own.watch(configMaps, { ...only, timeoutSeconds: 1, signal })[Symbol.asyncIterator]();
+    const watch = own
+      .watch(configMaps, { ...only, timeoutSeconds: 1, bookmarks: false, signal })
+      [Symbol.asyncIterator]();
     await create('heard');
     expect((await watch.next()).value).toMatchObject({ type: 'ADDED', object: { metadata: { name: 'heard' } } });
     proxy.silence(true);
@@ -185,6 +187,7 @@ describe('an informer', () => {
     await using proxy = await startTlsProxy(connection);
     await using followed = await follow(proxy.connection);
     proxy.refuse(true);
+    await eventually('it noticed', () => followed.errors.length > 0);
     await remove('goes');
     await create('comes');
     proxy.refuse(false);
