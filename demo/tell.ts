@@ -1,0 +1,20 @@
+/** Tells a person what is being done, and how long it has taken so far. */
+export interface Teller {
+  /** A step begins. */
+  step(sentence: string): void;
+  /** Something within the step. */
+  note(line: string): void;
+  /** What was seen, several lines as they are. */
+  show(text: string): void;
+}
+
+/** Tells on standard output, each step with the seconds since the start. */
+export function tellOnTerminal(clock: () => number = () => performance.now()): Teller {
+  const start = clock();
+  const elapsed = () => `${Math.round((clock() - start) / 1000)} s`.padStart(6);
+  return {
+    step: (sentence) => console.log(`\n${elapsed()}  ${sentence}`),
+    note: (line) => console.log(`        ${line}`),
+    show: (text) => console.log(text.trimEnd().replace(/^/gm, '        | ')),
+  };
+}
