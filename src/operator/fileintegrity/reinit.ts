@@ -70,11 +70,11 @@ export function takeUpReinit(world: ReinitWorld): TakenUp | undefined {
 }
 
 function listText(list: NodeList, selected: number): { text: string; leftOut: number } {
-  // Nobody must not become the empty text, which means everybody. Everybody need not be spelled out.
-  if (!list.all && list.names.size === 0) return { text: ',', leftOut: 0 };
-  if (list.all || list.names.size === selected) return { text: '', leftOut: 0 };
-  const text = formatNodeList(list);
+  if (list.all) return { text: '', leftOut: 0 };
+  // Nobody must not become the empty text, which means everybody.
+  const text = formatNodeList(list) || ',';
   if (text.length <= LIST_LIMIT) return { text, leftOut: 0 };
+  if (list.names.size === selected) return { text: '', leftOut: 0 };
   const kept = text.slice(0, text.lastIndexOf(',', LIST_LIMIT));
   return { text: kept, leftOut: list.names.size - kept.split(',').length };
 }
