@@ -7,6 +7,7 @@ import { createClient } from '../src/kube/client.ts';
 import { connectKubeconfig } from '../src/kube/kubeconfig.ts';
 import { FioError } from '../src/lib/errors.ts';
 import { sleep } from '../src/lib/signal.ts';
+import { NAMESPACE, type Stage } from './stage.ts';
 import {
   applyObject,
   askForReinit,
@@ -16,7 +17,6 @@ import {
   waitForActive,
   waitForCondition,
 } from './story.ts';
-import { NAMESPACE, type Stage } from './stage.ts';
 import type { Teller } from './tell.ts';
 
 const INTEGRITY = 'demo-fileintegrity';

@@ -24,7 +24,7 @@ import {
 } from './state.ts';
 
 export type { Cluster } from './handle.ts';
-export type { ClusterNode, NodeOptions } from './node/node.ts';
+export type { ClusterNode } from './node/node.ts';
 
 /** What etcd's data and the logs of a few hours take. */
 const LEAST_FREE_MB = 500;

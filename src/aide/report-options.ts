@@ -11,6 +11,7 @@ export interface ReportFiles {
  */
 export function jsonReportLines(files: ReportFiles): string[] {
   return [
+    'database_attrs=sha256+sha512',
     'report_format=json',
     'report_level=changed_attributes',
     'report_summarize_changes=yes',

@@ -80,9 +80,8 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   const stop = () => mailbox.post({ type: 'stop' });
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
-  const triggers = setInterval(async () => {
-    mailbox.post({ type: 'triggers', found: await lookForTriggers(paths.triggers) });
-  }, TRIGGER_LOOK_MS);
+  const look = async () => mailbox.post({ type: 'triggers', found: await lookForTriggers(paths.triggers) });
+  const triggers = setInterval(look, TRIGGER_LOOK_MS);
   const watch = watchRecord(
     client,
     { namespace, name: options.statusObject ?? nodeStatusName(integrity, node) },
@@ -96,6 +95,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     const recovered = await recover(bench, node);
     effects.numberMessagesAfter(recovered.last);
     mailbox.post({ type: 'recovered', messages: recovered.messages });
+    await look();
     while (!state.exited) {
       const event = await mailbox.next();
       const next = step(state, event, { wall: Date.now(), mono: performance.now(), random: Math.random() });

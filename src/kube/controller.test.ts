@@ -23,7 +23,11 @@ function start(controller: Controller) {
 
 test('what is asked for before the start is reconciled after it', async () => {
   const seen: string[] = [];
-  const controller = createController({ name: 't', reconcile: async (key) => (seen.push(key), DONE) });
+  const reconcile = async (key: string) => {
+    seen.push(key);
+    return DONE;
+  };
+  const controller = createController({ name: 't', reconcile });
   controller.enqueue('a');
   controller.enqueue('a');
   controller.enqueue('b');

@@ -70,7 +70,8 @@ export function createController(options: ControllerOptions): Controller {
         if (outcome.requeueAfterMs !== undefined) queue.addAfter(key, outcome.requeueAfterMs);
         return;
       case 'waiting':
-        return queue.addAfter(key, outcome.requeueAfterMs);
+        queue.addAfter(key, outcome.requeueAfterMs);
+        return;
       case 'stalled':
         return;
     }

@@ -60,9 +60,11 @@ export function createInformer<T extends KubeObject>(
   function take(event: ObjectEvent<T>): void {
     switch (event.type) {
       case 'applied':
-        return put(event.object);
+        put(event.object);
+        return;
       case 'deleted':
-        return drop(keyOf(event.object), event.object);
+        drop(keyOf(event.object), event.object);
+        return;
       case 'restarted': {
         const present = new Set(event.objects.map(keyOf));
         for (const [key, object] of store) if (!present.has(key)) drop(key, object);

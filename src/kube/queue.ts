@@ -50,7 +50,10 @@ export class WorkQueue {
   /** Adds the key in so many milliseconds. Of several such wishes for a key the earliest counts. */
   addAfter(key: string, ms: number): void {
     if (this.#closed) return;
-    if (!(ms > 0)) return this.add(key);
+    if (!(ms > 0)) {
+      this.add(key);
+      return;
+    }
     const due = performance.now() + ms;
     const earlier = this.#delayed.get(key);
     if (earlier && earlier.due <= due) return;

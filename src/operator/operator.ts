@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
+import { defaultConfiguration } from '../aide/config/defaults.ts';
+import { prepareConfiguration } from '../aide/config/prepare.ts';
 import { type Client, createClient } from '../kube/client.ts';
 import type { Connection } from '../kube/connection.ts';
 import { createRecorder } from '../kube/events.ts';
@@ -8,10 +10,11 @@ import { runAsLeader } from '../kube/lease.ts';
 import { pods } from '../kube/resources.ts';
 import { explain, FioError } from '../lib/errors.ts';
 import { printable } from '../lib/text.ts';
-import type { JudgedConfiguration } from './fileintegrity/configuration.ts';
 import { createFileIntegrityController } from './fileintegrity/controller.ts';
+import { Judge } from './fileintegrity/judge.ts';
 import type { World } from './fileintegrity/world.ts';
 import { createMeters, type Meters, type NodeVerdict } from './metrics/meters.ts';
+import type { Profile } from './nodes/profile.ts';
 import { serve } from './probes.ts';
 import { createResultsController, integrityNameOf } from './results/controller.ts';
 import { createStores, type Stores, storesOf } from './stores.ts';
@@ -26,6 +29,8 @@ export interface OperatorOptions {
   /** The daemons' image; default: that of the operator's own pod, `podName`. */
   readonly image?: string;
   readonly podName?: string;
+  /** Starts AIDE, to check configurations; default `['aide']`, as in the image. */
+  readonly aide?: readonly [string, ...string[]];
   readonly log: Logger;
   /** Default 8081; 0 takes a free one, undefined none. */
   readonly probePort?: number;
@@ -56,12 +61,12 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     onHolder: (holder: string) => log.info({ holder: printable(holder) }, 'another one leads'),
   };
   await runAsLeader(client, leadership, signal, (leading) =>
-    lead({ client, namespace, image, log, meters, state }, leading),
+    lead({ ...options, client, namespace, image, meters, state }, leading),
   );
   log.info('stopped');
 }
 
-interface Leadership {
+interface Leadership extends Pick<OperatorOptions, 'aide'> {
   readonly client: Client;
   readonly namespace: string;
   readonly image: string;
@@ -71,7 +76,10 @@ interface Leadership {
   readonly state: { stores?: Stores };
 }
 
-async function lead({ client, namespace, image, log, meters, state }: Leadership, signal: AbortSignal): Promise<void> {
+async function lead(
+  { client, namespace, image, log, meters, state, aide }: Leadership,
+  signal: AbortSignal,
+): Promise<void> {
   const stores = createStores(client, namespace, (error) => log.warn(`watch: ${printable(explain(error))}`));
   await using recorder = createRecorder(client, {
     component: 'file-integrity-operator',
@@ -79,7 +87,16 @@ async function lead({ client, namespace, image, log, meters, state }: Leadership
   });
   const tools: Tools = { client, stores, recorder, meters, log };
   const results = createResultsController(tools);
-  const integrities = createFileIntegrityController({ tools, image, defaults: DEFAULTS, judge: judgeNothing });
+  const judge = new Judge(
+    {
+      client,
+      ...(aide && { aide }),
+      onChange: (key) => throttle.add(key),
+      onError: (error) => log.warn(`user configuration: ${printable(explain(error))}`),
+    },
+    signal,
+  );
+  const integrities = createFileIntegrityController({ tools, image, defaults: defaultTexts(), judge });
   const throttle = new Throttle((key) => integrities.enqueue(key), PLAN_INTERVAL_MS);
   wire(stores, { integrity: (key) => throttle.add(key), results: (key) => results.enqueue(key) });
   state.stores = stores;
@@ -99,9 +116,9 @@ async function lead({ client, namespace, image, log, meters, state }: Leadership
   await recorder.flush(1000);
 }
 
-const DEFAULTS: World['defaults'] = { linux: '# linux\n', openshift: '# openshift\n' };
-async function judgeNothing(): Promise<JudgedConfiguration> {
-  return { kind: 'default' };
+function defaultTexts(): World['defaults'] {
+  const text = (profile: Profile) => prepareConfiguration(defaultConfiguration(profile)).text;
+  return { linux: text('linux'), openshift: text('openshift') };
 }
 
 /** `/healthz`: the process answers. `/readyz`: it waits for the leadership, or leads and knows the cluster. */

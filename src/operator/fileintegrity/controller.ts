@@ -6,12 +6,14 @@ import { keyOf } from '../../kube/informer.ts';
 import { FioError } from '../../lib/errors.ts';
 import { reportOutcome } from '../outcomes.ts';
 import type { Tools } from '../tools.ts';
+import type { Judge } from './judge.ts';
 import { observe, type Surroundings } from './observe.ts';
 import { perform } from './perform.ts';
 import { plan } from './plan.ts';
 
-export interface FileIntegrityControllerOptions extends Pick<Surroundings, 'image' | 'defaults' | 'judge'> {
+export interface FileIntegrityControllerOptions extends Pick<Surroundings, 'image' | 'defaults'> {
   readonly tools: Tools;
+  readonly judge: Judge;
 }
 
 /** Keeps the cluster as each FileIntegrity wants it. Keys: `namespace/name` of FileIntegrities. */
@@ -33,6 +35,7 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
       const integrity = tools.stores.integrities.get(key);
       if (!integrity) {
         applied.delete(key);
+        judge.forget(key);
         return { kind: 'done' };
       }
       try {
@@ -43,7 +46,7 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
           now: new Date(),
           settledDaemonSet: settledDaemonSet(key, integrity),
         };
-        const world = await observe(integrity, tools, surroundings, signal);
+        const world = await observe(integrity, tools, judge, surroundings, signal);
         const { actions, outcome } = plan(world);
         const remember = (desired: string, generation: number | undefined) => applied.set(key, { desired, generation });
         await perform(actions, integrity, tools, remember, signal);

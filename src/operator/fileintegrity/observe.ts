@@ -7,7 +7,7 @@ import { configMaps } from '../../kube/resources.ts';
 import { FioError } from '../../lib/errors.ts';
 import { isOwnedBy } from '../owner.ts';
 import type { Tools } from '../tools.ts';
-import type { JudgedConfiguration } from './configuration.ts';
+import type { Judge } from './judge.ts';
 import type { World } from './world.ts';
 
 /** What the informers do not know. */
@@ -17,7 +17,6 @@ export interface Surroundings {
   /** See `World.settledDaemonSet`. */
   readonly settledDaemonSet: string | undefined;
   readonly now: Date;
-  judge(integrity: FileIntegrity, spec: World['spec'], signal: AbortSignal): Promise<JudgedConfiguration>;
 }
 
 /**
@@ -27,6 +26,7 @@ export interface Surroundings {
 export async function observe(
   integrity: FileIntegrity,
   { stores, client }: Tools,
+  judge: Judge,
   surroundings: Surroundings,
   signal: AbortSignal,
 ): Promise<World> {
@@ -45,7 +45,7 @@ export async function observe(
     leases: leasesOf(integrity, stores),
     daemonSet: stores.daemonSets.get(`${namespace}/${daemonSetName(name)}`),
     effective,
-    judged: await surroundings.judge(integrity, spec, signal),
+    judged: await judge.judge(integrity, spec, signal),
     priorityClass: !priorityClassName ? 'unnamed' : stores.priorityClasses.get(priorityClassName) ? 'known' : 'unknown',
   };
 }

@@ -260,6 +260,7 @@ function planStatusActions(
     configuration: {
       ...(judged.kind === 'refused' && { refused: judged.message }),
       ...(judged.kind === 'missing' && { missing: judged.message }),
+      ...(judged.kind === 'user' && { notes: judged.notes }),
       description: configuration.description,
     },
   });
@@ -281,7 +282,7 @@ function configurationEvent({ integrity }: World, conditions: FileIntegrityCondi
   const pick = (all: FileIntegrityConditions) => all?.find(({ type }) => type === 'ConfigurationValid');
   const before = pick(integrity.status?.conditions);
   const after = pick(conditions);
-  if (after?.status !== 'False' || after.message === before?.message) return [];
+  if (!after || after.reason === 'Valid' || after.message === before?.message) return [];
   return [{ do: 'event', type: 'Warning', reason: `Configuration${after.reason}`, message: after.message }];
 }
 

@@ -14,7 +14,13 @@ export interface StatusWorld {
   readonly selected: number;
   /** A re-init request is under way. */
   readonly reinit: boolean;
-  readonly configuration: { readonly refused?: string; readonly missing?: string; readonly description: string };
+  readonly configuration: {
+    readonly refused?: string;
+    readonly missing?: string;
+    /** What the user should know of a configuration that is in use. */
+    readonly notes?: readonly string[];
+    readonly description: string;
+  };
   readonly now: Date;
 }
 
@@ -128,6 +134,10 @@ function configurationValid({ configuration }: StatusWorld): Statement {
   if (configuration.missing !== undefined) {
     const message = `${configuration.missing} ${configuration.description}`;
     return { type, status: 'False', reason: 'Missing', message };
+  }
+  if (configuration.notes && configuration.notes.length > 0) {
+    const message = `${configuration.description} To be known of it: ${configuration.notes.join('. ')}.`;
+    return { type, status: 'True', reason: 'Warnings', message };
   }
   return { type, status: 'True', reason: 'Valid', message: configuration.description };
 }

@@ -1,0 +1,70 @@
+import { FioError } from '../../lib/errors.ts';
+import { type ConfigCheckOptions, configCheck } from './config-check.ts';
+import { type Conversion, convert } from './convert.ts';
+import { lint } from './lint.ts';
+import { parse } from './parse.ts';
+import type { Problem } from './problem.ts';
+
+/** A user’s configuration, converted and checked. */
+export interface PreparedConfiguration {
+  /** The effective configuration; empty when the user’s is too large to be read. */
+  readonly text: string;
+  /** All that the user should know, with the user’s line numbers, errors first. */
+  readonly problems: readonly Problem[];
+  /** No problem is an error: it may go to the nodes. */
+  readonly usable: boolean;
+}
+
+/** Converts a user’s configuration and applies our rules. Pure; never throws. */
+export function prepareConfiguration(userText: string): PreparedConfiguration {
+  return prepare(userText).prepared;
+}
+
+/**
+ * The same, and asks AIDE too (`configCheck`). When AIDE cannot be asked, a warning says so and the configuration counts as
+ * usable: on the node AIDE will check it again.
+ */
+export async function checkConfiguration(
+  userText: string,
+  options: ConfigCheckOptions = {},
+): Promise<PreparedConfiguration> {
+  const { prepared, conversion } = prepare(userText);
+  if (conversion === undefined) return prepared;
+  const checked = await configCheck(conversion.text, options);
+  const asked = checked.verdict !== 'unknown';
+  const said = toUserLines(checked.problems, conversion).map(
+    (problem): Problem => (asked ? problem : { ...problem, severity: 'warning' }),
+  );
+  // Where our rules name an error of a line already, in words that help more, AIDE’s are left out.
+  const known = new Set(prepared.problems.filter(isError).map((problem) => problem.line));
+  const news = said.filter((problem) => !(isError(problem) && problem.line !== 0 && known.has(problem.line)));
+  return finish(conversion.text, [...prepared.problems, ...news]);
+}
+
+function prepare(userText: string): { prepared: PreparedConfiguration; conversion?: Conversion } {
+  try {
+    const conversion = convert(userText);
+    const found = toUserLines(lint(parse(conversion.text)), conversion);
+    return { prepared: finish(conversion.text, [...conversion.problems, ...found]), conversion };
+  } catch (error) {
+    if (!(error instanceof FioError)) throw error;
+    const problem: Problem = { line: 0, code: error.code, sentence: error.message, severity: 'error' };
+    return { prepared: finish('', [problem]) };
+  }
+}
+
+/** Problems of the effective configuration as problems of the user’s text. */
+export function toUserLines(problems: readonly Problem[], conversion: Conversion): Problem[] {
+  return problems.map((problem) => ({ ...problem, line: conversion.lines[problem.line - 1] ?? 0 }));
+}
+
+const LOUDNESS: Readonly<Record<Problem['severity'], number>> = { error: 0, warning: 1, info: 2 };
+
+function finish(text: string, problems: readonly Problem[]): PreparedConfiguration {
+  const sorted = [...problems].sort((a, b) => LOUDNESS[a.severity] - LOUDNESS[b.severity] || a.line - b.line);
+  return { text, problems: sorted, usable: !sorted.some(isError) };
+}
+
+function isError(problem: Problem): boolean {
+  return problem.severity === 'error';
+}

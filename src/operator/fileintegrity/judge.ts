@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import { checkConfiguration, type PreparedConfiguration } from '../../aide/config/prepare.ts';
+import { describeProblem, type Problem } from '../../aide/config/problem.ts';
+import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
+import type { Client } from '../../kube/client.ts';
+import { isForbidden } from '../../kube/errors.ts';
+import { createInformer, type Informer, keyOf } from '../../kube/informer.ts';
+import { configMaps } from '../../kube/resources.ts';
+import type { JudgedConfiguration } from './configuration.ts';
+
+export interface JudgeOptions {
+  readonly client: Client;
+  /** Starts AIDE, which has the last word on a configuration; default `['aide']`, as in the image. */
+  readonly aide?: readonly [string, ...string[]];
+  /** Told of the FileIntegrity whose config map has changed. */
+  readonly onChange: (key: string) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Texts whose check is remembered. Every reconcile asks again, and AIDE takes some milliseconds. */
+const REMEMBERED = 32;
+
+/**
+ * Reads the users' config maps, wherever they are, and says what is fit for a node. Each config map that is named by a
+ * FileIntegrity is watched by name, as long as it is named.
+ */
+export class Judge {
+  readonly #options: JudgeOptions;
+  readonly #signal: AbortSignal;
+  /** By FileIntegrity. */
+  readonly #watches = new Map<string, { name: string; informer: Informer<ConfigMap>; stop: AbortController }>();
+  /** By SHA-256 of the user's text, the least recently used first. */
+  readonly #checked = new Map<string, Promise<PreparedConfiguration>>();
+
+  constructor(options: JudgeOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  async judge(integrity: FileIntegrity, spec: FileIntegritySpec, signal: AbortSignal): Promise<JudgedConfiguration> {
+    const { name, key } = spec.config;
+    const integrityKey = keyOf(integrity);
+    if (!name) {
+      this.forget(integrityKey);
+      return { kind: 'default' };
+    }
+    const ref = { namespace: spec.config.namespace || (integrity.metadata.namespace ?? ''), name };
+    const where = `${ref.namespace}/${name}`;
+    const found = await this.#read(integrityKey, ref, signal);
+    if (typeof found === 'string') return { kind: 'missing', message: found };
+    const text = found.data?.[key];
+    if (text === undefined) return { kind: 'missing', message: `The config map ${where} has no key ${key}.` };
+    const source = `${where}:${key}`;
+    const { usable, problems, text: effective } = await this.#check(text);
+    if (usable) return { kind: 'user', source, text: effective, notes: told(problems, 'warning') };
+    const reasons = told(problems, 'error').join('. ');
+    return { kind: 'refused', source, message: `The configuration ${source} was refused: ${reasons}.` };
+  }
+
+  /** Stops watching for a FileIntegrity. */
+  forget(integrityKey: string): void {
+    this.#watches.get(integrityKey)?.stop.abort();
+    this.#watches.delete(integrityKey);
+  }
+
+  /** The config map, or a sentence that says why there is none. */
+  async #read(
+    integrityKey: string,
+    ref: { namespace: string; name: string },
+    signal: AbortSignal,
+  ): Promise<ConfigMap | string> {
+    const where = `${ref.namespace}/${ref.name}`;
+    const informer = this.#watch(integrityKey, ref);
+    try {
+      const found = informer.isSynced
+        ? informer.get(where)
+        : await this.#options.client.find(configMaps, ref, { signal });
+      return found ?? `The config map ${where} does not exist.`;
+    } catch (error) {
+      if (isForbidden(error)) return `The operator may not read the config map ${where}.`;
+      throw error;
+    }
+  }
+
+  #watch(integrityKey: string, { namespace, name }: { namespace: string; name: string }): Informer<ConfigMap> {
+    const where = `${namespace}/${name}`;
+    const standing = this.#watches.get(integrityKey);
+    if (standing?.name === where) return standing.informer;
+    this.forget(integrityKey);
+    const { client, onChange, onError } = this.#options;
+    const informer = createInformer(client, configMaps, { namespace, name, onError });
+    const stop = new AbortController();
+    informer.onChange(() => onChange(integrityKey));
+    informer.run(AbortSignal.any([this.#signal, stop.signal])).catch(onError);
+    this.#watches.set(integrityKey, { name: where, informer, stop });
+    return informer;
+  }
+
+  #check(text: string): Promise<PreparedConfiguration> {
+    const digest = createHash('sha256').update(text).digest('hex');
+    const { aide } = this.#options;
+    const check =
+      this.#checked.get(digest) ?? checkConfiguration(text, { ...(aide && { command: aide }), signal: this.#signal });
+    this.#checked.delete(digest);
+    this.#checked.set(digest, check);
+    const [oldest] = this.#checked.keys();
+    if (this.#checked.size > REMEMBERED && oldest !== undefined) this.#checked.delete(oldest);
+    check.catch(() => this.#checked.delete(digest));
+    return check;
+  }
+}
+
+/** As much as a condition and an event can show. */
+function told(problems: readonly Problem[], severity: Problem['severity']): string[] {
+  const all = problems.filter((problem) => problem.severity === severity).map(describeProblem);
+  return all.length <= 3 ? all : [...all.slice(0, 3), `and ${all.length - 3} more`];
+}
