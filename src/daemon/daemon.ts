@@ -73,7 +73,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   const ended = new AbortController();
   const effects = createEffects({
     bench,
-    sender: { client, namespace, integrity, node, folder: paths.outbox },
+    sender: { client, namespace, integrity, node, outbox: paths.outbox },
     post: (event) => mailbox.post(event),
     signal: ended.signal,
   });

@@ -34,7 +34,7 @@ export function createEffects({ bench, sender, post, signal }: EffectsOptions): 
   let timer: NodeJS.Timeout | undefined;
   let task = new AbortController();
   let number = 0;
-  // The outbox folder is written in the order of the effects.
+  // The outbox is written in the order of the effects.
   let disk: Promise<void> = Promise.resolve();
 
   const start = (work: () => Promise<Event | undefined>) => {

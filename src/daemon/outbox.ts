@@ -1,6 +1,6 @@
 import type { Outcome } from '../api/outcome.ts';
 
-/** A report on the node's disk, waiting to be sent: names of files in the outbox folder. */
+/** A report on the node's disk, waiting to be sent: names of files of the outbox. */
 export interface ReportFiles {
   /** Both files are gzip. */
   compressed: boolean;

@@ -16,10 +16,18 @@ export interface NodePaths {
   readonly newJson: string;
   /** The receipt of the database that lies here, to answer an order again after a crash. */
   readonly receipt: string;
-  /** Messages that the operator has not acknowledged, and their reports. */
+  /**
+   * How the names of messages that the operator has not acknowledged begin, and of their reports; see `outboxFile`. No
+   * folder of its own: one more in `/etc/kubernetes` would change its link count, which configurations watch.
+   */
   readonly outbox: string;
   /** Files that ordered a re-initialisation from the existing operator's daemon. */
   readonly triggers: readonly string[];
+}
+
+/** The path of a file of the outbox. */
+export function outboxFile(outbox: string, name: string): string {
+  return `${outbox}${name}`;
 }
 
 /** `hostRoot` is where the node's root is seen by the daemon. */
@@ -34,7 +42,7 @@ export function nodePaths(hostRoot: string): NodePaths {
     newLog: at('aide.log.new'),
     newJson: at('aide.json.new'),
     receipt: at('aide.receipt.json'),
-    outbox: at('aide.outbox'),
+    outbox: at('aide.outbox-'),
     triggers: [join(hostRoot, 'run/aide.reinit'), at('aide.reinit')],
   };
 }

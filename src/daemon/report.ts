@@ -2,12 +2,12 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { copyFile, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { syncFile } from './files.ts';
 import type { ReportFiles } from './outbox.ts';
 import { PART_BYTES } from './parts.ts';
+import { outboxFile } from './paths.ts';
 
 /** Text and JSON together up to this many bytes are sent as they are, since a person reads them more easily so. */
 const PLAIN_LIMIT = 256 * 1024;
@@ -35,12 +35,12 @@ export interface ScanReports {
 }
 
 /**
- * Puts a scan's reports into the outbox folder under the message's id, compressed when they are large. Streams: a report
+ * Puts a scan's reports into the outbox under the message's id, compressed when they are large. Streams: a report
  * of any size takes a few hundred KiB of memory.
  */
 export async function keepReport(
   reports: ScanReports,
-  folder: string,
+  outbox: string,
   id: string,
   signal: AbortSignal,
 ): Promise<KeptReport> {
@@ -48,23 +48,23 @@ export async function keepReport(
   const known = fingerprint === undefined ? {} : { fingerprint };
   if (await isPlain(reports)) {
     const files: ReportFiles = { compressed: false, log: `${id}.log` };
-    await copyFile(reports.log, join(folder, files.log));
+    await copyFile(reports.log, outboxFile(outbox, files.log));
     if (reports.json !== undefined) {
       files.json = `${id}.report.json`;
-      await copyFile(reports.json, join(folder, files.json));
+      await copyFile(reports.json, outboxFile(outbox, files.json));
     }
     return { files, ...known };
   }
   const files: ReportFiles = { compressed: true, log: `${id}.log.gz` };
   const losses: string[] = [];
-  const kept = await compress(reports.log, join(folder, files.log), signal, true);
+  const kept = await compress(reports.log, outboxFile(outbox, files.log), signal, true);
   if (kept.whole === false) losses.push(`the first ${kept.bytes} bytes of the text report are kept`);
   if (reports.json !== undefined) {
     const name = `${id}.report.json.gz`;
-    const result = await compress(reports.json, join(folder, name), signal, false);
+    const result = await compress(reports.json, outboxFile(outbox, name), signal, false);
     if (result.whole) files.json = name;
     else {
-      await rm(join(folder, name), { force: true });
+      await rm(outboxFile(outbox, name), { force: true });
       losses.push('the JSON report is left out'); // a part of it could not be read
     }
   }

@@ -8,14 +8,14 @@ import type { ScanFacts, ScanResult } from './state.ts';
 import { brokenFacts, erroredFacts, fixedLines, type Workbench } from './workbench.ts';
 
 /**
- * Compares the node with its baseline. A difference leaves its reports in the outbox folder under `id`; a scan that was
+ * Compares the node with its baseline. A difference leaves its reports in the outbox under `id`; a scan that was
  * done leaves its text report as `aide.log`. Never throws.
  */
 export async function scan(bench: Workbench, id: string, signal: AbortSignal): Promise<ScanResult> {
   const startedAt = new Date();
   const { paths, log } = bench;
   try {
-    await mkdir(paths.outbox, { recursive: true, mode: 0o700 });
+    await mkdir(paths.directory, { recursive: true });
     await removeReports(bench);
     const result = await runAide('check', {
       command: bench.aide,

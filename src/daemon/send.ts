@@ -1,5 +1,4 @@
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import {
   BASELINE_LABEL,
@@ -25,6 +24,7 @@ import { configMaps } from '../kube/resources.ts';
 import { explain } from '../lib/errors.ts';
 import type { Message, ReportFiles } from './outbox.ts';
 import { type Part, planParts } from './parts.ts';
+import { outboxFile } from './paths.ts';
 
 /** Whose results these are, and where they go. */
 export interface Sender {
@@ -33,8 +33,8 @@ export interface Sender {
   /** Name of the FileIntegrity. */
   integrity: string;
   node: string;
-  /** The outbox folder, where reports lie. */
-  folder: string;
+  /** Where reports lie; see `NodePaths.outbox`. */
+  outbox: string;
 }
 
 export type SendResult =
@@ -94,13 +94,13 @@ async function writePart({ client }: Sender, part: ConfigMap, signal: AbortSigna
   }
 }
 
-async function partsOf({ folder }: Sender, report: ReportFiles | undefined): Promise<Part[]> {
+async function partsOf({ outbox }: Sender, report: ReportFiles | undefined): Promise<Part[]> {
   if (report === undefined) return planParts(0, 0);
-  return planParts(await sizeOf(folder, report.log), await sizeOf(folder, report.json));
+  return planParts(await sizeOf(outbox, report.log), await sizeOf(outbox, report.json));
 }
 
 async function configMapOf(
-  { namespace, integrity, node, folder }: Sender,
+  { namespace, integrity, node, outbox }: Sender,
   { outcome, report, withoutReport }: Message,
   parts: readonly Part[],
   number: number,
@@ -114,8 +114,8 @@ async function configMapOf(
     data[INTEGRITY_LOG_KEY] = `The report could not be sent: ${withoutReport}\n`;
   } else if (report !== undefined) {
     const encoding = compressed ? 'base64' : 'utf8';
-    if (part.log[1] > part.log[0]) data[INTEGRITY_LOG_KEY] = await readPiece(folder, report.log, part.log, encoding);
-    if (part.json[1] > part.json[0]) data[REPORT_JSON_KEY] = await readPiece(folder, report.json, part.json, encoding);
+    if (part.log[1] > part.log[0]) data[INTEGRITY_LOG_KEY] = await readPiece(outbox, report.log, part.log, encoding);
+    if (part.json[1] > part.json[0]) data[REPORT_JSON_KEY] = await readPiece(outbox, report.json, part.json, encoding);
   }
   return {
     apiVersion: 'v1',
@@ -153,19 +153,19 @@ function annotationsOf(outcome: Outcome): Record<string, string> {
   };
 }
 
-async function sizeOf(folder: string, name: string | undefined): Promise<number> {
+async function sizeOf(outbox: string, name: string | undefined): Promise<number> {
   if (name === undefined) return 0;
-  await using file = await open(join(folder, name));
+  await using file = await open(outboxFile(outbox, name));
   return (await file.stat()).size;
 }
 
 async function readPiece(
-  folder: string,
+  outbox: string,
   name: string | undefined,
   [from, to]: readonly [number, number],
   encoding: 'base64' | 'utf8',
 ): Promise<string> {
-  await using file = await open(join(folder, name ?? ''));
+  await using file = await open(outboxFile(outbox, name ?? ''));
   const buffer = Buffer.allocUnsafe(to - from);
   const { bytesRead } = await file.read(buffer, 0, to - from, from);
   return buffer.subarray(0, bytesRead).toString(encoding);
