@@ -93,9 +93,13 @@ export async function waitForActive(stage: Stage, integrity: string, seconds = 2
   });
 }
 
-/** What the intruder does to a file of each kind. All are watched by the default configuration. */
+/**
+ * What the intruder does to a file of each kind. All are watched by the default configuration. All are in a folder that
+ * the nodes write to anyway: in one that is as in the image, the first change also changes the folder's link count, since
+ * a node's root is an overlay.
+ */
 export const MISCHIEF = {
-  added: '/usr/local/bin/not-here-before',
+  added: '/etc/not-here-before',
   changed: '/etc/issue',
   removed: '/etc/issue.net',
 } as const;
