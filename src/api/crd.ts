@@ -91,7 +91,8 @@ function definition(resource: {
         plural,
         singular: kind.toLowerCase(),
         shortNames: resource.shortNames,
-        categories: ['fileintegrity'],
+        // Not a name of a resource: kubectl would take `get fileintegrity NAME` for the whole category.
+        categories: ['file-integrity'],
       },
       versions: [
         {
