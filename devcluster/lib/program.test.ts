@@ -66,12 +66,14 @@ describe('a program', () => {
     expect(spawned.filter(isAlive)).toEqual([]);
   });
 
-  test('that finds its port taken, or the disk full, fails with a code of its own', async () => {
+  test('that finds its port taken, the disk full or inotify used up fails with a code of its own', async () => {
     const ready = async () => false;
     const port = shell('echo listen tcp 127.0.0.1:53: bind: address already in use; exit 1', [], { ready });
     await expect(startProgram(port, never)).rejects.toMatchObject({ code: 'DEVCLUSTER_PORT_IN_USE' });
     const disk = shell('echo write /x: no space left on device; exit 1', [], { ready });
     await expect(startProgram(disk, never)).rejects.toMatchObject({ code: 'DEVCLUSTER_DISK_FULL' });
+    const inotify = shell('echo failed complete: too many open files; exit 1', [], { ready });
+    await expect(startProgram(inotify, never)).rejects.toMatchObject({ code: 'DEVCLUSTER_NO_INOTIFY' });
   });
 
   test('that is not installed fails with a sentence', async () => {

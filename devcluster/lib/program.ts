@@ -110,6 +110,13 @@ export function programFailure(name: string, what: string, log: string): FioErro
       `${name} ${what} because another program has its port; stop that program and start again. ${end}`,
     );
   }
+  if (/too many open files/i.test(text)) {
+    // Each node takes some ten inotify instances, and Linux gives a user 128 unless told otherwise.
+    return new FioError(
+      'DEVCLUSTER_NO_INOTIFY',
+      `${name} ${what} because this machine’s inotify instances are used up; stop other clusters, or run “sysctl fs.inotify.max_user_instances=1024” as root, and start again. ${end}`,
+    );
+  }
   return new FioError('DEVCLUSTER_PROGRAM_FAILED', `${name} ${what}. ${end}`);
 }
 
