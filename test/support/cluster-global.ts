@@ -8,7 +8,7 @@ declare module 'vitest' {
     kubeconfig: string;
     /** The folder of the shared cluster, for `attachCluster`; in the project `e2e` empty where there are no nodes. */
     cluster: string;
-    /** The reference of the product's image that is loaded on the shared nodes; empty unless it was built. */
+    /** The product's image that is loaded on the shared nodes, as an archive; empty where there are no nodes. */
     image: string;
   }
 }

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { attachCluster, type Cluster } from '../../devcluster/cluster.ts';
+import { buildImage } from '../../image/build.ts';
 import { explain } from '../../src/lib/errors.ts';
 import { startShared } from './cluster-global.ts';
 import { canHaveNodes } from './nodes.ts';
@@ -44,15 +43,8 @@ async function addNodes(cluster: Cluster): Promise<void> {
   }
 }
 
-interface ImageBuilder {
-  buildImage(options: { onProgress: (line: string) => void }): Promise<{ archive: string; reference: string }>;
-}
-
 async function loadProduct(cluster: Cluster): Promise<string> {
-  const builder = new URL('../../image/build.ts', import.meta.url);
-  if (!existsSync(fileURLToPath(builder))) return '';
-  const { buildImage } = (await import(builder.href)) as ImageBuilder;
-  const image = await buildImage({ onProgress: (line) => console.log(`image: ${line}`) });
-  await cluster.loadImage(image.archive);
-  return image.reference;
+  const { archive } = await buildImage({ onProgress: (line) => console.log(`image: ${line}`) });
+  await cluster.loadImage(archive);
+  return archive;
 }
