@@ -1,6 +1,6 @@
-import { readdir, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { exists, keepAs, syncFolder } from './files.ts';
+import { clear, clearForeign, keepAs, presence, syncFolder } from './files.ts';
 import type { NodePaths } from './paths.ts';
 
 /** `20200917T15_07_38`, UTC: the end of a backup's name. */
@@ -12,25 +12,39 @@ export function backupStamp(date: Date): string {
 /**
  * Moves the new database in. What lay there before is kept as a backup, its log too, and backups beyond `maxBackups` go,
  * oldest first, of databases and of logs each. At every moment there is a whole database in place: the old, then the new.
+ * May be repeated after an end at any point: nothing is then kept twice.
  */
 export async function replaceDatabase(paths: NodePaths, maxBackups: number, now: Date): Promise<void> {
+  for (const path of [paths.database, paths.log]) await clearForeign(path);
   const stamp = await freeStamp(paths, now);
-  if (await exists(paths.database)) await keepAs(paths.database, `${paths.database}.backup-${stamp}`);
+  for (const path of [paths.database, paths.log]) await keepBackup(path, stamp);
   await rename(paths.newDatabase, paths.database);
-  if (await exists(paths.log)) await rename(paths.log, `${paths.log}.backup-${stamp}`);
+  await clear(paths.log);
   await syncFolder(paths.directory);
-  await pruneBackups(paths.database, maxBackups);
-  await pruneBackups(paths.log, maxBackups);
+  for (const path of [paths.database, paths.log]) await pruneBackups(path, maxBackups);
+}
+
+async function keepBackup(path: string, stamp: string): Promise<void> {
+  if ((await presence(path)) === 'nothing') return;
+  const newest = (await backupsOf(path)).at(-1);
+  const file = await lstat(path);
+  // A daemon that ended before the new database moved in has left this very file's second name.
+  if (newest !== undefined && (await lstat(newest)).ino === file.ino && file.nlink > 1) return;
+  await keepAs(path, `${path}.backup-${stamp}`);
 }
 
 /** Removes the backups of `path` beyond the newest `maxBackups`. */
-export async function pruneBackups(path: string, maxBackups: number): Promise<void> {
+async function pruneBackups(path: string, maxBackups: number): Promise<void> {
+  const backups = await backupsOf(path);
+  for (const backup of backups.slice(0, Math.max(0, backups.length - maxBackups))) await clear(backup);
+}
+
+/** The backups of `path`, oldest first. */
+async function backupsOf(path: string): Promise<string[]> {
   const directory = dirname(path);
   const prefix = `${basename(path)}.backup-`;
   const names = (await readdir(directory)).filter((name) => name.startsWith(prefix)).sort();
-  for (const name of names.slice(0, Math.max(0, names.length - maxBackups))) {
-    await rm(join(directory, name), { force: true });
-  }
+  return names.map((name) => join(directory, name));
 }
 
 /** A backup's stamp ahead of the clock by more than this was not made by a clock that was set back since. */

@@ -1,13 +1,14 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { runAide } from '../aide/run.ts';
 import type { BaselineOrder, BaselineReceipt } from '../api/outcome.ts';
 import { explain } from '../lib/errors.ts';
 import { replaceDatabase } from './backups.ts';
-import { syncFile } from './files.ts';
+import { readDatabase } from './database.ts';
+import { clear, draftOf, syncFile } from './files.ts';
 import { readBootId, readReceipt, writeReceipt } from './receipt.ts';
 import type { BaselineResult } from './state.ts';
-import { brokenFacts, erroredFacts, fixedLines, type Workbench } from './workbench.ts';
+import { brokenFacts, databaseLines, erroredFacts, said, textReportLines, type Workbench } from './workbench.ts';
 
 export interface BaselineTask {
   order: BaselineOrder;
@@ -34,7 +35,7 @@ export async function carryOutBaseline(
     if (receipt !== undefined) return { kind: 'made', receipt };
     return await makeBaseline(bench, task, startedAt, signal);
   } catch (error) {
-    await removeUnfinished(bench);
+    await removeUnfinished(bench).catch(() => {});
     if (signal.aborted) return { kind: 'stopped' };
     const sentence = `The database could not be initialised: ${explain(error)}`;
     return { kind: 'failed', facts: brokenFacts('BASELINE_IMPOSSIBLE', sentence, startedAt) };
@@ -55,7 +56,8 @@ async function makeBaseline(
   const result = await runAide('init', {
     command: bench.aide,
     configuration: bench.configuration,
-    before: fixedLines(bench),
+    before: databaseLines(bench),
+    after: textReportLines(bench),
     workers: availableParallelism(),
     timeoutMs: bench.timeoutMs,
     signal,
@@ -72,7 +74,8 @@ async function makeBaseline(
   const reading = await readDatabase(paths.newDatabase, signal);
   if (!reading.ok) {
     await removeUnfinished(bench);
-    const sentence = `The database could not be initialised: AIDE’s new one is not whole. ${reading.sentence}.`;
+    const reason = said(result.stderr); // on a full disk AIDE says so and ends as if all were well
+    const sentence = `The database could not be initialised: AIDE’s new one is not whole. ${reading.sentence}${reason}.`;
     return { kind: 'failed', facts: brokenFacts(reading.code, sentence, startedAt) };
   }
   await syncFile(paths.newDatabase);
@@ -89,7 +92,7 @@ async function makeBaseline(
   // From here on an end is no way back: a receipt without its database counts for nothing, and is written over.
   await writeReceipt(paths.receipt, receipt);
   await replaceDatabase(paths, maxBackups, new Date());
-  await rm(paths.newLog, { force: true });
+  await clear(paths.newLog);
   log.info('initialization finished');
   return { kind: 'made', receipt };
 }
@@ -132,13 +135,7 @@ async function adopt(
   return receipt;
 }
 
-/** Loads what reads databases only when one is read: it takes memory that most of a daemon's life does not need. */
-async function readDatabase(file: string, signal: AbortSignal) {
-  const database = await import('../aide/database.ts');
-  return await database.readDatabase(file, { signal });
-}
-
-/** Removes what an initialisation that did not end well has left. */
+/** Removes what an initialisation that did not end well has left, and whatever else lies where AIDE is about to write. */
 export async function removeUnfinished({ paths }: Workbench): Promise<void> {
-  for (const path of [paths.newDatabase, paths.newLog, paths.newJson]) await rm(path, { force: true }).catch(() => {});
+  for (const path of [paths.newDatabase, paths.newLog, paths.newJson, draftOf(paths.receipt)]) await clear(path);
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeStatusName } from '../api/names.ts';
 import { createClient } from '../kube/client.ts';
 import { type Connection, connectInCluster } from '../kube/connection.ts';
-import { explain } from '../lib/errors.ts';
+import { explain, FioError } from '../lib/errors.ts';
 import { createEffects } from './effects.ts';
 import { createLog, type Log } from './log.ts';
 import { Mailbox } from './mailbox.ts';
@@ -37,6 +37,8 @@ export interface DaemonOptions {
   timeoutMs?: number;
   /** Called each time that AIDE has run; `relieveMemory` in a container. */
   afterAide?: (log: Log) => Promise<void>;
+  /** A folder for this daemon alone, emptied at the start; default: a new one in the system's for temporary files. */
+  scratch?: string;
 }
 
 const HANGING_MS = 12 * 60 * 60 * 1000;
@@ -45,7 +47,7 @@ const HANGING_MS = 12 * 60 * 60 * 1000;
  * Keeps the baseline of one node, scans, and tells the operator, until the signal aborts. A running AIDE is then ended
  * and its unfinished files are removed, within 5 s. It waits through everything that the API server or the node may do.
  *
- * @throws FioError `KUBE_NOT_IN_CLUSTER` without a connection outside a pod.
+ * @throws FioError `KUBE_NOT_IN_CLUSTER` without a connection outside a pod; `DAEMON_BROKEN` for a mistake of its own.
  */
 export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
   const { integrity, namespace, node, hostRoot = '/hostroot' } = options;
@@ -60,7 +62,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     userAgent: 'file-integrity-daemon',
     maxSockets: 1,
   });
-  const scratch = await mkdtemp(join(tmpdir(), 'aide-'));
+  const scratch = await makeScratch(options.scratch);
   const bench = {
     paths,
     aide: options.aide ?? (['aide'] as const),
@@ -70,17 +72,22 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     afterAide: async () => await options.afterAide?.(log),
   };
   const mailbox = new Mailbox();
+  let mistake: Error | undefined;
   const ended = new AbortController();
   const effects = createEffects({
     bench,
     sender: { client, namespace, integrity, node, outbox: paths.outbox },
     post: (event) => mailbox.post(event),
+    fail: (error) => {
+      mistake = error instanceof Error ? error : new Error(String(error));
+      mailbox.post({ type: 'stop' });
+    },
     signal: ended.signal,
   });
   const stop = () => mailbox.post({ type: 'stop' });
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
-  const look = async () => mailbox.post({ type: 'triggers', found: await lookForTriggers(paths.triggers) });
+  const look = async () => mailbox.post({ type: 'triggers', found: await lookForTriggers(hostRoot, paths.triggers) });
   const triggers = setInterval(look, TRIGGER_LOOK_MS);
   const watch = watchRecord(
     client,
@@ -96,7 +103,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     effects.numberMessagesAfter(recovered.last);
     mailbox.post({ type: 'recovered', messages: recovered.messages });
     await look();
-    while (!state.exited) {
+    while (!state.exited && mistake === undefined) {
       const event = await mailbox.next();
       const next = step(state, event, { wall: Date.now(), mono: performance.now(), random: Math.random() });
       state = next.state;
@@ -110,4 +117,15 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     await watch;
     await rm(scratch, { recursive: true, force: true });
   }
+  // Without the event that it waits for it would never scan again; a fresh daemon goes on from the node's disk.
+  if (mistake !== undefined)
+    throw new FioError('DAEMON_BROKEN', 'The daemon made a mistake and ends', { cause: mistake });
+}
+
+/** A daemon that was killed leaves its folder where the next one finds it, instead of one more each time. */
+async function makeScratch(path: string | undefined): Promise<string> {
+  if (path === undefined) return await mkdtemp(join(tmpdir(), 'aide-'));
+  await rm(path, { recursive: true, force: true });
+  await mkdir(path, { mode: 0o700 });
+  return path;
 }

@@ -1,5 +1,5 @@
 import type { Orders } from '../api/outcome.ts';
-import { pendingOrder, scanDueAt } from './due.ts';
+import { pendingOrder, recordedDigest, scanDueAt } from './due.ts';
 import { beginSending, nextToSend } from './outbox.ts';
 import type { Effect, Now, State, Step } from './state.ts';
 import { log, withId } from './telling.ts';
@@ -73,7 +73,7 @@ function work(state: State, effects: Effect[], now: Now): void {
   const given = withId(state);
   state.serial = given.state.serial;
   state.activity = { kind: 'scan', id: given.id, configurationDigest: configuration.digest, cancelled: false };
-  effects.push(log('running aide check'), { type: 'scan', id: given.id, settings });
+  effects.push(log('running aide check'), { type: 'scan', id: given.id, baselineDigest: recordedDigest(state) });
 }
 
 /** Without orders, or while held: nothing is started, and what runs is stopped. */

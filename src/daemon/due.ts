@@ -23,3 +23,12 @@ export function pendingOrder(state: State): BaselineOrder | undefined {
   );
   return answered ? undefined : order;
 }
+
+/**
+ * Digest of the database that scans must compare with, hex: by the newest receipt, be it on its way to the operator or
+ * recorded by it outside of the node.
+ */
+export function recordedDigest(state: State): string | undefined {
+  const newest = state.outbox.queue.findLast(({ outcome }) => outcome.kind === 'baseline');
+  return newest?.outcome.kind === 'baseline' ? newest.outcome.receipt.digest : state.record?.baselineDigest;
+}

@@ -12,6 +12,8 @@ export interface EffectsOptions {
   bench: Workbench;
   sender: Sender;
   post: (event: Event) => void;
+  /** Told when an effect ended in no event, which is a mistake of the daemon's. */
+  fail: (error: unknown) => void;
   /** Ends what still runs when the daemon ends. */
   signal: AbortSignal;
 }
@@ -28,7 +30,7 @@ export interface Effects {
 const TIMER_LIMIT = 2 ** 31 - 1;
 
 /** Carries out the effects of a step. Each that takes time ends in one event; none throws. */
-export function createEffects({ bench, sender, post, signal }: EffectsOptions): Effects {
+export function createEffects({ bench, sender, post, fail, signal }: EffectsOptions): Effects {
   const { log, paths } = bench;
   const running = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
@@ -45,7 +47,7 @@ export function createEffects({ bench, sender, post, signal }: EffectsOptions): 
       },
       (error: unknown) => {
         running.delete(done);
-        log.info(`the daemon made a mistake: ${explain(error)}`);
+        fail(error);
       },
     );
     running.add(done);
@@ -81,7 +83,9 @@ export function createEffects({ bench, sender, post, signal }: EffectsOptions): 
       }
       case 'scan': {
         const ends = newTask();
-        start(async () => ({ type: 'scanned', result: await scan(bench, effect.id, ends) }));
+        const { id, baselineDigest } = effect;
+        const wanted = { id, ...(baselineDigest !== undefined && { baselineDigest }) };
+        start(async () => ({ type: 'scanned', result: await scan(bench, wanted, ends) }));
         break;
       }
       case 'baseline': {

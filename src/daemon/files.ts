@@ -1,58 +1,100 @@
 import { constants } from 'node:fs';
-import { copyFile, link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { copyFile, type FileHandle, link, lstat, open, rename, rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { FioError } from '../lib/errors.ts';
 
 /** True when the error says that a file or folder is not there. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
 
-/** Whether there is a file of this name, whatever it is. */
-export async function exists(path: string): Promise<boolean> {
+/** What lies at a path, itself and not what a link points to. */
+export type Presence = 'nothing' | 'file' | 'other';
+
+/** Whether a regular file, something else (a link, a folder, a FIFO …) or nothing lies at the path. */
+export async function presence(path: string): Promise<Presence> {
   try {
-    await stat(path);
-    return true;
+    return (await lstat(path)).isFile() ? 'file' : 'other';
   } catch (error) {
-    if (isMissing(error)) return false;
+    if (isMissing(error)) return 'nothing';
     throw error;
   }
 }
 
-/** The text of a small file, or undefined when it is not there or has more than `limit` bytes. */
+/** Removes whatever lies at the path: a link and not what it points to, a folder with all that is in it. */
+export async function clear(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}
+
+/** Removes what lies at the path if it is not a regular file. */
+export async function clearForeign(path: string): Promise<void> {
+  if ((await presence(path)) === 'other') await clear(path);
+}
+
+/**
+ * Opens a regular file to read it. Whoever has a node's root may lay anything where a file is expected: a link is not
+ * followed, and a FIFO does not make the daemon wait.
+ * @throws FioError `FILE_NOT_REGULAR`, or what the file system says.
+ */
+export async function openRegular(path: string): Promise<FileHandle> {
+  if ((await presence(path)) === 'other') throw notRegular(path);
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    if ((await file.stat()).isFile()) return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  await file.close();
+  throw notRegular(path);
+}
+
+function notRegular(path: string): FioError {
+  return new FioError('FILE_NOT_REGULAR', `${path} is not a regular file`);
+}
+
+/** The text of a small regular file, or undefined when it is not there or has more than `limit` bytes. */
 export async function readSmallFile(path: string, limit: number): Promise<string | undefined> {
   try {
-    const { size } = await stat(path);
-    return size > limit ? undefined : await readFile(path, 'utf8');
+    await using file = await openRegular(path);
+    const { size } = await file.stat();
+    return size > limit ? undefined : await file.readFile('utf8');
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
   }
 }
 
-/** Writes a whole file, readable by its owner only: after a crash there is the old text or the new, never a part. */
+/**
+ * Writes a whole file, readable by its owner only: after a crash there is the old text or the new, never a part. A link
+ * or anything else that lies there is replaced.
+ */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  const draft = `${path}.draft`;
-  await rm(draft, { force: true });
-  // O_EXCL: a link that somebody laid there in between is not followed.
-  const file = await open(draft, 'wx', 0o600);
+  const draft = draftOf(path);
+  await clear(draft);
   try {
+    // O_EXCL: a link that somebody laid there in between is not followed.
+    await using file = await open(draft, 'wx', 0o600);
     await file.writeFile(text);
     await file.sync();
-  } finally {
-    await file.close();
+  } catch (error) {
+    await clear(draft); // on a full disk it would take the room that the next one needs
+    throw error;
   }
+  await clearForeign(path);
   await rename(draft, path);
   await syncFolder(dirname(path));
 }
 
+/** Where `writeWhole` writes before the file is whole. */
+export function draftOf(path: string): string {
+  return `${path}.draft`;
+}
+
 /** Has a file's bytes on the disk before anything relies on them. */
 export async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await using file = await open(path, 'r');
+  await file.sync();
 }
 
 /** Has renames in a folder on the disk. */

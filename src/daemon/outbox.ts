@@ -8,6 +8,8 @@ export interface ReportFiles {
   log: string;
   /** AIDE's JSON report; absent when there is none or it was too large to send. */
   json?: string;
+  /** Text to be added to the text report; only where that is not compressed. */
+  note?: string;
 }
 
 export interface Message {
@@ -15,7 +17,7 @@ export interface Message {
   report?: ReportFiles;
   /** See `sameness`; only scans have one. */
   sameness?: string;
-  /** Why it is sent without its report. */
+  /** A sentence in the place of a report that there is no way to send. */
   withoutReport?: string;
 }
 
@@ -102,7 +104,8 @@ export function stripReport(outbox: Outbox, id: string, why: string): Outbox | u
   const [first, ...others] = outbox.queue;
   if (first?.outcome.id !== id || first.withoutReport !== undefined) return undefined;
   const { retryAt: _, sending: __, ...rest } = outbox;
-  return { ...rest, queue: [{ ...first, withoutReport: why }, ...others] };
+  const withoutReport = `The report could not be sent: ${why}`;
+  return { ...rest, queue: [{ ...first, withoutReport }, ...others] };
 }
 
 function supersedes(newer: Outcome, older: Outcome): boolean {
@@ -113,7 +116,8 @@ function supersedes(newer: Outcome, older: Outcome): boolean {
 
 /** Index of the message that a full outbox gives up: never the first, which may be on its way, nor the newest. */
 function leastTelling(queue: readonly Message[]): number {
-  const weights = queue.slice(1, -1).map(({ outcome }) => weigh(outcome));
+  const newest = queue.findLast(({ outcome }) => outcome.kind === 'baseline');
+  const weights = queue.slice(1, -1).map((message) => (message === newest ? 5 : weigh(message.outcome)));
   return 1 + weights.indexOf(Math.min(...weights));
 }
 
@@ -124,6 +128,6 @@ function weigh(outcome: Outcome): number {
     case 'scan':
       return { Succeeded: 1, Errored: 2, Failed: 4 }[outcome.verdict];
     case 'baseline':
-      return 3; // only the newest tells what the node is compared with now, and it is behind this one
+      return 3; // only the newest tells what the node is compared with now
   }
 }

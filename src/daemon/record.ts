@@ -39,7 +39,10 @@ function recordOf(status: FileIntegrityNodeStatus | undefined): NodeRecord {
   if (status === undefined) return {};
   const record: NodeRecord = {};
   if (status.orders !== undefined) record.orders = status.orders;
-  if (status.baseline !== undefined) record.baselineOrderId = status.baseline.orderId;
+  if (status.baseline !== undefined) {
+    record.baselineOrderId = status.baseline.orderId;
+    record.baselineDigest = status.baseline.digest;
+  }
   if (status.acknowledged !== undefined) record.acknowledged = status.acknowledged;
   return record;
 }

@@ -1,29 +1,32 @@
 import { isUtf8 } from 'node:buffer';
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { copyFile, readFile, rm, stat } from 'node:fs/promises';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { syncFile } from './files.ts';
+import { readdir, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { clear, keepAs, openRegular, presence, syncFile, syncFolder } from './files.ts';
 import type { ReportFiles } from './outbox.ts';
 import { PART_BYTES } from './parts.ts';
 import { outboxFile } from './paths.ts';
+import { compress } from './report-compress.ts';
+import { fingerprintOf } from './report-fingerprint.ts';
 
 /** Text and JSON together up to this many bytes are sent as they are, since a person reads them more easily so. */
 const PLAIN_LIMIT = 256 * 1024;
 
 /**
- * Compressed bytes of the text, and of the JSON, that are kept at most: 32 config maps each, 21 MiB, which is some
- * hundred MiB of report and a million changed files. What a larger report loses is said in it and in the message.
+ * Compressed bytes of the text, and of the JSON, that are kept at most: 256 config maps each, 169 MiB, which is more
+ * than a million files whose checksums all changed. What a larger report loses is said in it and in the message.
  */
-const COMPRESSED_LIMIT = 32 * PART_BYTES;
+const COMPRESSED_LIMIT = 256 * PART_BYTES;
+
+/** Bytes of the node's disk that all waiting reports together may take. */
+const OUTBOX_BYTES = 512 * 1024 * 1024;
 
 /** A report made ready to be sent. */
 export interface KeptReport {
-  files: ReportFiles;
+  /** Absent when there is none. */
+  files?: ReportFiles;
   /** Digest of what the report says but for when it was made; absent when there is no JSON. */
   fingerprint?: string;
-  /** A sentence when something had to be left out. */
+  /** Sentences when something is missing from it. */
   loss?: string;
 }
 
@@ -34,105 +37,138 @@ export interface ScanReports {
   json?: string;
 }
 
+export interface KeepOptions {
+  /** See `NodePaths.outbox`. */
+  outbox: string;
+  /** The message's id. */
+  id: string;
+  /** Sentences about what is known to be missing from the report. */
+  loss?: string | undefined;
+  /** Compressed bytes of each of the two that are kept; default some 169 MiB. */
+  limit?: number;
+}
+
 /**
  * Puts a scan's reports into the outbox under the message's id, compressed when they are large. Streams: a report
- * of any size takes a few hundred KiB of memory.
+ * of any size takes a few hundred KiB of memory; a small one takes no more room on the disk than it has already.
  */
-export async function keepReport(
-  reports: ScanReports,
-  outbox: string,
-  id: string,
-  signal: AbortSignal,
-): Promise<KeptReport> {
+export async function keepReport(reports: ScanReports, options: KeepOptions, signal: AbortSignal): Promise<KeptReport> {
+  const { outbox, id } = options;
   const fingerprint = reports.json === undefined ? undefined : await fingerprintOf(reports.json, signal);
   const known = fingerprint === undefined ? {} : { fingerprint };
-  if (await isPlain(reports)) {
-    const files: ReportFiles = { compressed: false, log: `${id}.log` };
-    await copyFile(reports.log, outboxFile(outbox, files.log));
-    if (reports.json !== undefined) {
-      files.json = `${id}.report.json`;
-      await copyFile(reports.json, outboxFile(outbox, files.json));
-    }
-    return { files, ...known };
+  const losses = options.loss === undefined ? [] : [options.loss];
+  if ((await presence(reports.log)) !== 'file') {
+    return { ...known, loss: [...losses, 'AIDE wrote no text report.'].join(' ') };
   }
+  if (await isCut(reports.log)) {
+    losses.push('AIDE’s text report ends early, as it does when the disk of the node’s /etc/kubernetes is full.');
+  }
+  try {
+    const files = (await isPlain(reports))
+      ? await keepPlain(reports, options, losses)
+      : await keepCompressed(reports, options, losses, signal);
+    await syncFolder(dirname(outbox));
+    return { files, ...known, ...(losses.length > 0 && { loss: losses.join(' ') }) };
+  } catch (error) {
+    for (const path of await outboxFiles(outbox)) {
+      if (basename(path).startsWith(basename(outboxFile(outbox, `${id}.`)))) await clear(path);
+    }
+    throw error;
+  }
+}
+
+/** The text gets a second name, since AIDE never writes into a file that is there; nobody else needs the JSON. */
+async function keepPlain(
+  { log, json }: ScanReports,
+  { outbox, id }: KeepOptions,
+  losses: readonly string[],
+): Promise<ReportFiles> {
+  const files: ReportFiles = { compressed: false, log: `${id}.log` };
+  await keepAs(log, outboxFile(outbox, files.log));
+  await syncFile(log);
+  if (json !== undefined) {
+    files.json = `${id}.report.json`;
+    await syncFile(json);
+    await rename(json, outboxFile(outbox, files.json));
+  }
+  if (losses.length > 0) files.note = noteOf(losses);
+  return files;
+}
+
+async function keepCompressed(
+  { log, json }: ScanReports,
+  { outbox, id, limit = COMPRESSED_LIMIT }: KeepOptions,
+  losses: string[],
+  signal: AbortSignal,
+): Promise<ReportFiles> {
+  const most = Math.min(limit, (OUTBOX_BYTES - (await bytesOf(outbox))) / 2);
   const files: ReportFiles = { compressed: true, log: `${id}.log.gz` };
-  const losses: string[] = [];
-  const kept = await compress(reports.log, outboxFile(outbox, files.log), signal, true);
-  if (kept.whole === false) losses.push(`the first ${kept.bytes} bytes of the text report are kept`);
-  if (reports.json !== undefined) {
+  if (json !== undefined) {
     const name = `${id}.report.json.gz`;
-    const result = await compress(reports.json, outboxFile(outbox, name), signal, false);
-    if (result.whole) files.json = name;
+    const kept = await compress(json, outboxFile(outbox, name), { limit: most }, signal);
+    if (kept.whole) files.json = name;
     else {
-      await rm(outboxFile(outbox, name), { force: true });
-      losses.push('the JSON report is left out'); // a part of it could not be read
+      await clear(outboxFile(outbox, name)); // a part of it could not be read
+      losses.push('The JSON report is too large to send.');
     }
   }
-  const loss = losses.length === 0 ? {} : { loss: `The report is too large to send whole: ${losses.join(', ')}.` };
-  return { files, ...known, ...loss };
+  const kept = await compress(
+    log,
+    outboxFile(outbox, files.log),
+    { limit: most, last: (whole, bytes) => lastWords(losses, whole, bytes) },
+    signal,
+  );
+  if (!kept.whole) losses.push(tooLarge(kept.bytes));
+  return files;
+}
+
+function tooLarge(bytes: number): string {
+  return `The text report is too large to send whole: its first ${bytes} bytes are kept.`;
+}
+
+function lastWords(losses: readonly string[], whole: boolean, bytes: number): string {
+  const all = whole ? losses : [...losses, tooLarge(bytes)];
+  return all.length === 0 ? '' : noteOf(all);
+}
+
+/** What a person who reads the report is told at its end. */
+function noteOf(losses: readonly string[]): string {
+  return `\n\nThis report is not whole. ${losses.join(' ')}\n`;
+}
+
+/** Whether a text report that has its beginning lacks its end. AIDE does not say when it could not write it. */
+async function isCut(log: string): Promise<boolean> {
+  await using file = await openRegular(log);
+  const { size } = await file.stat();
+  const read = async (from: number) => {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(200), 0, 200, from);
+    return buffer.toString('latin1', 0, bytesRead);
+  };
+  if (size === 0) return true;
+  // Below the report level `summary` there is neither.
+  if (!(await read(0)).startsWith('Start timestamp: ')) return false;
+  return !/^End timestamp: .*\n$/m.test(await read(Math.max(0, size - 200)));
 }
 
 async function isPlain({ log, json }: ScanReports): Promise<boolean> {
   let bytes = 0;
-  const paths = json === undefined ? [log] : [log, json];
-  for (const path of paths) bytes += (await stat(path)).size;
-  if (bytes > PLAIN_LIMIT) return false;
-  // A config map's data is UTF-8; other bytes (file names may have any) stay what they are only when compressed.
-  for (const path of paths) if (!isUtf8(await readFile(path))) return false;
+  for (const path of json === undefined ? [log] : [log, json]) {
+    await using file = await openRegular(path);
+    bytes += (await file.stat()).size;
+    // A config map's data is UTF-8; other bytes (file names may have any) stay what they are only when compressed.
+    if (bytes > PLAIN_LIMIT || !isUtf8(await file.readFile())) return false;
+  }
   return true;
 }
 
-/** Compresses until the limit. `bytes`: how much of the source is in it. */
-async function compress(
-  source: string,
-  target: string,
-  signal: AbortSignal,
-  note: boolean,
-): Promise<{ whole: boolean; bytes: number }> {
-  const { createGzip } = await import('node:zlib'); // most daemons never need it
-  let written = 0;
+/** Bytes that the outbox takes. */
+async function bytesOf(outbox: string): Promise<number> {
   let bytes = 0;
-  let whole = true;
-  async function* read(): AsyncGenerator<Buffer> {
-    for await (const chunk of createReadStream(source) as AsyncIterable<Buffer>) {
-      // gzip holds back some hundred KiB, hence the margin.
-      if (written > COMPRESSED_LIMIT - PART_BYTES) {
-        whole = false;
-        if (note) yield Buffer.from(`\n\nThe report goes on; its first ${bytes} bytes are kept here.\n`);
-        return;
-      }
-      bytes += chunk.length;
-      yield chunk;
-    }
-  }
-  const count = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      written += chunk.length;
-      done(null, chunk);
-    },
-  });
-  await pipeline(read, createGzip(), count, createWriteStream(target, { mode: 0o600 }), { signal });
-  await syncFile(target);
-  return { whole, bytes };
+  for (const path of await outboxFiles(outbox)) bytes += (await stat(path)).size;
+  return bytes;
 }
 
-const TIMES = /^ {2}"(start_time|end_time|run_time_seconds)":/;
-
-/** Beyond this a line is no line about time, and is not held in memory whole. */
-const LINE_LIMIT = 1024 * 1024;
-
-/** SHA-256 of AIDE's JSON report without its three lines about time. */
-async function fingerprintOf(path: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  let rest = '';
-  for await (const chunk of createReadStream(path, { encoding: 'latin1', signal }) as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) if (!TIMES.test(line)) hash.update(line, 'latin1').update('\n');
-    if (rest.length > LINE_LIMIT) {
-      hash.update(rest, 'latin1');
-      rest = '';
-    }
-  }
-  return hash.update(rest, 'latin1').digest('hex');
+async function outboxFiles(outbox: string): Promise<string[]> {
+  const names = await readdir(dirname(outbox));
+  return names.filter((name) => name.startsWith(basename(outbox))).map((name) => join(dirname(outbox), name));
 }

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import {
   BASELINE_LABEL,
@@ -21,9 +20,10 @@ import type { Outcome } from '../api/outcome.ts';
 import type { Client } from '../kube/client.ts';
 import { ApiError, isAlreadyExists } from '../kube/errors.ts';
 import { configMaps } from '../kube/resources.ts';
-import { explain } from '../lib/errors.ts';
+import { explain, FioError } from '../lib/errors.ts';
+import { openRegular } from './files.ts';
 import type { Message, ReportFiles } from './outbox.ts';
-import { type Part, planParts } from './parts.ts';
+import { PART_BYTES, type Part, planParts } from './parts.ts';
 import { outboxFile } from './paths.ts';
 
 /** Whose results these are, and where they go. */
@@ -43,6 +43,9 @@ export type SendResult =
   | { type: 'unsent'; message: string }
   | { type: 'refused'; message: string };
 
+/** The daemon itself keeps less of each; a larger file was put there by somebody else. */
+const REPORT_BYTES = 256 * PART_BYTES;
+
 /**
  * Puts a message into the node's slot: the temporary config map. May be repeated: the slot is looked at first, and parts
  * are written over. Large reports go in parts of 900 KiB, of which one is in memory at a time; the first, which makes the
@@ -57,6 +60,7 @@ export async function sendMessage(sender: Sender, message: Message, signal: Abor
     for (let number = 2; number <= parts.length; number += 1) {
       await writePart(sender, await configMapOf(sender, message, parts, number), signal);
     }
+    if (report !== undefined) await removeParts(sender, parts.length + 1, signal);
     try {
       await sender.client.create(configMaps, await configMapOf(sender, message, parts, 1), { signal });
     } catch (error) {
@@ -67,7 +71,8 @@ export async function sendMessage(sender: Sender, message: Message, signal: Abor
   } catch (error) {
     const never = error instanceof ApiError && [400, 413, 422].includes(error.status);
     // A report that cannot be read any more would otherwise hold up all that comes after it.
-    const unreadable = error instanceof Error && 'syscall' in error && 'path' in error;
+    const local = error instanceof Error && 'syscall' in error && 'path' in error;
+    const unreadable = local || (error instanceof FioError && !error.code.startsWith('KUBE_'));
     return { type: never || unreadable ? 'refused' : 'unsent', message: explain(error) };
   }
 }
@@ -94,6 +99,13 @@ async function writePart({ client }: Sender, part: ConfigMap, signal: AbortSigna
   }
 }
 
+/** Parts of a longer message that a daemon of before had begun to send and that was never sent whole. */
+async function removeParts({ client, namespace, integrity, node }: Sender, from: number, signal: AbortSignal) {
+  const remove = async (number: number) =>
+    await client.remove(configMaps, { namespace, name: partName(resultName(integrity, node), number) }, { signal });
+  for (let number = from; await remove(number); number += 1);
+}
+
 async function partsOf({ outbox }: Sender, report: ReportFiles | undefined): Promise<Part[]> {
   if (report === undefined) return planParts(0, 0);
   return planParts(await sizeOf(outbox, report.log), await sizeOf(outbox, report.json));
@@ -111,10 +123,12 @@ async function configMapOf(
   const compressed = withoutReport === undefined && report?.compressed === true;
   const data: Record<string, string> = {};
   if (withoutReport !== undefined) {
-    data[INTEGRITY_LOG_KEY] = `The report could not be sent: ${withoutReport}\n`;
+    data[INTEGRITY_LOG_KEY] = `${withoutReport}\n`;
   } else if (report !== undefined) {
     const encoding = compressed ? 'base64' : 'utf8';
     if (part.log[1] > part.log[0]) data[INTEGRITY_LOG_KEY] = await readPiece(outbox, report.log, part.log, encoding);
+    if (number === 1 && report.note !== undefined)
+      data[INTEGRITY_LOG_KEY] = (data[INTEGRITY_LOG_KEY] ?? '') + report.note;
     if (part.json[1] > part.json[0]) data[REPORT_JSON_KEY] = await readPiece(outbox, report.json, part.json, encoding);
   }
   return {
@@ -145,18 +159,20 @@ function annotationsOf(outcome: Outcome): Record<string, string> {
   return {
     ...annotations,
     ...(verdict === 'Errored' && { [LOG_ERROR_ANNOTATION]: errorMessage ?? 'The scan could not be done.' }),
-    ...(verdict === 'Failed' && {
-      [FILES_ADDED_ANNOTATION]: String(counts?.added ?? 0),
-      [FILES_CHANGED_ANNOTATION]: String(counts?.changed ?? 0),
-      [FILES_REMOVED_ANNOTATION]: String(counts?.removed ?? 0),
+    ...(counts !== undefined && {
+      [FILES_ADDED_ANNOTATION]: String(counts.added),
+      [FILES_CHANGED_ANNOTATION]: String(counts.changed),
+      [FILES_REMOVED_ANNOTATION]: String(counts.removed),
     }),
   };
 }
 
 async function sizeOf(outbox: string, name: string | undefined): Promise<number> {
   if (name === undefined) return 0;
-  await using file = await open(outboxFile(outbox, name));
-  return (await file.stat()).size;
+  await using file = await openRegular(outboxFile(outbox, name));
+  const { size } = await file.stat();
+  if (size > REPORT_BYTES) throw new FioError('REPORT_TOO_LARGE', `${name} has ${size} bytes, more than a report has`);
+  return size;
 }
 
 async function readPiece(
@@ -165,7 +181,7 @@ async function readPiece(
   [from, to]: readonly [number, number],
   encoding: 'base64' | 'utf8',
 ): Promise<string> {
-  await using file = await open(outboxFile(outbox, name ?? ''));
+  await using file = await openRegular(outboxFile(outbox, name ?? ''));
   const buffer = Buffer.allocUnsafe(to - from);
   const { bytesRead } = await file.read(buffer, 0, to - from, from);
   return buffer.subarray(0, bytesRead).toString(encoding);

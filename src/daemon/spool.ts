@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Outcome } from '../api/outcome.ts';
-import { readSmallFile, removed, syncFolder, writeWhole } from './files.ts';
+import { clear, presence, readSmallFile, removed, syncFolder, writeWhole } from './files.ts';
 import { type Message, OUTBOX_LIMIT } from './outbox.ts';
 import { outboxFile } from './paths.ts';
 
@@ -32,23 +32,42 @@ export async function forgetMessages(outbox: string, ids: readonly string[]): Pr
   if (ids.length > 0) await syncFolder(dirname(outbox)).catch(() => {}); // it may not be there
 }
 
-/** What was kept, oldest first, with the highest number given. All else whose name begins like theirs is removed. */
-export async function recoverMessages(outbox: string, node: string): Promise<{ messages: Message[]; last: number }> {
-  const names = await list(outbox);
-  const found: { number: number; message: Message; name: string }[] = [];
-  for (const name of names) {
-    const match = MESSAGE_FILE.exec(name);
-    if (match === null) continue;
-    const message = await readMessage(outbox, name, node, match[2] ?? '');
-    if (message !== undefined) found.push({ number: Number(match[1]), message, name });
+/** A message on the disk. */
+export interface KeptMessage {
+  message: Message;
+  /** Its file, without how the names of all begin. */
+  name: string;
+  number: number;
+}
+
+/** What was kept, oldest first: the newest that a daemon of this node wrote whole. */
+export async function findMessages(outbox: string, node: string): Promise<KeptMessage[]> {
+  const numbered = (await list(outbox)).flatMap((name) => {
+    const [, number, id] = MESSAGE_FILE.exec(name) ?? [];
+    return number === undefined || id === undefined ? [] : [{ name, number: Number(number), id }];
+  });
+  numbered.sort((a, b) => b.number - a.number);
+  const kept: KeptMessage[] = [];
+  for (const { name, number, id } of numbered) {
+    if (kept.length === OUTBOX_LIMIT) break; // there may be any number of files
+    const message = await readMessage(outbox, name, node, id);
+    if (message !== undefined) kept.unshift({ message, name, number });
   }
-  found.sort((a, b) => a.number - b.number);
-  const kept = found.slice(-OUTBOX_LIMIT);
+  return kept;
+}
+
+/**
+ * Numbers the messages from 1 again, and removes all else whose name begins like theirs: what a daemon that ended left
+ * half written, and what is none of a daemon's.
+ */
+export async function tidyOutbox(outbox: string, kept: readonly KeptMessage[]): Promise<void> {
   const wanted = new Set(kept.flatMap(({ name, message: { report } }) => [name, report?.log, report?.json]));
-  for (const name of names) {
-    if (!wanted.has(name)) await rm(outboxFile(outbox, name), { force: true, recursive: true });
+  for (const name of await list(outbox)) if (!wanted.has(name)) await clear(outboxFile(outbox, name));
+  // Each gets its own number or a smaller one, so an end in between keeps the order.
+  for (const [index, { name, message }] of kept.entries()) {
+    const next = `${index + 1}-${message.outcome.id}.message.json`;
+    if (next !== name) await rename(outboxFile(outbox, name), outboxFile(outbox, next));
   }
-  return { messages: kept.map(({ message }) => message), last: found.at(-1)?.number ?? 0 };
 }
 
 /** Undefined when it is not one that a daemon of this node wrote whole. */
@@ -61,9 +80,9 @@ async function readMessage(outbox: string, name: string, node: string, id: strin
     if (!['scan', 'baseline', 'notice'].includes(outcome.kind ?? '')) return undefined;
     const { report } = message;
     for (const file of report === undefined ? [] : [report.log, ...(report.json === undefined ? [] : [report.json])]) {
-      // A name with a path in it could make the daemon send any file of the node.
+      // A name with a path in it, or a link, could make the daemon send any file of the node.
       if (typeof file !== 'string' || !file.startsWith(`${id}.`) || file.includes('/')) return undefined;
-      if (!(await stat(outboxFile(outbox, file))).isFile()) return undefined;
+      if ((await presence(outboxFile(outbox, file))) !== 'file') return undefined;
     }
     return message as Message;
   } catch {

@@ -16,6 +16,8 @@ export interface NodeRecord {
   orders?: Orders;
   /** Order of the newest baseline whose receipt the operator has. */
   baselineOrderId?: string;
+  /** Digest of that baseline's database. */
+  baselineDigest?: string;
   /** Id of the message that the operator took in last. */
   acknowledged?: string;
 }
@@ -118,7 +120,8 @@ export type Event =
 
 export type Effect =
   | { type: 'configure'; configuration: Orders['configuration'] }
-  | { type: 'scan'; id: string; settings: Orders['settings'] }
+  /** `baselineDigest`: of the database that was recorded; absent: none is known. */
+  | { type: 'scan'; id: string; baselineDigest: string | undefined }
   | { type: 'baseline'; order: BaselineOrder; configurationDigest: string; settings: Orders['settings'] }
   | { type: 'cancel' }
   | { type: 'keep'; message: Message }

@@ -250,6 +250,31 @@ describe('a baseline', () => {
   });
 });
 
+describe('the database that a scan must find', () => {
+  const scanOf = (effects: Effect[]) => effects.find((effect) => effect.type === 'scan')?.baselineDigest;
+
+  test('is the one that the operator recorded', () => {
+    const play = new Play();
+    play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: { ...done, baselineDigest: 'd0' } });
+    expect(scanOf(play.tell({ type: 'configured', digest: 'c1' }))).toBe('d0');
+  });
+
+  test('is the newest, while its receipt is on its way', () => {
+    const order = { ...orders, baseline: { ...orders.baseline, id: 'order-2' } };
+    const play = ready({ ...done, baselineDigest: 'd0', orders: order });
+    const made = { kind: 'made', receipt: { ...receipt, orderId: 'order-2', digest: 'd2' } } as const;
+    expect(scanOf(play.tell({ type: 'baselined', result: made }))).toBe('d2');
+  });
+
+  test('is that of a receipt which an earlier daemon left', () => {
+    const play = new Play();
+    const message = { outcome: { kind: 'baseline', id: 'old-1', node: 'node-a', receipt } } as const;
+    play.tell({ type: 'recovered', messages: [message] });
+    const effects = play.tell({ type: 'record', record: { orders } }, { type: 'configured', digest: 'c1' });
+    expect(scanOf(effects)).toBe('d1');
+  });
+});
+
 describe('the configuration', () => {
   test('is asked for again, with growing pauses, and reported when it stays wrong', () => {
     const play = new Play();
@@ -338,11 +363,22 @@ describe('sending', () => {
     expect(play.state.outbox.queue).toEqual([]);
   });
 
+  test('says in the place of a report that there is none', () => {
+    const play = ready();
+    const facts = { verdict: 'Failed', ...time, exitStatus: 4, errorMessage: 'AIDE wrote no report.' } as const;
+    const effects = play.tell({ type: 'scanned', result: { kind: 'ended', facts, fingerprint: 'x' } });
+    expect(effects.find(({ type }) => type === 'send')).toMatchObject({
+      message: { withoutReport: 'AIDE wrote no report.', outcome: { verdict: 'Failed' } },
+    });
+  });
+
   test('goes on without the report when the API server refuses the message', () => {
     const play = ready();
     const id = sent(play.tell(failed())) ?? '';
     const again = play.tell({ type: 'refused', id, message: 'too large' }).find(({ type }) => type === 'send');
-    expect(again).toMatchObject({ message: { withoutReport: 'too large', outcome: { verdict: 'Failed', id } } });
+    expect(again).toMatchObject({
+      message: { withoutReport: 'The report could not be sent: too large', outcome: { verdict: 'Failed', id } },
+    });
   });
 
   test('waits for the message before it', () => {
@@ -353,6 +389,35 @@ describe('sending', () => {
     expect(sent(play.tell(succeeded, { type: 'stored', id: first }))).toBeUndefined();
     const effects = play.tell({ type: 'record', record: { ...done, acknowledged: first } });
     expect(sent(effects)).toBe('run-2');
+  });
+});
+
+describe('an outbox that is full', () => {
+  /** Scans of changing verdict while the operator is away, and a new baseline somewhere among them. */
+  function long(flips: number): Play {
+    const play = ready();
+    for (let flip = 0; flip < flips; flip += 1) {
+      if (flip === 20) {
+        const order = { ...orders, baseline: { ...orders.baseline, id: 'order-2' } };
+        play.tell(succeeded, { type: 'record', record: { ...done, orders: order } });
+        const made = { ...receipt, orderId: 'order-2', digest: 'd2' };
+        play.tell({ type: 'baselined', result: { kind: 'made', receipt: made } });
+      }
+      play.tell(flip % 2 === 0 ? failed() : succeeded);
+      play.ring(play.mono / 1000 + 100);
+    }
+    return play;
+  }
+
+  test('gives up scans without findings first', () => {
+    const verdicts = long(60).state.outbox.queue.map(({ outcome }) => outcome.kind === 'scan' && outcome.verdict);
+    expect(verdicts).toHaveLength(32);
+    expect(verdicts.filter((verdict) => verdict === 'Failed').length).toBeGreaterThanOrEqual(29);
+  });
+
+  test('never gives up the newest receipt, without which the operator would wait for ever', () => {
+    const kinds = long(200).state.outbox.queue.map(({ outcome }) => outcome.kind);
+    expect(kinds.filter((kind) => kind === 'baseline')).toHaveLength(1);
   });
 });
 

@@ -42,6 +42,7 @@ export function takeScan(state: State, result: ScanResult, now: Now): Step {
   const outcome: ScanOutcome = { kind: 'scan', id, node: state.node, ...facts, configurationDigest };
   const message: Message = { outcome, sameness: sameness(outcome, fingerprint) };
   if (report !== undefined) message.report = report;
+  else if (facts.verdict === 'Failed') message.withoutReport = facts.errorMessage ?? 'AIDE left no report.';
   const lines = facts.exitStatus === undefined ? [] : [log(`aide check returned status ${facts.exitStatus}`)];
   if (facts.errorMessage !== undefined) lines.push(log(facts.errorMessage));
   const told = tell({ ...idle, scannedAt: now.mono }, message);

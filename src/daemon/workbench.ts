@@ -18,28 +18,38 @@ export interface Workbench {
   readonly afterAide: () => Promise<void>;
 }
 
-/** Configuration lines that hold whatever the configuration says: AIDE takes the first of each. */
-export function fixedLines({ paths }: Workbench): string[] {
-  return [
-    `database_in=file:${paths.database}`,
-    `database_out=file:${paths.newDatabase}`,
-    'gzip_dbout=yes',
-    'report_format=plain',
-    `report_url=file:${paths.newLog}`,
-  ];
+/** Configuration lines put before the file's, because of each of these AIDE takes the first. */
+export function databaseLines({ paths }: Workbench): string[] {
+  return [`database_in=file:${paths.database}`, `database_out=file:${paths.newDatabase}`, 'gzip_dbout=yes'];
+}
+
+/**
+ * Configuration lines put after the file's: a report has the options that come before its `report_url`, and what the
+ * user chose to ignore must be ignored in every report, because AIDE's exit status counts what any of them shows.
+ */
+export function textReportLines({ paths }: Workbench): string[] {
+  return ['report_format=plain', `report_url=file:${paths.newLog}`];
+}
+
+/** The text report is asked for by the file already, as a rule. */
+const NO_NEWS = /report_url '.*' already defined/;
+
+/** The most telling of AIDE's last words, in parentheses after a space; empty when it said nothing. */
+export function said(stderr: readonly string[]): string {
+  const lines = stderr.filter((line) => !NO_NEWS.test(line));
+  const line = lines.findLast((each) => each.includes('ERROR')) ?? lines.at(-1);
+  return line === undefined ? '' : ` (${line.trim()})`;
 }
 
 /** That AIDE could not do something, and why: its meaning, and what it said last. */
 export function erroredFacts(result: AideResult, what: string, startedAt: Date): ScanFacts & ErroredFacts {
   const { meaning, end, stderr } = result;
-  const said = stderr.findLast((line) => line.includes('ERROR')) ?? stderr.at(-1);
-  const reason = said === undefined ? '' : ` (${said.trim()})`;
   const facts: ScanFacts & ErroredFacts = {
     verdict: 'Errored',
     startedAt: startedAt.toISOString(),
     finishedAt: new Date().toISOString(),
     errorCode: meaning.code,
-    errorMessage: clip(`${what}${meaning.sentence}${reason}.`),
+    errorMessage: clip(`${what}${meaning.sentence}${said(stderr)}.`),
   };
   if (end !== undefined && 'status' in end) facts.exitStatus = end.status;
   return facts;

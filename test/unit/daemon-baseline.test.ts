@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BaselineOrder } from '../../src/api/outcome.ts';
@@ -147,6 +147,17 @@ test('a baseline under a clock that was set back is the newest backup all the sa
     'aide.db.gz.backup-20300101T12_00_01',
     'aide.db.gz.backup-99991231T23_59_59',
   ]);
+});
+
+test('a baseline whose daemon was killed between the backup and the new database is backed up once', async () => {
+  await node.write('etc/kubernetes/aide.db.gz', 'old');
+  await node.write('etc/kubernetes/aide.log', 'old log');
+  const killed = '20300101T12_00_00';
+  for (const path of [node.paths.database, node.paths.log]) await link(path, `${path}.backup-${killed}`);
+  await node.write('etc/kubernetes/aide.db.gz.new', 'new');
+  await replaceDatabase(node.paths, 5, new Date('2030-01-01T12:00:10Z'));
+  expect(await files()).toEqual(['aide.db.gz', `aide.db.gz.backup-${killed}`, `aide.log.backup-${killed}`]);
+  expect(await readFile(node.paths.database, 'utf8')).toBe('new');
 });
 
 test('a baseline that AIDE says it made and did not is no baseline', async () => {

@@ -19,7 +19,7 @@ beforeEach(async () => {
 afterEach(() => node[Symbol.asyncDispose]());
 
 async function check(id = 'scan-1', program: readonly [string, ...string[]] = aide?.command ?? ['aide']) {
-  return ended(await scan(await node.bench(program), id, never));
+  return ended(await scan(await node.bench(program), { id }, never));
 }
 
 function ended(result: ScanResult): Extract<ScanResult, { kind: 'ended' }> {
@@ -98,7 +98,7 @@ describe.skipIf(aide === undefined)('a scan by the real AIDE', () => {
   test('with a broken configuration is Errored with the line that is wrong', async () => {
     const bench = await node.bench(aide?.command ?? ['aide']);
     await writeFile(bench.configuration, `${node.configuration}\n/somewhere Unknown\n`);
-    const { facts } = ended(await scan(bench, 'scan-1', never));
+    const { facts } = ended(await scan(bench, { id: 'scan-1' }, never));
     expect(facts).toMatchObject({ verdict: 'Errored', errorCode: 'AIDE_CONFIGURATION_ERROR' });
     expect(facts.errorMessage).toContain('Unknown');
   });
@@ -107,7 +107,29 @@ describe.skipIf(aide === undefined)('a scan by the real AIDE', () => {
     const bench = await node.bench(aide?.command ?? ['aide']);
     const other = node.configuration.replaceAll('aide.db.gz', 'other.db.gz');
     await writeFile(bench.configuration, other);
-    expect(ended(await scan(bench, 'scan-1', never)).facts).toMatchObject({ verdict: 'Succeeded' });
+    expect(ended(await scan(bench, { id: 'scan-1' }, never)).facts).toMatchObject({ verdict: 'Succeeded' });
+  });
+
+  test('goes by what the user chose to ignore, and writes the text report as the user chose', async () => {
+    const bench = await node.bench(aide?.command ?? ['aide']);
+    const before = 'report_ignore_changed_attrs=sha512\nreport_level=summary\n';
+    await writeFile(bench.configuration, before + node.configuration);
+    await node.write('etc/app/a', 'changed');
+    expect(ended(await scan(bench, { id: 'scan-1' }, never)).facts).toMatchObject({ verdict: 'Succeeded' });
+    await chmod(join(node.root, 'etc/app/a'), 0o600);
+    const { facts } = ended(await scan(bench, { id: 'scan-2' }, never));
+    expect(facts).toMatchObject({ verdict: 'Failed', counts: { changed: 1 }, baselineDigest: digest });
+    const text = await readFile(node.paths.log, 'utf8');
+    expect(text).toContain('Changed entries:');
+    expect(text).not.toContain('etc/app/a');
+  });
+
+  test('knows its entries and its baseline whatever the configuration says of reports', async () => {
+    const bench = await node.bench(aide?.command ?? ['aide']);
+    const before = 'report_quiet=yes\nreport_level=minimal\ndatabase_attrs=sha512\n';
+    await writeFile(bench.configuration, before + node.configuration);
+    const { facts } = ended(await scan(bench, { id: 'scan-1' }, never));
+    expect(facts).toMatchObject({ verdict: 'Succeeded', entries: 3, baselineDigest: digest });
   });
 
   test('of names with control characters does not break the log', async () => {
@@ -138,7 +160,7 @@ test('an AIDE that is not installed makes a scan Errored', async () => {
 
 test('an AIDE that hangs is ended, and the scan is Errored', async () => {
   const bench = { ...(await node.bench(fixtureProgram('aide-hangs'))), timeoutMs: 100 };
-  expect(ended(await scan(bench, 'scan-1', never)).facts).toMatchObject({ errorCode: 'AIDE_TIMEOUT' });
+  expect(ended(await scan(bench, { id: 'scan-1' }, never)).facts).toMatchObject({ errorCode: 'AIDE_TIMEOUT' });
 });
 
 test('a difference without a report is Failed all the same, and not with an old report', async () => {
@@ -153,7 +175,7 @@ test('a difference without a report is Failed all the same, and not with an old 
 
 test('a scan that is cancelled ends an AIDE that does not want to end', async () => {
   const cancel = new AbortController();
-  const result = scan(await node.bench(fixtureProgram('aide-ignores-term')), 'scan-1', cancel.signal);
+  const result = scan(await node.bench(fixtureProgram('aide-ignores-term')), { id: 'scan-1' }, cancel.signal);
   setTimeout(() => cancel.abort(), 100);
   expect(await result).toEqual({ kind: 'stopped' });
 });

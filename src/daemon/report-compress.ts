@@ -1,0 +1,49 @@
+import { createWriteStream } from 'node:fs';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { openRegular, syncFile } from './files.ts';
+import { PART_BYTES } from './parts.ts';
+
+export interface CompressOptions {
+  /** Compressed bytes that are written at most, but for the last words. */
+  limit: number;
+  /** Text behind all that was taken of the source; `bytes`: how much that is. */
+  last?: (whole: boolean, bytes: number) => string;
+}
+
+/** Compresses a file until the limit. `bytes`: how much of the source is in it. */
+export async function compress(
+  source: string,
+  target: string,
+  { limit, last }: CompressOptions,
+  signal: AbortSignal,
+): Promise<{ whole: boolean; bytes: number }> {
+  const { createGzip } = await import('node:zlib'); // most daemons never need it
+  await using file = await openRegular(source);
+  let written = 0;
+  let bytes = 0;
+  let whole = true;
+  async function* read(): AsyncGenerator<Buffer> {
+    for await (const chunk of file.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>) {
+      // gzip holds back some hundred KiB, hence the margin.
+      if (written > limit - PART_BYTES) {
+        whole = false;
+        break;
+      }
+      bytes += chunk.length;
+      yield chunk;
+    }
+    const words = last?.(whole, bytes) ?? '';
+    if (words !== '') yield Buffer.from(words);
+  }
+  const count = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      written += chunk.length;
+      done(null, chunk);
+    },
+  });
+  // 'wx': a link that lies there is not followed.
+  await pipeline(read, createGzip(), count, createWriteStream(target, { flags: 'wx', mode: 0o600 }), { signal });
+  await syncFile(target);
+  return { whole, bytes };
+}
