@@ -10,7 +10,7 @@ import type { E2eStage } from './e2e-stage.ts';
 import { eventually } from './eventually.ts';
 
 /** The label of the shared workers. */
-export const WORKER = { 'node-role.kubernetes.io/worker': '' };
+const WORKER = { 'node-role.kubernetes.io/worker': '' };
 
 /** Long enough for a re-baseline and a scan of a node on a loaded machine, in milliseconds. */
 const PATIENCE_MS = 150_000;
