@@ -11,6 +11,7 @@ Without options it starts a cluster of three nodes on this machine and leaves it
 
   --once              tear the cluster down at the end; exit 0 only if all was seen
   --down              stop the cluster that an earlier run left up
+  --name NAME         the cluster's name, to have several; demo unless told
   --kubeconfig FILE   use an existing cluster instead; no node is touched
   --image REFERENCE   with --kubeconfig: the operator's image, in a registry that the cluster reaches
   --help
@@ -37,10 +38,10 @@ async function main(): Promise<number> {
   if (flags === undefined) return 2;
   const tell = tellOnTerminal();
   if (flags.help) console.log(HELP);
-  else if (flags.down) await stopDevcluster(tell);
+  else if (flags.down) await stopDevcluster(flags.name, tell);
   else if (flags.kubeconfig)
     await playOnExisting({ kubeconfig: flags.kubeconfig, image: flags.image, tell, signal: ended.signal });
-  else await playOnDevcluster({ once: flags.once ?? false, tell, signal: ended.signal });
+  else await playOnDevcluster({ name: flags.name, once: flags.once ?? false, tell, signal: ended.signal });
   return 0;
 }
 
@@ -50,6 +51,7 @@ function readFlags() {
       options: {
         once: { type: 'boolean' },
         down: { type: 'boolean' },
+        name: { type: 'string', default: 'demo' },
         kubeconfig: { type: 'string' },
         image: { type: 'string' },
         help: { type: 'boolean' },

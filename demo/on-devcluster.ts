@@ -19,11 +19,12 @@ import {
 } from './story.ts';
 import type { Teller } from './tell.ts';
 
-const CLUSTER = 'demo';
 const WORKERS = ['worker-1', 'worker-2'] as const;
 const INTEGRITY = 'worker-fileintegrity';
 
 interface Play {
+  /** The cluster's name. */
+  readonly name: string;
   /** Tear down at the end. */
   readonly once: boolean;
   readonly tell: Teller;
@@ -31,14 +32,14 @@ interface Play {
 }
 
 /** The whole story, on a cluster made for it. If it cannot be told to its end, nothing is left running. */
-export async function playOnDevcluster({ once, tell, signal }: Play): Promise<void> {
-  await stopDevcluster(tell);
+export async function playOnDevcluster({ name, once, tell, signal }: Play): Promise<void> {
+  await stopDevcluster(name, tell);
   tell.step('Build the container image (the first time about 1 minute, later seconds)');
   const onProgress = (line: string) => tell.note(line);
   const image = await buildImage({ onProgress, signal });
   tell.step('Start Kubernetes (the first time its programs are built with Go, about 10 minutes; later seconds)');
   // Ephemeral until the story is told: should this process be killed, a guardian cleans up.
-  const cluster = await startCluster({ name: CLUSTER, ephemeral: true, onProgress, signal });
+  const cluster = await startCluster({ name, ephemeral: true, onProgress, signal });
   try {
     tell.step('Add three nodes, each with a root file system of its own, and load the image');
     await addNodes(cluster);
@@ -60,9 +61,9 @@ export async function playOnDevcluster({ once, tell, signal }: Play): Promise<vo
 }
 
 /** Stops the demo's cluster, if one runs. */
-export async function stopDevcluster(tell: Teller): Promise<void> {
+export async function stopDevcluster(name: string, tell: Teller): Promise<void> {
   try {
-    const cluster = await attachCluster(CLUSTER);
+    const cluster = await attachCluster(name);
     tell.step('Stop the cluster of an earlier run');
     await cluster.stop();
   } catch (error) {
@@ -128,8 +129,8 @@ function explainUse(cluster: Cluster, tell: Teller): void {
     [
       `export KUBECONFIG=${cluster.kubeconfigPath}`,
       `kubectl get fileintegrities,fileintegritynodestatuses -n ${NAMESPACE}`,
-      `npm exec -- node devcluster/cli.ts exec --name ${CLUSTER} ${WORKERS[1]} touch /etc/something-new`,
+      `npm exec -- node devcluster/cli.ts exec --name ${cluster.name} ${WORKERS[1]} touch /etc/something-new`,
     ].join('\n'),
   );
-  tell.step('Stop it: npm run demo -- --down');
+  tell.step(`Stop it: npm run demo -- --down${cluster.name === 'demo' ? '' : ` --name ${cluster.name}`}`);
 }

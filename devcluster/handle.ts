@@ -25,6 +25,8 @@ export interface Cluster {
   readonly directory: string;
   /** The administrator's kubeconfig. */
   readonly kubeconfigPath: string;
+  /** The folder with the programs that it runs, and kubectl. */
+  readonly programs: string;
   /** The API server's URL. */
   readonly server: string;
   /** Stop, start and kill the API server alone; it keeps its address and data. */
@@ -53,6 +55,7 @@ export function openCluster(directory: string, onProgress: (line: string) => voi
     name: state.name,
     directory,
     kubeconfigPath,
+    programs: state.programs,
     server: state.server,
     apiServer: {
       async stop() {

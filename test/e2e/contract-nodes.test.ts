@@ -44,10 +44,7 @@ describe.skipIf(!canHaveNodes())('nodes that change on purpose', () => {
 
   test('20: a change by the Machine Config Operator raises no failure, and the scans go on from the new state', async () => {
     await machineConfig('worker-1', { desiredConfig: 'rendered-2', state: 'Working' });
-    await eventually(
-      'it is held',
-      async () => (await integrity.status('worker-1'))?.orders?.hold?.reason === 'MachineConfig',
-    );
+    await integrity.held('worker-1', 'MachineConfig');
     await stage.node('worker-1').writeFile('/etc/behaviour-20', 'written by the update\n');
     await machineConfig('worker-1', { currentConfig: 'rendered-2', state: 'Done' });
     await eventually(
@@ -70,10 +67,7 @@ describe.skipIf(!canHaveNodes())('nodes that change on purpose', () => {
 
   test('20, without a Machine Config Operator: the label “updating” does the same', async () => {
     await stage.kubectl(['label', 'node', 'worker-2', `${UPDATING}=debian-13.3`]);
-    await eventually(
-      'it is held',
-      async () => (await integrity.status('worker-2'))?.orders?.hold?.reason === 'NodeUpdating',
-    );
+    await integrity.held('worker-2', 'NodeUpdating');
     await stage.node('worker-2').writeFile('/etc/behaviour-20', 'written by the update\n');
     await stage.kubectl(['label', 'node', 'worker-2', `${UPDATING}-`]);
     await eventually(

@@ -30,6 +30,8 @@ export interface Integrity {
   nextScan(node: string): Promise<FileIntegrityNodeStatus>;
   /** Waits until the last result of the node is this one. */
   condition(node: string, condition: string): Promise<FileIntegrityNodeStatus>;
+  /** Waits until the node is held for this reason. */
+  held(node: string, reason: string): Promise<void>;
   /** The messages of its events with this reason. */
   events(reason: string): Promise<string[]>;
   /** Deletes it, waits until its daemons are gone, and removes what they left on the nodes. */
@@ -42,15 +44,20 @@ export async function createIntegrity(
   name: string,
   spec: Partial<FileIntegritySpecInput> = {},
 ): Promise<Integrity> {
-  const { client } = stage;
-  const ref = { namespace: NAMESPACE, name };
-  const target = ['-n', NAMESPACE, `fileintegrity/${name}`];
   await applyObject(stage, {
     apiVersion: API_VERSION,
     kind: fileIntegrities.kind,
-    metadata: ref,
+    metadata: { namespace: NAMESPACE, name },
     spec: { nodeSelector: WORKER, ...spec, config: { gracePeriod: 10, ...spec.config } },
   });
+  return openIntegrity(stage, name);
+}
+
+/** A FileIntegrity that is there already. */
+export function openIntegrity(stage: E2eStage, name: string): Integrity {
+  const { client } = stage;
+  const ref = { namespace: NAMESPACE, name };
+  const target = ['-n', NAMESPACE, `fileintegrity/${name}`];
   const integrity: Integrity = {
     name,
     get: () => client.get(fileIntegrities, ref),
@@ -83,6 +90,10 @@ export async function createIntegrity(
       };
       await eventually(`${node} is ${condition}`, isSo, PATIENCE_MS);
       return must(found);
+    },
+    async held(node, reason) {
+      const isHeld = async () => (await integrity.status(node))?.orders?.hold?.reason === reason;
+      await eventually(`${node} is held: ${reason}`, isHeld);
     },
     async events(reason) {
       const selector = `--field-selector=reason=${reason},involvedObject.name=${name}`;
