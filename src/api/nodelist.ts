@@ -7,8 +7,10 @@ export type NodeList = { readonly all: true } | { readonly all: false; readonly 
 /** Reads `re-init`, `holdoff`, `updated`: empty value means every node, else names between commas; spaces do not count. */
 export function parseNodeList(value: string): NodeList {
   if (value.trim() === '') return { all: true };
+  // Cut behind a whole name: half of one could be another's.
+  const end = value.length <= LIST_LIMIT ? value.length : Math.max(0, value.lastIndexOf(',', LIST_LIMIT));
   const names = value
-    .slice(0, LIST_LIMIT)
+    .slice(0, end)
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');

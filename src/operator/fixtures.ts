@@ -2,6 +2,7 @@ import type { ConfigMap, Node, Taint } from 'kubernetes-types/core/v1.d.ts';
 import { type FileIntegrity, type FileIntegritySpecInput, fileIntegritySpecSchema } from '../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
 import type { Action } from './fileintegrity/actions.ts';
+import { memoryOf } from './fileintegrity/orders.ts';
 import { plan } from './fileintegrity/plan.ts';
 import type { World } from './fileintegrity/world.ts';
 
@@ -76,7 +77,8 @@ export function aWorld(changes: Partial<World> = {}): World {
     spec: integrity.spec,
     nodes: [aNode('a'), aNode('b')],
     statuses: new Map(),
-    foreignStatuses: new Set(),
+    foreignStatuses: new Map(),
+    messages: [],
     leases: new Map(),
     daemonSet: undefined,
     settledDaemonSet: undefined,
@@ -132,6 +134,10 @@ function apply(world: World, action: Action): World {
     }
     case 'write-status':
       return { ...world, integrity: { ...world.integrity, status: action.status } };
+    case 'remove-lease':
+      return { ...world, leases: new Map([...world.leases].filter(([name]) => name !== action.name)) };
+    case 'remove-message':
+      return { ...world, messages: world.messages.filter(({ metadata }) => metadata?.name !== action.name) };
     case 'clear-priority-class':
     case 'event':
       return world;
@@ -217,6 +223,10 @@ export function eventsOf(world: World): string[] {
 
 export function ordersOf(world: World, node: string) {
   return world.statuses.get(node)?.orders;
+}
+
+export function memoryOn(world: World, node: string) {
+  return memoryOf(world.statuses.get(node));
 }
 
 export function updatedOf({ effective }: { effective: ConfigMap | undefined }): string | undefined {

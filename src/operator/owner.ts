@@ -20,3 +20,8 @@ export function isOwnedBy(object: { metadata?: ObjectMeta }, owner: { metadata: 
   const uid = owner.metadata.uid;
   return uid !== undefined && (object.metadata?.ownerReferences ?? []).some((reference) => reference.uid === uid);
 }
+
+/** Name of the FileIntegrity that an object belongs to, by its owner reference: the label may be shortened. */
+export function integrityNameOf(object: { metadata?: ObjectMeta }): string | undefined {
+  return object.metadata?.ownerReferences?.find(({ kind }) => kind === 'FileIntegrity')?.name;
+}

@@ -5,7 +5,7 @@ import { labelValue, resultName } from '../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
 import { type Change, keyOf } from '../kube/informer.ts';
 import type { KubeObject } from '../kube/types.ts';
-import { integrityNameOf } from './results/controller.ts';
+import { integrityNameOf } from './owner.ts';
 import { HEARTBEAT_ANNOTATION } from './results/plan.ts';
 import type { Stores } from './stores.ts';
 
@@ -89,12 +89,16 @@ function messageKeyOf(status: FileIntegrityNodeStatus): string {
   return `${status.metadata.namespace}/${resultName(integrityNameOf(status) ?? '', status.nodeName)}`;
 }
 
-/** The FileIntegrities that an object belongs to, by reference or, where that was taken away, by label. */
+/**
+ * The FileIntegrities that an object belongs to, by reference or, where that was taken away, by label. One that is gone
+ * counts too: somebody has to clear up after it.
+ */
 function ownersOf({ metadata }: KubeObject, stores: Stores): string[] {
   const label = metadata?.labels?.[OWNER_LABEL];
   const keys = (metadata?.ownerReferences ?? [])
     .filter(({ kind }) => kind === 'FileIntegrity')
     .map(({ name }) => `${metadata?.namespace}/${name}`);
   if (keys.length > 0 || label === undefined) return keys;
-  return [...stores.integrities.list()].filter(({ metadata: { name = '' } }) => labelValue(name) === label).map(keyOf);
+  const named = [...stores.integrities.list()].filter(({ metadata: { name = '' } }) => labelValue(name) === label);
+  return named.length > 0 ? named.map(keyOf) : [`${metadata?.namespace}/${label}`];
 }

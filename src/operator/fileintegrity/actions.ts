@@ -15,6 +15,10 @@ export type Action =
   | { readonly do: 'apply-node-status'; readonly object: FileIntegrityNodeStatus; readonly news: OrderNews }
   | { readonly do: 'apply-lease'; readonly object: Lease }
   | { readonly do: 'remove-node-status'; readonly name: string; readonly nodeName: string; readonly uid: string }
+  /** A lease of an earlier node or status. */
+  | { readonly do: 'remove-lease'; readonly name: string; readonly uid: string }
+  /** A message, or a part of one, that nobody waits for. */
+  | { readonly do: 'remove-message'; readonly name: string; readonly uid: string }
   | { readonly do: 'write-status'; readonly status: FileIntegrityStatus }
   | { readonly do: 'event'; readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string };
 
@@ -22,4 +26,10 @@ export type Action =
 export interface OrderNews {
   readonly ordered?: BaselineReason;
   readonly hold?: 'begins' | 'ends';
+}
+
+/** A node's new orders, and what is new in them. */
+export interface NodeChange {
+  readonly status: FileIntegrityNodeStatus;
+  readonly news: OrderNews;
 }

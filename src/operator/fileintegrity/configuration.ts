@@ -5,9 +5,9 @@ import { AIDE_CONF_LABEL, OWNER_LABEL, REINIT_REQUEST_ANNOTATION, UPDATED_ANNOTA
 import { labelValue } from '../../api/names.ts';
 import type { Orders } from '../../api/outcome.ts';
 import { contains } from '../contains.ts';
-import { PROFILE_NAMES, type Profile, profileOf } from '../nodes/profile.ts';
+import { PROFILE_NAMES, type Profile } from '../nodes/profile.ts';
 import { isOwnedBy, ownerReference } from '../owner.ts';
-import type { ReinitProgress } from './reinit.ts';
+import type { ReinitPlan } from './reinit.ts';
 
 /** The key of the effective configuration that the contract names. */
 export const CONFIGURATION_KEY = 'aide.conf';
@@ -37,7 +37,16 @@ export interface ConfigurationWorld {
   readonly judged: JudgedConfiguration;
   /** The effective configuration as it is in the cluster. */
   readonly effective: ConfigMap | undefined;
+  /** The last good one, where the effective one does not tell (any more). */
+  readonly lastGood?: GoodConfiguration;
   readonly defaults: Readonly<Record<Profile, string>>;
+  readonly profileOf: (node: Node) => Profile;
+}
+
+/** A user's configuration that was fit for the nodes. */
+export interface GoodConfiguration {
+  readonly source: string;
+  readonly text: string;
 }
 
 export interface ConfigurationPlan {
@@ -53,14 +62,17 @@ export function planConfiguration(world: ConfigurationWorld): ConfigurationPlan 
   const { judged, effective } = world;
   if (judged.kind === 'user')
     return singleText(world, judged.source, judged.text, `Your configuration ${judged.source} is used.`);
-  if (judged.kind === 'refused' && effective) {
-    const lastGood = effective.data?.[CONFIGURATION_KEY];
-    const { [SOURCE_ANNOTATION]: source, [DIGEST_ANNOTATION]: digest } = effective.metadata?.annotations ?? {};
-    if (source && source !== DEFAULT_SOURCE && lastGood !== undefined && digestOf(lastGood) === digest) {
-      return singleText(world, source, lastGood, `The last good one, ${source}, stays in use.`);
-    }
-  }
+  const good = judged.kind === 'refused' ? (lastGoodOf(effective) ?? world.lastGood) : undefined;
+  if (good) return singleText(world, good.source, good.text, `The last good one, ${good.source}, stays in use.`);
   return defaultTexts(world);
+}
+
+/** The user's configuration that is in effect; undefined when it is a default, or was edited by hand. */
+export function lastGoodOf(effective: ConfigMap | undefined): GoodConfiguration | undefined {
+  const text = effective?.data?.[CONFIGURATION_KEY];
+  const { [SOURCE_ANNOTATION]: source, [DIGEST_ANNOTATION]: digest } = effective?.metadata?.annotations ?? {};
+  if (!source || source === DEFAULT_SOURCE || text === undefined || digestOf(text) !== digest) return undefined;
+  return { source, text };
 }
 
 function singleText(world: ConfigurationWorld, source: string, text: string, description: string): ConfigurationPlan {
@@ -69,7 +81,7 @@ function singleText(world: ConfigurationWorld, source: string, text: string, des
 }
 
 function defaultTexts(world: ConfigurationWorld): ConfigurationPlan {
-  const { defaults, integrity, nodes } = world;
+  const { defaults, integrity, nodes, profileOf } = world;
   const counts: Record<Profile, number> = { linux: 0, openshift: 0 };
   for (const node of nodes) counts[profileOf(node)] += 1;
   const main = mainProfile(world, counts);
@@ -101,7 +113,11 @@ function mainProfile({ effective, defaults }: ConfigurationWorld, counts: Record
 }
 
 /** The effective configuration, as it goes out by server-side apply. */
-export function desiredConfigMap(integrity: FileIntegrity, plan: ConfigurationPlan, reinit: ReinitProgress): ConfigMap {
+export function desiredConfigMap(
+  integrity: FileIntegrity,
+  plan: ConfigurationPlan,
+  reinit: Pick<ReinitPlan, 'requests' | 'updated'>,
+): ConfigMap {
   const name = integrity.metadata.name ?? '';
   return {
     apiVersion: 'v1',
@@ -124,13 +140,26 @@ export function desiredConfigMap(integrity: FileIntegrity, plan: ConfigurationPl
 
 /** Whether the effective configuration is what the operator wants, to the letter in its texts and in `updated`. */
 export function isEffective(actual: ConfigMap, desired: ConfigMap): boolean {
-  const annotations = actual.metadata?.annotations ?? {};
-  const wanted = desired.metadata?.annotations ?? {};
-  return (
-    contains(actual, desired) &&
-    Object.keys(actual.data ?? {}).length === Object.keys(desired.data ?? {}).length &&
-    [UPDATED_ANNOTATION, REINIT_REQUEST_ANNOTATION].every((key) => annotations[key] === wanted[key])
-  );
+  return contains(actual, desired) && leftovers(actual, desired) === undefined;
+}
+
+/**
+ * A merge patch that takes away what is not wanted: texts, and the annotations of requests. Server-side apply leaves what
+ * another client wrote: an earlier operator, or a person.
+ */
+export function leftovers(actual: ConfigMap, desired: ConfigMap): object | undefined {
+  const unwanted = (there: object = {}, wanted: object = {}) =>
+    Object.fromEntries(Object.keys(there).flatMap((key) => (key in wanted ? [] : [[key, null]])));
+  const { [UPDATED_ANNOTATION]: updated, [REINIT_REQUEST_ANNOTATION]: request } = actual.metadata?.annotations ?? {};
+  const ours = {
+    ...(updated !== undefined && { [UPDATED_ANNOTATION]: updated }),
+    ...(request !== undefined && { [REINIT_REQUEST_ANNOTATION]: request }),
+  };
+  const annotations = unwanted(ours, desired.metadata?.annotations);
+  const data = unwanted(actual.data, desired.data);
+  const binaryData = unwanted(actual.binaryData, {});
+  const isEmpty = [annotations, data, binaryData].every((part) => Object.keys(part).length === 0);
+  return isEmpty ? undefined : { metadata: { annotations }, data, binaryData };
 }
 
 /** A config map of that name which has nothing to do with the operator: a user's own, not to be overwritten. */

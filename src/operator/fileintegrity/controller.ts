@@ -1,15 +1,19 @@
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
-import { daemonSetName } from '../../api/names.ts';
-import type { Controller } from '../../kube/controller.ts';
-import { createController } from '../../kube/controller.ts';
+import { daemonSetName, labelValue } from '../../api/names.ts';
+import { type Controller, createController, type Outcome } from '../../kube/controller.ts';
+import { ApiError } from '../../kube/errors.ts';
 import { keyOf } from '../../kube/informer.ts';
+import { configMaps } from '../../kube/resources.ts';
 import { FioError } from '../../lib/errors.ts';
+import { printable } from '../../lib/text.ts';
+import { inParallel } from '../inparallel.ts';
 import { reportOutcome } from '../outcomes.ts';
 import type { Tools } from '../tools.ts';
+import type { GoodConfiguration } from './configuration.ts';
 import type { Judge } from './judge.ts';
-import { observe, type Surroundings } from './observe.ts';
+import { messagesOf, observe, type Surroundings } from './observe.ts';
 import { perform } from './perform.ts';
-import { plan } from './plan.ts';
+import { plan, troubleActions } from './plan.ts';
 
 export interface FileIntegrityControllerOptions extends Pick<Surroundings, 'image' | 'defaults'> {
   readonly tools: Tools;
@@ -19,14 +23,32 @@ export interface FileIntegrityControllerOptions extends Pick<Surroundings, 'imag
 /** Keeps the cluster as each FileIntegrity wants it. Keys: `namespace/name` of FileIntegrities. */
 export function createFileIntegrityController(options: FileIntegrityControllerOptions): Controller {
   const { tools, image, defaults, judge } = options;
-  /** What was last asked of each daemon set, and the generation that the API server made of it. */
-  const applied = new Map<string, { desired: string; generation: number | undefined }>();
+  /** What is known of each FileIntegrity and stands nowhere in the cluster. */
+  const known = new Map<string, Known>();
 
-  function settledDaemonSet(key: string, { metadata }: FileIntegrity): string | undefined {
-    const last = applied.get(key);
-    const daemonSet = tools.stores.daemonSets.get(`${metadata.namespace}/${daemonSetName(metadata.name ?? '')}`);
-    const generation = daemonSet?.metadata?.generation;
-    return last && generation === last.generation ? last.desired : undefined;
+  async function reconcile(key: string, integrity: FileIntegrity, signal: AbortSignal): Promise<Outcome> {
+    const { applied, lastGood } = known.get(key) ?? {};
+    const surroundings = {
+      image,
+      defaults,
+      now: new Date(),
+      settledDaemonSet: settledDaemonSet(integrity, applied, tools),
+      lastGood,
+    };
+    const world = await observe(integrity, tools, judge, surroundings, signal);
+    known.set(key, { ...(applied && { applied }), ...(world.lastGood && { lastGood: world.lastGood }) });
+    const { actions, outcome } = plan(world);
+    const onDaemonSet = (desired: string, generation: number | undefined) =>
+      known.set(key, { ...known.get(key), applied: { desired, generation } });
+    await perform(actions, integrity, tools, onDaemonSet, signal);
+    if (actions.length > 0) tools.log.debug({ key: keyOf(integrity), actions: summary(actions) }, 'reconciled');
+    return outcome;
+  }
+
+  /** What stands in the way goes where the user looks: into the status, and once as an event. */
+  async function tellTrouble(integrity: FileIntegrity, reason: string, message: string, signal: AbortSignal) {
+    const actions = troubleActions(integrity, reason, printable(message), new Date());
+    await perform(actions, integrity, tools, () => {}, signal);
   }
 
   return createController({
@@ -34,27 +56,20 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
     async reconcile(key, { signal }) {
       const integrity = tools.stores.integrities.get(key);
       if (!integrity) {
-        applied.delete(key);
+        known.delete(key);
         judge.forget(key);
+        await removeMessages(key, tools, signal);
         return { kind: 'done' };
       }
       try {
-        const surroundings = {
-          image,
-          defaults,
-          judge,
-          now: new Date(),
-          settledDaemonSet: settledDaemonSet(key, integrity),
-        };
-        const world = await observe(integrity, tools, judge, surroundings, signal);
-        const { actions, outcome } = plan(world);
-        const remember = (desired: string, generation: number | undefined) => applied.set(key, { desired, generation });
-        await perform(actions, integrity, tools, remember, signal);
-        if (actions.length > 0) tools.log.debug({ key: keyOf(integrity), actions: summary(actions) }, 'reconciled');
-        return outcome;
+        return await reconcile(key, integrity, signal);
       } catch (error) {
         if (error instanceof FioError && error.code === 'SPEC_INVALID') {
+          await tellTrouble(integrity, 'SpecInvalid', error.message, signal);
           return { kind: 'stalled', reason: error.code, message: error.message };
+        }
+        if (isRefusal(error)) {
+          await tellTrouble(integrity, 'Refused', `The API server refused what it needs: ${error.message}`, signal);
         }
         throw error;
       }
@@ -62,6 +77,35 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
     concurrency: 2,
     stopTimeoutMs: 3000,
     onOutcome: (key, outcome, durationMs) => reportOutcome(tools, 'fileintegrity', key, outcome, durationMs),
+  });
+}
+
+interface Known {
+  /** What was last asked of the daemon set, and the generation that the API server made of it. */
+  readonly applied?: { readonly desired: string; readonly generation: number | undefined };
+  readonly lastGood?: GoodConfiguration;
+}
+
+function settledDaemonSet({ metadata }: FileIntegrity, applied: Known['applied'], tools: Tools): string | undefined {
+  const daemonSet = tools.stores.daemonSets.get(`${metadata.namespace}/${daemonSetName(metadata.name ?? '')}`);
+  return applied && daemonSet?.metadata?.generation === applied.generation ? applied.desired : undefined;
+}
+
+/** The API server says that an object is not valid, too large or not allowed: it will say so again. */
+function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && [400, 403, 413, 422].includes(error.status);
+}
+
+/** The daemons of a FileIntegrity that is gone may have left messages, which nobody owns. Kept failures stay. */
+async function removeMessages(key: string, { client, stores }: Tools, signal: AbortSignal): Promise<void> {
+  const [namespace = '', name = ''] = key.split('/');
+  const owner = labelValue(name);
+  const isShared = [...stores.integrities.list()].some(
+    ({ metadata }) => metadata.namespace === namespace && labelValue(metadata.name ?? '') === owner,
+  );
+  if (isShared) return;
+  await inParallel(messagesOf({ namespace, name }, stores), 8, signal, async ({ metadata }) => {
+    await client.remove(configMaps, { namespace, name: metadata?.name ?? '' }, { signal });
   });
 }
 

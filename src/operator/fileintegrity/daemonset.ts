@@ -47,9 +47,13 @@ export function desiredDaemonSet(integrity: FileIntegrity, spec: FileIntegritySp
   };
 }
 
-/** Whether a daemon set of the cluster is what the operator wants; fields that others or the API server add do not count. */
-export function isAsDesired(actual: DaemonSet, desired: DaemonSet): boolean {
-  return contains(actual, desired, (path) => path.endsWith('.resources')); // the server writes quantities its own way
+/**
+ * Whether a daemon set of the cluster is what the operator wants; fields that others or the API server add do not count.
+ * @param isSettled its `spec` is known to be what the API server makes of the wanted one
+ */
+export function isAsDesired(actual: DaemonSet, desired: DaemonSet, isSettled: boolean): boolean {
+  // The server writes quantities its own way.
+  return contains(actual, desired, (path) => (isSettled && path === '.spec') || path.endsWith('.resources'));
 }
 
 function podTemplate(integrity: FileIntegrity, spec: FileIntegritySpec, image: string): PodTemplateSpec {

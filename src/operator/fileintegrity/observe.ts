@@ -1,12 +1,15 @@
 import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { type FileIntegrity, fileIntegritySpecSchema } from '../../api/fileintegrity.ts';
 import { OWNER_LABEL } from '../../api/keys.ts';
-import { daemonSetName, labelValue } from '../../api/names.ts';
+import { daemonSetName, labelValue, nodeStatusName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { configMaps } from '../../kube/resources.ts';
 import { FioError } from '../../lib/errors.ts';
-import { isOwnedBy } from '../owner.ts';
+import { integrityNameOf, isOwnedBy } from '../owner.ts';
+import { isMessage } from '../results/slot.ts';
 import type { Tools } from '../tools.ts';
+import { type GoodConfiguration, lastGoodOf } from './configuration.ts';
 import type { Judge } from './judge.ts';
 import type { World } from './world.ts';
 
@@ -16,6 +19,8 @@ export interface Surroundings {
   readonly defaults: World['defaults'];
   /** See `World.settledDaemonSet`. */
   readonly settledDaemonSet: string | undefined;
+  /** See `World.lastGood`. */
+  readonly lastGood: GoodConfiguration | undefined;
   readonly now: Date;
 }
 
@@ -36,18 +41,33 @@ export async function observe(
   const effective =
     stores.configMaps.get(`${namespace}/${name}`) ?? (await client.find(configMaps, { namespace, name }, { signal }));
   const { priorityClassName } = spec;
+  const { lastGood, ...others } = surroundings;
+  const judged = await judge.judge(integrity, spec, signal);
+  const good = goodOf(judged, effective, lastGood);
   return {
-    ...surroundings,
+    ...others,
+    ...(good && { lastGood: good }),
     integrity,
     spec,
     nodes: [...stores.nodes.list()],
     ...observeStatuses(integrity, stores),
     leases: leasesOf(integrity, stores),
+    messages: messagesOf(integrity.metadata, stores),
     daemonSet: stores.daemonSets.get(`${namespace}/${daemonSetName(name)}`),
     effective,
-    judged: await judge.judge(integrity, spec, signal),
+    judged,
     priorityClass: !priorityClassName ? 'unnamed' : stores.priorityClasses.get(priorityClassName) ? 'known' : 'unknown',
   };
+}
+
+/** What to fall back on when the user's configuration is refused: remembered, because the effective one can be deleted. */
+function goodOf(
+  judged: World['judged'],
+  effective: World['effective'],
+  lastGood: GoodConfiguration | undefined,
+): GoodConfiguration | undefined {
+  if (judged.kind === 'user') return { source: judged.source, text: judged.text };
+  return judged.kind === 'refused' ? (lastGoodOf(effective) ?? lastGood) : undefined;
 }
 
 function readSpec(integrity: FileIntegrity): World['spec'] {
@@ -60,13 +80,23 @@ function readSpec(integrity: FileIntegrity): World['spec'] {
 
 function observeStatuses(integrity: FileIntegrity, { statuses }: Tools['stores']) {
   const own = new Map<string, FileIntegrityNodeStatus>();
-  const foreign = new Set<string>();
+  const foreign = new Map<string, string>();
   for (const status of statuses.list()) {
     if (status.metadata.namespace !== integrity.metadata.namespace) continue;
-    if (isOwnedBy(status, integrity)) own.set(status.nodeName, status);
-    else foreign.add(status.metadata.name ?? '');
+    if (isOwnedBy(status, integrity) || isStripped(status, integrity)) own.set(status.nodeName, status);
+    else foreign.set(status.metadata.name ?? '', integrityNameOf(status) ?? '');
   }
   return { statuses: own, foreignStatuses: foreign };
+}
+
+/** Somebody took its owner reference away: it is given back. */
+function isStripped({ metadata, nodeName }: FileIntegrityNodeStatus, integrity: FileIntegrity): boolean {
+  const name = integrity.metadata.name ?? '';
+  return (
+    (metadata.ownerReferences ?? []).length === 0 &&
+    metadata.labels?.[OWNER_LABEL] === labelValue(name) &&
+    metadata.name === nodeStatusName(name, nodeName)
+  );
 }
 
 function leasesOf({ metadata }: FileIntegrity, { leases }: Tools['stores']): Map<string, Lease> {
@@ -75,4 +105,18 @@ function leasesOf({ metadata }: FileIntegrity, { leases }: Tools['stores']): Map
     (lease) => lease.metadata?.namespace === metadata.namespace && lease.metadata?.labels?.[OWNER_LABEL] === owner,
   );
   return new Map(own.map((lease) => [lease.metadata?.name ?? '', lease]));
+}
+
+/** The messages of the daemons of a FileIntegrity, which may be gone, and their parts. */
+export function messagesOf(
+  { name = '', namespace }: { readonly name?: string; readonly namespace?: string },
+  { configMaps: store }: Tools['stores'],
+): ConfigMap[] {
+  const owner = labelValue(name);
+  return [...store.list()].filter(
+    (configMap) =>
+      configMap.metadata?.namespace === namespace &&
+      configMap.metadata?.labels?.[OWNER_LABEL] === owner &&
+      isMessage(configMap),
+  );
 }

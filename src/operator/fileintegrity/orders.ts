@@ -8,7 +8,8 @@ import { labelValue, nodeStatusName } from '../../api/names.ts';
 import { listsNode, type NodeList, parseNodeList } from '../../api/nodelist.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineOrder, BaselineReason, Hold, Orders } from '../../api/outcome.ts';
-import { formatMemory, MEMORY_ANNOTATION, type NodeMemory, parseMemory } from '../nodes/memory.ts';
+import { formatMemory, MEMORY_ANNOTATION, type NodeMemory, parseMemory, type Transition } from '../nodes/memory.ts';
+import type { Profile } from '../nodes/profile.ts';
 import { followUpdate } from '../nodes/update.ts';
 import { ownerReference } from '../owner.ts';
 import type { ReinitRequest } from './reinit.ts';
@@ -21,8 +22,12 @@ export interface OrdersWorld {
   /** The node's status as it is, if it has one. */
   readonly current: FileIntegrityNodeStatus | undefined;
   readonly configuration: Orders['configuration'];
+  /** The default configuration that suits the node. */
+  readonly profile: Profile;
   /** The newest re-init request that speaks of the node. */
   readonly request: ReinitRequest | undefined;
+  /** The nodes that are held by annotation, if any are. */
+  readonly holdoff: NodeList | undefined;
   readonly now: Date;
 }
 
@@ -36,13 +41,21 @@ export interface OrdersPlan {
  * the same world, or from an old copy of it, gives the same order and not another re-initialisation.
  */
 export function planOrders(world: OrdersWorld): OrdersPlan {
-  const { integrity, spec, node, current, now } = world;
+  const { spec, node, current, now } = world;
   const memory = memoryOf(current);
   const update = followUpdate(node, memory, now);
-  const hold = update.hold ?? annotationHold(integrity, node, current?.orders?.hold, now);
-  const request = world.request?.id ?? memory.request;
+  const hold = update.hold ?? annotationHold(world);
+  const pending = isBaselined(current) ? undefined : memory.updated;
+  const updated = update.finished ? { ...update.finished, ...(pending && { from: pending.from }) } : pending;
+  const requestedAt = isNew(world.request, memory) ? world.request.at : memory.requestedAt;
   return {
-    memory: { ...update.memory, ...(request !== undefined && { request }) },
+    memory: {
+      ...(node.metadata?.uid !== undefined && { node: node.metadata.uid }),
+      profile: world.profile,
+      ...update.memory,
+      ...(updated && { updated }),
+      ...(requestedAt !== undefined && { requestedAt }),
+    },
     orders: {
       settings: {
         gracePeriod: effectiveGracePeriod(spec),
@@ -51,54 +64,73 @@ export function planOrders(world: OrdersWorld): OrdersPlan {
       },
       configuration: world.configuration,
       ...(hold && { hold }),
-      baseline: planBaseline(world, memory, update.finished),
+      baseline: planBaseline(world, memory, updated, update.finished !== undefined),
     },
   };
 }
 
 /** Whether a node has carried out a request, or an order that it got after it. */
 export function hasCarriedOut(current: FileIntegrityNodeStatus | undefined, request: ReinitRequest): boolean {
-  return memoryOf(current).request === request.id && current?.baseline?.orderId === current?.orders?.baseline.id;
+  return !isNew(request, memoryOf(current)) && isBaselined(current);
 }
 
-function memoryOf(current: FileIntegrityNodeStatus | undefined): NodeMemory {
+/** What the operator remembers of the node of a status. */
+export function memoryOf(current: FileIntegrityNodeStatus | undefined): NodeMemory {
   return parseMemory(current?.metadata.annotations?.[MEMORY_ANNOTATION]);
 }
 
-function planBaseline(world: OrdersWorld, memory: NodeMemory, finishedUpdate: string | undefined): BaselineOrder {
-  const { integrity, node, current, configuration, request, now } = world;
+/** The node's receipt is that of its newest order. */
+function isBaselined(current: FileIntegrityNodeStatus | undefined): boolean {
+  return current?.orders !== undefined && current.baseline?.orderId === current.orders.baseline.id;
+}
+
+function isNew(request: ReinitRequest | undefined, { requestedAt }: NodeMemory): request is ReinitRequest {
+  return request !== undefined && !(Date.parse(requestedAt ?? '') >= Date.parse(request.at));
+}
+
+/** @param updated the update whose changes are in no baseline yet; `isOver`: it has just ended */
+function planBaseline(
+  { integrity, node, current, configuration, request, now }: OrdersWorld,
+  memory: NodeMemory,
+  updated: Transition | undefined,
+  isOver: boolean,
+): BaselineOrder {
   const standing = current?.orders;
-  const order = (reason: BaselineReason, id: string, detail?: string): BaselineOrder => ({
+  const order = (reason: BaselineReason, id: string, ...details: readonly string[]): BaselineOrder => ({
     id,
     reason,
     requestedAt: now.toISOString(),
-    ...(detail !== undefined && { detail }),
+    ...(details.length > 0 && { detail: details.join('; ') }),
   });
   if (!standing) return order('Initial', `initial-${hash(integrity.metadata.uid, node.metadata?.uid)}`);
 
   const { id } = standing.baseline;
-  if (request && request.id !== memory.request) {
-    return { ...order(request.reason, request.id, `asked for by ${request.who}`), requestedAt: request.at };
+  // First, because it has to be told from which configuration to which; a request or a new configuration goes with it.
+  if (updated && isOver) return order('NodeUpdate', `update-${hash(id, updated.from, updated.to)}`, inWords(updated));
+  const afterUpdate = updated ? [`the node was updated ${inWords(updated)}`] : [];
+  if (isNew(request, memory)) {
+    const asked = order(request.reason, request.id, `asked for by ${request.who}`, ...afterUpdate);
+    return { ...asked, requestedAt: request.at };
   }
   if (standing.configuration.digest !== configuration.digest) {
     const digest = configuration.digest.slice(0, 16);
-    return order(
-      'Configuration',
-      `configuration-${digest}-${hash(id)}`,
-      `from ${standing.configuration.digest.slice(0, 16)} to ${digest}`,
-    );
+    const change = `from ${standing.configuration.digest.slice(0, 16)} to ${digest}`;
+    return order('Configuration', `configuration-${digest}-${hash(id)}`, change, ...afterUpdate);
   }
-  if (finishedUpdate !== undefined) return order('NodeUpdate', `update-${hash(id, finishedUpdate)}`, finishedUpdate);
   return standing.baseline;
+}
+
+function inWords({ from, to }: Transition): string {
+  return `from ${from} to ${to}`;
 }
 
 function hash(...parts: readonly (string | undefined)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 20);
 }
 
-function annotationHold(integrity: FileIntegrity, node: Node, standing: Hold | undefined, now: Date): Hold | undefined {
-  const list = holdoffList(integrity);
-  if (!list || !listsNode(list, node.metadata?.name ?? '')) return undefined;
+function annotationHold({ holdoff, node, current, now }: OrdersWorld): Hold | undefined {
+  if (!holdoff || !listsNode(holdoff, node.metadata?.name ?? '')) return undefined;
+  const standing = current?.orders?.hold;
   return {
     reason: 'Annotation',
     message: `The annotation ${HOLDOFF_ANNOTATION} of the FileIntegrity holds the node.`,
@@ -106,7 +138,8 @@ function annotationHold(integrity: FileIntegrity, node: Node, standing: Hold | u
   };
 }
 
-function holdoffList(integrity: FileIntegrity): NodeList | undefined {
+/** The nodes that the annotation `holdoff` holds; undefined when it is not there. */
+export function holdoffList(integrity: FileIntegrity): NodeList | undefined {
   const value = integrity.metadata.annotations?.[HOLDOFF_ANNOTATION];
   return value === undefined ? undefined : parseNodeList(value);
 }

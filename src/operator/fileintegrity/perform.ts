@@ -1,3 +1,4 @@
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity, FileIntegrityStatus } from '../../api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../../api/group.ts';
 import { FIELD_MANAGER } from '../../api/keys.ts';
@@ -7,6 +8,7 @@ import type { ObjectRef } from '../../kube/types.ts';
 import { inParallel } from '../inparallel.ts';
 import type { Tools } from '../tools.ts';
 import type { Action } from './actions.ts';
+import { leftovers } from './configuration.ts';
 import { DESIRED_ANNOTATION } from './daemonset.ts';
 
 /** Writes at the same time, of those that concern one node each. */
@@ -43,10 +45,19 @@ export async function perform(
   if (failure !== undefined) throw failure;
 }
 
-type NodeAction = Extract<Action, { do: 'apply-node-status' | 'apply-lease' | 'remove-node-status' }>;
+type NodeVerb = 'apply-node-status' | 'apply-lease' | 'remove-node-status' | 'remove-lease' | 'remove-message';
+type NodeAction = Extract<Action, { do: NodeVerb }>;
+
+const PER_NODE: ReadonlySet<Action['do']> = new Set<NodeVerb>([
+  'apply-node-status',
+  'apply-lease',
+  'remove-node-status',
+  'remove-lease',
+  'remove-message',
+]);
 
 function isPerNode(action: Action): action is NodeAction {
-  return action.do === 'apply-node-status' || action.do === 'apply-lease' || action.do === 'remove-node-status';
+  return PER_NODE.has(action.do);
 }
 
 async function carryOut(
@@ -56,11 +67,10 @@ async function carryOut(
   onDaemonSet: OnDaemonSet,
   signal: AbortSignal,
 ): Promise<void> {
-  const { client, recorder, meters } = tools;
+  const { recorder, meters } = tools;
   switch (action.do) {
     case 'apply-configuration':
-      await client.apply(configMaps, action.object, { fieldManager: FIELD_MANAGER, signal });
-      return;
+      return applyConfiguration(action.object, tools, signal);
     case 'remove-annotations':
       return removeAnnotations(integrity, action.values, tools, signal);
     case 'clear-priority-class':
@@ -98,7 +108,20 @@ async function carryOutForNode(
     case 'remove-node-status':
       await client.remove(nodeStatuses, { namespace, name: action.name }, { uid: action.uid, signal });
       return;
+    case 'remove-lease':
+      await client.remove(leases, { namespace, name: action.name }, { uid: action.uid, signal });
+      return;
+    case 'remove-message':
+      await client.remove(configMaps, { namespace, name: action.name }, { uid: action.uid, signal });
+      return;
   }
+}
+
+async function applyConfiguration(object: ConfigMap, { client }: Tools, signal: AbortSignal): Promise<void> {
+  const applied = await client.apply(configMaps, object, { fieldManager: FIELD_MANAGER, signal });
+  const patch = leftovers(applied, object);
+  const { name = '', namespace = '' } = object.metadata ?? {};
+  if (patch) await client.patch(configMaps, { namespace, name }, patch, { type: 'merge', signal });
 }
 
 function refOf({ metadata }: FileIntegrity): ObjectRef {

@@ -80,8 +80,13 @@ describe('a new FileIntegrity', () => {
 
   test('does not overwrite a config map of the user that bears its name', () => {
     const world = aWorld({ effective: { metadata: { name: 'worker', namespace: 'fio' }, data: { mine: '' } } });
-    expect(verbs(world)).toEqual(['event']);
-    expect(plan(world).outcome).toMatchObject({ kind: 'stalled', reason: 'NameTaken' });
+    expect(verbs(world)).toEqual(['write-status', 'event', 'event']);
+    expect(plan(world).outcome).toMatchObject({ kind: 'waiting' });
+    expect(verbs(carriedOut(world))).toEqual([]);
+    expect(carriedOut(world).integrity.status).toMatchObject({
+      phase: 'Error',
+      conditions: [{ type: 'Ready', status: 'False', reason: 'NameTaken' }],
+    });
   });
 });
 
@@ -127,9 +132,19 @@ describe('nodes that come and go', () => {
   });
 
   test('a node whose status name belongs to another FileIntegrity is told of and left alone', () => {
-    const world = aWorld({ foreignStatuses: new Set(['worker-a']) });
+    const world = aWorld({ foreignStatuses: new Map([['worker-a', 'another']]) });
     expect(actionsOf(world, 'apply-node-status').map(({ object }) => object.nodeName)).toEqual(['b']);
-    expect(eventsOf(world)[0]).toContain('Node a cannot be watched');
+    expect(eventsOf(world)).toContain(
+      'NameTaken: Not watched, because the names of their node statuses belong to something else: a.',
+    );
+    expect(verbs(settle(world))).toEqual([]);
+  });
+
+  test('a node whose status is still that of an earlier FileIntegrity of the same name waits until that is gone', () => {
+    const world = aWorld({ foreignStatuses: new Map([['worker-a', 'worker']]) });
+    expect(actionsOf(world, 'apply-node-status').map(({ object }) => object.nodeName)).toEqual(['b']);
+    expect(eventsOf(world).join()).not.toContain('NameTaken');
+    expect(settle({ ...settle(world), foreignStatuses: new Map() }).statuses.size).toBe(2);
   });
 });
 

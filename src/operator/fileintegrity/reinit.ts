@@ -10,19 +10,21 @@ export interface ReinitRequest {
   readonly reason: 'Demand' | 'Failed';
   /** Field manager that set the annotation, as far as the API server tells. */
   readonly who: string;
-  /** RFC 3339, when it was taken up. */
+  /** RFC 3339, when it was taken up. Always later than the request before it: a node has served all up to its newest. */
   readonly at: string;
-  /** As in the annotation: empty for every node, else names between commas. */
+  /** Empty for every node, else names between commas: of those that have still to carry it out. */
   readonly nodes: string;
 }
 
 /** More requests than these are never under way at once: older ones are carried by the newer. */
 const REQUEST_LIMIT = 8;
-/** Characters of a request's node list. All annotations of an object may have 256 KiB together, and this one is there twice. */
+/** Characters of all requests' node lists. All annotations of an object may have 256 KiB, and the lists are there twice. */
 const LIST_LIMIT = 100_000;
 
 export interface TakenUp {
   readonly request: ReinitRequest;
+  /** It stood in the requests already: only its annotation is to be removed. */
+  readonly again: boolean;
   /** Named in the annotation, but not watched: nothing happens to them. */
   readonly unknown: readonly string[];
   /** How many nodes were left out because the list is too long to keep. */
@@ -35,7 +37,82 @@ export interface ReinitWorld {
   readonly selected: ReadonlySet<string>;
   /** Of these, the ones whose last result is Failed. */
   readonly failed: ReadonlySet<string>;
+  /** The requests as they were written last, oldest first. */
+  readonly standing: readonly ReinitRequest[];
+  /** Whether a node has carried out a request or a later one. */
+  readonly hasCarriedOut: (node: string, request: ReinitRequest) => boolean;
   readonly now: Date;
+}
+
+export interface ReinitPlan {
+  /** What some node has still to carry out, oldest first; and the newest of all, carried out or not, so that it is not taken up twice. */
+  readonly requests: readonly ReinitRequest[];
+  /** The value of the annotation `updated`; undefined when nothing is left to do. */
+  readonly updated: string | undefined;
+  /** The request that a node has still to carry out. */
+  readonly requestOf: (node: string) => ReinitRequest | undefined;
+  readonly taken?: TakenUp;
+}
+
+/** Takes up what is asked for by annotation, and tells what is left to do of all requests. */
+export function planReinit(world: ReinitWorld): ReinitPlan {
+  const open = lookAfter(world.standing, world);
+  const taken = takeUpReinit(world, open.requests);
+  const all = taken && !taken.again ? lookAfter([...open.requests, taken.request], world) : open;
+  const { requests, todo } = withinLimit(all, world);
+  const lists = [...todo.values()];
+  const isAll = requests.some(({ id, nodes }) => nodes === '' && todo.has(id));
+  const byNode = new Map(requests.flatMap((request) => (todo.get(request.id) ?? []).map((node) => [node, request])));
+  return {
+    requests,
+    updated: lists.length === 0 ? undefined : isAll ? '' : lists.flat().sort().join(','),
+    requestOf: (node) => byNode.get(node),
+    ...(taken && { taken }),
+  };
+}
+
+interface LookedAfter {
+  readonly requests: readonly ReinitRequest[];
+  /** Of each request, the watched nodes that have still to carry it out. */
+  readonly todo: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Drops what is done: of each request the nodes that carried it out or have a later one, and requests that have none left. */
+function lookAfter(
+  requests: readonly ReinitRequest[],
+  { selected, hasCarriedOut }: Pick<ReinitWorld, 'selected' | 'hasCarriedOut'>,
+): LookedAfter {
+  const newest = requestsByNode(requests);
+  const todo = new Map<string, string[]>();
+  for (const node of selected) {
+    const request = newest(node);
+    if (!request || hasCarriedOut(node, request)) continue;
+    const names = todo.get(request.id);
+    if (names) names.push(node);
+    else todo.set(request.id, [node]);
+  }
+  const last = requests.at(-1);
+  return {
+    requests: requests
+      .filter((request) => todo.has(request.id) || request === last)
+      .map((request) => {
+        const names = todo.get(request.id) ?? [];
+        return request.nodes === '' && names.length > 0 ? request : { ...request, nodes: listText(names) };
+      }),
+    todo,
+  };
+}
+
+/** Puts requests together, the older into the newer, where there are too many. One for every node is always the oldest. */
+function withinLimit(looked: LookedAfter, world: ReinitWorld): LookedAfter {
+  const { requests } = looked;
+  if (requests.length <= REQUEST_LIMIT) return looked;
+  const at = requests[0]?.nodes === '' ? 1 : 0;
+  const [older, newer] = [requests[at], requests[at + 1]];
+  if (!older || !newer) return looked;
+  const list = unionOfNodeLists(parseNodeList(older.nodes), parseNodeList(newer.nodes));
+  const merged = { ...newer, nodes: formatNodeList(list) || ',' };
+  return withinLimit(lookAfter([...requests.slice(0, at), merged, ...requests.slice(at + 2)], world), world);
 }
 
 /**
@@ -44,7 +121,7 @@ export interface ReinitWorld {
  * The request's id is made of the very version of the object that was seen, so that a crash between writing the request
  * and removing the annotation, or a look at an old copy of the object, takes the same request up again and not a second.
  */
-export function takeUpReinit(world: ReinitWorld): TakenUp | undefined {
+function takeUpReinit(world: ReinitWorld, open: readonly ReinitRequest[]): TakenUp | undefined {
   const annotations = world.integrity.metadata.annotations ?? {};
   const demanded = annotations[REINIT_ANNOTATION];
   const onFailed = annotations[REINIT_ON_FAILED_ANNOTATION] !== undefined;
@@ -54,74 +131,58 @@ export function takeUpReinit(world: ReinitWorld): TakenUp | undefined {
   const known: NodeList = named.all ? named : { all: false, names: intersection(named.names, world.selected) };
   const list = onFailed ? unionOfNodeLists(known, { all: false, names: world.failed }) : known;
   const unknown = named.all ? [] : [...named.names].filter((name) => !world.selected.has(name)).sort();
-  const { text, leftOut } = listText(list, world.selected.size);
   const { uid, resourceVersion } = world.integrity.metadata;
+  const id = `reinit-${createHash('sha256').update(`${uid}/${resourceVersion}`).digest('hex').slice(0, 20)}`;
+  const { text, leftOut } = fitted(list, world.selected.size, open);
   return {
     request: {
-      id: `reinit-${createHash('sha256').update(`${uid}/${resourceVersion}`).digest('hex').slice(0, 20)}`,
+      id,
       reason: demanded === undefined ? 'Failed' : 'Demand',
       who: whoAnnotated(world.integrity, demanded === undefined ? REINIT_ON_FAILED_ANNOTATION : REINIT_ANNOTATION),
-      at: world.now.toISOString(),
+      at: timeAfter(open.at(-1), world.now),
       nodes: text,
     },
+    again: world.standing.some((request) => request.id === id),
     unknown,
     leftOut,
   };
 }
 
-function listText(list: NodeList, selected: number): { text: string; leftOut: number } {
+function timeAfter(last: ReinitRequest | undefined, now: Date): string {
+  return new Date(Math.max(now.getTime(), last ? Date.parse(last.at) + 1 : 0)).toISOString();
+}
+
+/** The list as text that has room beside what the lists under way will have left. */
+function fitted(list: NodeList, selected: number, open: readonly ReinitRequest[]): { text: string; leftOut: number } {
   if (list.all) return { text: '', leftOut: 0 };
-  // Nobody must not become the empty text, which means everybody.
-  const text = formatNodeList(list) || ',';
-  if (text.length <= LIST_LIMIT) return { text, leftOut: 0 };
-  if (list.names.size === selected) return { text: '', leftOut: 0 };
-  const kept = text.slice(0, text.lastIndexOf(',', LIST_LIMIT));
-  return { text: kept, leftOut: list.names.size - kept.split(',').length };
+  let room = LIST_LIMIT;
+  for (const { nodes } of open) room -= listText(namesIn(nodes).filter((name) => !list.names.has(name))).length;
+  const kept: string[] = [];
+  for (const name of [...list.names].sort()) {
+    room -= name.length + 1;
+    if (room < 0) break;
+    kept.push(name);
+  }
+  const leftOut = list.names.size - kept.length;
+  return leftOut > 0 && list.names.size === selected ? { text: '', leftOut: 0 } : { text: listText(kept), leftOut };
+}
+
+function namesIn(nodes: string): string[] {
+  const list = parseNodeList(nodes);
+  return list.all ? [] : [...list.names];
+}
+
+/** Nobody must not become the empty text, which means everybody. */
+function listText(names: readonly string[]): string {
+  return [...names].sort().join(',') || ',';
 }
 
 const NOBODY: NodeList = { all: false, names: new Set() };
 
-/** The requests under way once a new one has come. One that is there already is not added again. */
-export function addRequest(requests: readonly ReinitRequest[], request: ReinitRequest): ReinitRequest[] {
-  if (requests.some(({ id }) => id === request.id)) return [...requests];
-  const all = [...requests, request];
-  if (all.length <= REQUEST_LIMIT) return all;
-  const [oldest, next, ...rest] = all;
-  if (!oldest || !next) return all;
-  return [
-    { ...next, nodes: formatNodeList(unionOfNodeLists(parseNodeList(oldest.nodes), parseNodeList(next.nodes))) },
-    ...rest,
-  ];
-}
-
 /** Tells the newest request that speaks of a node: it stands for all earlier ones. */
-export function requestsByNode(requests: readonly ReinitRequest[]): (node: string) => ReinitRequest | undefined {
+function requestsByNode(requests: readonly ReinitRequest[]): (node: string) => ReinitRequest | undefined {
   const newestFirst = requests.map((request) => ({ request, list: parseNodeList(request.nodes) })).reverse();
   return (node) => newestFirst.find(({ list }) => listsNode(list, node))?.request;
-}
-
-export interface ReinitProgress {
-  /** The requests that some node has still to carry out. */
-  readonly requests: readonly ReinitRequest[];
-  /** The value of the annotation `updated`; undefined when nothing is left to do. */
-  readonly updated: string | undefined;
-}
-
-/**
- * What is left to do.
- * @param todo the watched nodes that have not carried out the newest request that speaks of them
- */
-export function reinitProgress(requests: readonly ReinitRequest[], todo: ReadonlySet<string>): ReinitProgress {
-  const open = requests
-    .map((request) => ({ request, list: parseNodeList(request.nodes) }))
-    .filter(({ list }) => (list.all ? todo.size > 0 : [...list.names].some((name) => todo.has(name))));
-  const [first, ...rest] = open.map(({ list }) => list);
-  if (!first) return { requests: [], updated: undefined };
-  const union = rest.reduce(unionOfNodeLists, first);
-  return {
-    requests: open.map(({ request }) => request),
-    updated: union.all ? '' : formatNodeList({ all: false, names: intersection(union.names, todo) }),
-  };
 }
 
 /** Reads the requests from their annotation; what is not one is left out. */
@@ -135,11 +196,15 @@ export function parseRequests(text: string | undefined): ReinitRequest[] {
   }
 }
 
+const YEAR_10000 = Date.UTC(10_000, 0);
+
 function isRequest(value: unknown): value is ReinitRequest {
   if (typeof value !== 'object' || value === null) return false;
   const { id, reason, who, at, nodes } = value as Record<string, unknown>;
   return (
-    (reason === 'Demand' || reason === 'Failed') && [id, who, at, nodes].every((field) => typeof field === 'string')
+    (reason === 'Demand' || reason === 'Failed') &&
+    [id, who, at, nodes].every((field) => typeof field === 'string') &&
+    Date.parse(String(at)) < YEAR_10000
   );
 }
 

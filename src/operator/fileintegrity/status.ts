@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { Condition, FileIntegrity, FileIntegrityStatus, Phase } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
@@ -12,6 +13,8 @@ export interface StatusWorld {
   readonly statuses: readonly Pick<FileIntegrityNodeStatus, 'nodeName' | 'lastResult' | 'baseline' | 'orders'>[];
   /** Watched nodes, with a status or not. */
   readonly selected: number;
+  /** Nodes that cannot be watched, because the name of their status belongs to something else. */
+  readonly taken: readonly string[];
   /** A re-init request is under way. */
   readonly reinit: boolean;
   readonly configuration: {
@@ -24,27 +27,56 @@ export interface StatusWorld {
   readonly now: Date;
 }
 
-export function planStatus(world: StatusWorld): FileIntegrityStatus {
+/** A status as the operator writes it: whole, with its own conditions and no others. */
+export type OwnStatus = FileIntegrityStatus & Required<Pick<FileIntegrityStatus, 'phase' | 'conditions'>>;
+
+export function planStatus(world: StatusWorld): OwnStatus {
   const tally = count(world);
   const phase = tellPhase(world, tally);
-  const standing = world.integrity.status?.conditions ?? [];
-  const generation = world.integrity.metadata.generation;
   const wanted = [ready(world, phase, tally), progressing(world, phase, tally), configurationValid(world)];
+  return statusOf(world.integrity, phase, wanted, world.now);
+}
+
+/** The status of a FileIntegrity for which nothing can be done. What was known of it before stays. */
+export function planTrouble(integrity: FileIntegrity, reason: string, message: string, now: Date): OwnStatus {
+  const standing = (integrity.status?.conditions ?? []).filter(({ type }) => type !== 'Ready' && OWN_TYPES.has(type));
+  const ready = { type: 'Ready', status: 'False', reason, message } as const;
+  return statusOf(integrity, 'Error', [ready, ...standing], now);
+}
+
+const OWN_TYPES: ReadonlySet<string> = new Set(['Ready', 'Progressing', 'ConfigurationValid']);
+
+function statusOf(
+  { metadata: { generation }, status }: FileIntegrity,
+  phase: Phase,
+  statements: readonly Statement[],
+  now: Date,
+): OwnStatus {
   return {
     phase,
     ...(generation !== undefined && { observedGeneration: generation }),
-    conditions: [
-      ...wanted.map((condition) => stamp(condition, standing, generation, world.now)),
-      // Conditions of others stay as they are.
-      ...standing.filter(({ type }) => wanted.every((condition) => condition.type !== type)),
-    ],
+    conditions: statements.map((statement) => stamp(statement, status?.conditions ?? [], generation, now)),
   };
+}
+
+/** Whether a status says all this already. Conditions of others do not count. */
+export function says(actual: FileIntegrityStatus, wanted: OwnStatus): boolean {
+  const own = (actual.conditions ?? []).filter(({ type }) => OWN_TYPES.has(type));
+  const inOrder = (conditions: readonly Condition[]) =>
+    [...conditions].sort((one, other) => (one.type < other.type ? -1 : 1));
+  return (
+    actual.phase === wanted.phase &&
+    actual.observedGeneration === wanted.observedGeneration &&
+    isDeepStrictEqual(inOrder(own), inOrder(wanted.conditions))
+  );
 }
 
 interface Tally {
   readonly errored: readonly string[];
   /** Nodes whose baseline order is not carried out, held ones left out: they cannot. */
   readonly initializing: readonly string[];
+  /** Nodes whose last scan could not be done, and that have a newer baseline: the next scan will tell. */
+  readonly unproven: readonly string[];
   readonly failed: readonly string[];
   readonly held: readonly string[];
 }
@@ -53,11 +85,16 @@ function count({ statuses }: StatusWorld): Tally {
   const names = (which: (status: StatusWorld['statuses'][number]) => boolean) =>
     statuses.filter(which).map(({ nodeName }) => nodeName);
   return {
-    errored: names((status) => status.lastResult?.condition === 'Errored' && !(isPending(status) && isStale(status))),
+    errored: names((status) => isErrored(status) && !isStale(status)),
     initializing: names((status) => isPending(status) && !status.orders?.hold),
+    unproven: names((status) => isErrored(status) && isStale(status) && !isPending(status) && !status.orders?.hold),
     failed: names((status) => status.lastResult?.condition === 'Failed'),
     held: names((status) => status.orders?.hold !== undefined),
   };
+}
+
+function isErrored({ lastResult }: Pick<FileIntegrityNodeStatus, 'lastResult'>): boolean {
+  return lastResult?.condition === 'Errored';
 }
 
 function isPending({ orders, baseline }: Pick<FileIntegrityNodeStatus, 'orders' | 'baseline'>): boolean {
@@ -72,8 +109,11 @@ function isStale({ orders, lastResult }: Pick<FileIntegrityNodeStatus, 'orders' 
 function tellPhase(world: StatusWorld, tally: Tally): Phase {
   if (!world.daemonSet) return 'Pending';
   if (world.configuration.refused !== undefined || tally.errored.length > 0) return 'Error';
-  if (world.reinit || tally.initializing.length > 0 || !isRolledOut(world)) return 'Initializing';
-  return 'Active';
+  return isUnderWay(world, tally) ? 'Initializing' : 'Active';
+}
+
+function isUnderWay(world: StatusWorld, { initializing, unproven }: Tally): boolean {
+  return world.reinit || initializing.length > 0 || unproven.length > 0 || !isRolledOut(world);
 }
 
 function isRolledOut({ daemonSet, daemonSetIsCurrent, selected }: StatusWorld): boolean {
@@ -90,26 +130,40 @@ type Statement = Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>;
 
 function ready(world: StatusWorld, phase: Phase, tally: Tally): Statement {
   const type = 'Ready';
+  const no = (reason: string, message: string): Statement => ({ type, status: 'False', reason, message });
+  if (world.taken.length > 0) {
+    const message = `Not watched, because the names of their node statuses belong to something else: ${some(world.taken)}.`;
+    return no('NameTaken', message);
+  }
   switch (phase) {
     case 'Active':
-      return { type, status: 'True', reason: 'Active', message: `All ${world.selected} nodes are watched.` };
+      if (world.selected === 0) return no('NoNodes', 'No node is selected: nothing is watched.');
+      return { type, status: 'True', reason: 'Active', message: watched(world, tally) };
     case 'Error': {
-      const message =
-        world.configuration.refused === undefined
-          ? `${tally.errored.length} of ${world.selected} nodes could not be scanned: ${some(tally.errored)}.`
-          : 'The configuration was refused; see the condition ConfigurationValid.';
-      return { type, status: 'False', reason: 'Error', message };
+      if (world.configuration.refused !== undefined) {
+        return no('Error', 'The configuration was refused; see the condition ConfigurationValid.');
+      }
+      const { errored } = tally;
+      return no('Error', `${errored.length} of ${nodes(world.selected)} could not be scanned: ${some(errored)}.`);
     }
     case 'Initializing':
     case 'Pending':
-      return { type, status: 'False', reason: phase, message: whyNotYet(world, phase, tally) };
+      return no(phase, whyNotYet(world, phase, tally));
   }
+}
+
+/** A node that is held is not scanned: that must not look like a node without findings. */
+function watched({ selected }: StatusWorld, { failed, held }: Tally): string {
+  const all = `${selected === 1 ? 'The one node is' : `All ${selected} nodes are`} watched.`;
+  const found = failed.length > 0 ? ` Changed files: ${some(failed)}.` : '';
+  const idle = held.length > 0 ? ` Held, and not scanned: ${some(held)}.` : '';
+  return `${all}${found}${idle}`;
 }
 
 function progressing(world: StatusWorld, phase: Phase, tally: Tally): Statement {
   const type = 'Progressing';
-  const underWay = phase === 'Pending' || world.reinit || tally.initializing.length > 0 || !isRolledOut(world);
-  if (!underWay) return { type, status: 'False', reason: 'Settled', message: 'Nothing is under way.' };
+  if (phase !== 'Pending' && !isUnderWay(world, tally))
+    return { type, status: 'False', reason: 'Settled', message: 'Nothing is under way.' };
   const reason = phase === 'Pending' ? 'Pending' : 'Initializing';
   return { type, status: 'True', reason, message: whyNotYet(world, phase, tally) };
 }
@@ -117,11 +171,13 @@ function progressing(world: StatusWorld, phase: Phase, tally: Tally): Statement 
 function whyNotYet(world: StatusWorld, phase: Phase, tally: Tally): string {
   if (phase === 'Pending') return 'There is no daemon set yet.';
   if (tally.initializing.length > 0) {
-    return `${tally.initializing.length} of ${world.selected} nodes have still to make their baseline: ${some(tally.initializing)}.`;
+    return `The baseline is still to be made on ${tally.initializing.length} of ${nodes(world.selected)}: ${some(tally.initializing)}.`;
   }
   if (!isRolledOut(world)) {
-    return `${world.daemonSet?.status?.numberReady ?? 0} of ${world.selected} daemons are ready and up to date.`;
+    const count = world.daemonSet?.status?.numberReady ?? 0;
+    return `The daemon is ready and up to date on ${count} of ${nodes(world.selected)}.`;
   }
+  if (tally.unproven.length > 0) return `The scan after the new baseline is still to come: ${some(tally.unproven)}.`;
   return `A re-initialisation waits for nodes that are held: ${some(tally.held)}.`;
 }
 
@@ -140,6 +196,10 @@ function configurationValid({ configuration }: StatusWorld): Statement {
     return { type, status: 'True', reason: 'Warnings', message };
   }
   return { type, status: 'True', reason: 'Valid', message: configuration.description };
+}
+
+function nodes(count: number): string {
+  return count === 1 ? '1 node' : `${count} nodes`;
 }
 
 function some(names: readonly string[]): string {

@@ -4,7 +4,7 @@ import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Profile } from '../nodes/profile.ts';
-import type { JudgedConfiguration } from './configuration.ts';
+import type { GoodConfiguration, JudgedConfiguration } from './configuration.ts';
 
 /** All that a reconcile of one FileIntegrity looks at. */
 export interface World {
@@ -16,8 +16,10 @@ export interface World {
   readonly nodes: readonly Node[];
   /** The node statuses that this FileIntegrity owns, by node. */
   readonly statuses: ReadonlyMap<string, FileIntegrityNodeStatus>;
-  /** Names of node statuses that somebody else owns. */
-  readonly foreignStatuses: ReadonlySet<string>;
+  /** Names of node statuses that are not this FileIntegrity's, and the name of the one whose they are; empty: nobody's. */
+  readonly foreignStatuses: ReadonlyMap<string, string>;
+  /** The daemons' messages and their parts, without their reports. */
+  readonly messages: readonly ConfigMap[];
   /** The heartbeat leases of this FileIntegrity, by name. */
   readonly leases: ReadonlyMap<string, Lease>;
   readonly daemonSet: DaemonSet | undefined;
@@ -25,6 +27,8 @@ export interface World {
   readonly settledDaemonSet: string | undefined;
   readonly effective: ConfigMap | undefined;
   readonly judged: JudgedConfiguration;
+  /** The user's configuration that was good last, where the effective one does not tell. */
+  readonly lastGood?: GoodConfiguration;
   readonly priorityClass: 'unnamed' | 'known' | 'unknown';
   /** The daemons' image. */
   readonly image: string;

@@ -1,3 +1,5 @@
+import type { Profile } from './profile.ts';
+
 /** What the operator remembers of a node's updates. */
 export interface UpdateMemory {
   /** Machine configuration with which the node's baseline goes. */
@@ -6,10 +8,14 @@ export interface UpdateMemory {
   readonly update?: NodeUpdate;
 }
 
-export interface NodeUpdate {
-  readonly source: 'MachineConfig' | 'NodeUpdating';
+/** What a node was changed from, and to what: names of configurations, or descriptions of its system. */
+export interface Transition {
   readonly from: string;
   readonly to: string;
+}
+
+export interface NodeUpdate extends Transition {
+  readonly source: 'MachineConfig' | 'NodeUpdating';
   /** RFC 3339. */
   readonly since: string;
 }
@@ -19,8 +25,14 @@ export interface NodeUpdate {
  * outlives the operator.
  */
 export interface NodeMemory extends UpdateMemory {
-  /** Id of the newest re-init request that became an order of the node. */
-  readonly request?: string;
+  /** Uid of the node object: another one of the same name is another machine. */
+  readonly node?: string;
+  /** The default configuration that was chosen for the node: it can say later that it is of another kind, to no effect. */
+  readonly profile?: Profile;
+  /** The update that is over and whose changes are in no baseline yet. */
+  readonly updated?: Transition;
+  /** When the newest re-init request that became an order of the node was taken up, RFC 3339. */
+  readonly requestedAt?: string;
 }
 
 /** Annotation on a node status that holds its `NodeMemory`. */
@@ -32,11 +44,14 @@ export function parseMemory(text: string | undefined): NodeMemory {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) return {};
-    const { configuration, update, request } = value as Record<string, unknown>;
+    const { node, profile, configuration, update, updated, requestedAt } = value as Record<string, unknown>;
     return {
+      ...(typeof node === 'string' && { node }),
+      ...((profile === 'linux' || profile === 'openshift') && { profile }),
       ...(typeof configuration === 'string' && { configuration }),
       ...(isNodeUpdate(update) && { update }),
-      ...(typeof request === 'string' && { request }),
+      ...(isTransition(updated) && { updated }),
+      ...(isTime(requestedAt) && { requestedAt }),
     };
   } catch {
     return {};
@@ -44,12 +59,19 @@ export function parseMemory(text: string | undefined): NodeMemory {
 }
 
 function isNodeUpdate(value: unknown): value is NodeUpdate {
+  if (!isTransition(value)) return false;
+  const { source, since } = value as Transition & Record<string, unknown>;
+  return (source === 'MachineConfig' || source === 'NodeUpdating') && isTime(since);
+}
+
+function isTransition(value: unknown): value is Transition {
   if (typeof value !== 'object' || value === null) return false;
-  const { source, from, to, since } = value as Record<string, unknown>;
-  return (
-    (source === 'MachineConfig' || source === 'NodeUpdating') &&
-    [from, to, since].every((field) => typeof field === 'string')
-  );
+  const { from, to } = value as Record<string, unknown>;
+  return typeof from === 'string' && typeof to === 'string';
+}
+
+function isTime(value: unknown): value is string {
+  return typeof value === 'string' && !Number.isNaN(Date.parse(value));
 }
 
 /** Undefined when there is nothing to remember. */

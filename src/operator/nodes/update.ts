@@ -1,7 +1,7 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { Hold } from '../../api/outcome.ts';
 import { printable } from '../../lib/text.ts';
-import type { NodeUpdate, UpdateMemory } from './memory.ts';
+import type { NodeUpdate, Transition, UpdateMemory } from './memory.ts';
 
 /** A node with this label is being updated. Admission keeps a kubelet from setting it on its own node. */
 export const UPDATING_LABEL = 'file-integrity.node-restriction.kubernetes.io/updating';
@@ -17,7 +17,7 @@ export interface UpdatePlan {
   /** While the update lasts. */
   readonly hold?: Hold;
   /** An update has ended since the last look, and this is what it did: the node needs a new baseline. */
-  readonly finished?: string;
+  readonly finished?: Transition;
 }
 
 /**
@@ -25,8 +25,7 @@ export interface UpdatePlan {
  * An update that began and ended while the operator was away shows by the machine configuration, which is another one.
  */
 export function followUpdate(node: Node, memory: UpdateMemory, now: Date): UpdatePlan {
-  const seen = look(node);
-  const configuration = annotation(node, CURRENT);
+  const seen = look(node, memory);
   const remembered = memory.configuration;
   if (seen) {
     const update: NodeUpdate = {
@@ -40,15 +39,26 @@ export function followUpdate(node: Node, memory: UpdateMemory, now: Date): Updat
       hold: { reason: update.source, message: seen.message, since: update.since },
     };
   }
-  const after: UpdateMemory = configuration === undefined ? {} : { configuration };
-  if (memory.update) {
-    const to = memory.update.source === 'MachineConfig' ? (configuration ?? memory.update.to) : describeSystem(node);
-    return { memory: after, finished: `from ${memory.update.from} to ${to}` };
-  }
+  const configuration = annotation(node, CURRENT);
+  const finished = finishedUpdate(node, memory, configuration);
+  return {
+    memory: configuration === undefined ? {} : { configuration },
+    ...(finished !== undefined && { finished }),
+  };
+}
+
+/** Nothing is under way now. What has come to its end since the last look, from what to what? */
+function finishedUpdate(
+  node: Node,
+  { update, configuration: remembered }: UpdateMemory,
+  configuration: string | undefined,
+): Transition | undefined {
   if (remembered !== undefined && configuration !== undefined && configuration !== remembered) {
-    return { memory: after, finished: `from ${remembered} to ${configuration}` };
+    return { from: remembered, to: configuration };
   }
-  return { memory: after };
+  if (!update) return undefined;
+  const to = update.source === 'MachineConfig' ? (configuration ?? update.to) : describeSystem(node);
+  return { from: update.from, to };
 }
 
 interface Sighting {
@@ -58,13 +68,12 @@ interface Sighting {
   readonly message: string;
 }
 
-function look(node: Node): Sighting | undefined {
+function look(node: Node, memory: UpdateMemory): Sighting | undefined {
   const current = annotation(node, CURRENT);
   const desired = annotation(node, DESIRED);
   const state = annotation(node, STATE);
-  const differ = current !== undefined && desired !== undefined && current !== desired;
-  if (differ || state === 'Working' || state === 'Degraded') {
-    const from = current ?? 'an unknown configuration';
+  if (isUpdating(current, desired, state, memory)) {
+    const from = memory.configuration ?? current ?? 'an unknown configuration';
     const to = desired ?? 'an unknown configuration';
     const message =
       state === 'Degraded'
@@ -82,6 +91,25 @@ function look(node: Node): Sighting | undefined {
     to,
     message: `The label ${UPDATING_LABEL} says that the node is being updated${named}.`,
   };
+}
+
+/**
+ * Once begun, an update lasts until the node is Done. A node becomes Degraded without one when a file that the Machine
+ * Config Operator manages was changed: then above all it must be scanned.
+ */
+function isUpdating(
+  current: string | undefined,
+  desired: string | undefined,
+  state: string | undefined,
+  { configuration, update }: UpdateMemory,
+): boolean {
+  if (state === 'Working') return true;
+  if (current !== undefined && desired !== undefined && current !== desired) return true;
+  if (state === undefined || state === 'Done') return false;
+  return (
+    update?.source === 'MachineConfig' ||
+    (configuration !== undefined && current !== undefined && configuration !== current)
+  );
 }
 
 /** What can be told of a node's software from outside. The node says it itself: untrusted. */

@@ -3,10 +3,12 @@ import { resultName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { type Controller, createController } from '../../kube/controller.ts';
 import { reportOutcome } from '../outcomes.ts';
-import { isOwnedBy } from '../owner.ts';
+import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import type { Tools } from '../tools.ts';
 import { performResults } from './perform.ts';
 import { planResults } from './plan.ts';
+
+export { integrityNameOf } from '../owner.ts';
 
 /** Takes the daemons' messages into the node statuses. Keys: `namespace/name` of node statuses. */
 export function createResultsController(tools: Tools): Controller {
@@ -43,9 +45,4 @@ export function integrityOf(
   const name = integrityNameOf(status);
   const integrity = stores.integrities.get(`${status.metadata.namespace}/${name}`);
   return integrity && isOwnedBy(status, integrity) ? integrity : undefined;
-}
-
-/** Name of the FileIntegrity that a node status belongs to, by its owner reference: the label may be shortened. */
-export function integrityNameOf(status: FileIntegrityNodeStatus): string | undefined {
-  return status.metadata.ownerReferences?.find(({ kind }) => kind === 'FileIntegrity')?.name;
 }

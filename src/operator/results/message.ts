@@ -36,6 +36,8 @@ export interface ScanMessage {
   /** RFC 3339, by the node's clock. */
   readonly finishedAt: string;
   readonly errorMessage?: string;
+  /** For `Errored`: which of the errors it is. The daemon's word: bound it. */
+  readonly errorCode?: string;
   readonly counts?: FileCounts;
   /** Absent for what an earlier daemon said, and for what could not be read. */
   readonly facts?: NonNullable<NodeStatusFields['lastScan']>;
@@ -71,6 +73,7 @@ export function readSlot(slot: ConfigMap, sender: Sender): Message {
       verdict: 'Errored',
       finishedAt: slot.metadata?.creationTimestamp ?? '',
       errorMessage: printable(`The result of the scan could not be read: ${explain(error)}`),
+      errorCode: error instanceof FioError ? error.code : 'RESULT_UNREADABLE',
       parts: 1,
     };
   }
@@ -140,6 +143,7 @@ function fromScan(scan: ScanOutcome, parts: number): ScanMessage {
     verdict: scan.verdict,
     finishedAt,
     ...(scan.verdict === 'Errored' && { errorMessage: printable(scan.errorMessage ?? 'The daemon gave no reason.') }),
+    ...(scan.verdict === 'Errored' && scan.errorCode !== undefined && { errorCode: scan.errorCode }),
     ...(scan.verdict === 'Failed' && scan.counts && { counts: scan.counts }),
     facts: {
       startedAt,

@@ -61,13 +61,13 @@ function isCarriedOut({ orders, baseline }: FileIntegrityNodeStatus, fields: Res
 }
 
 function tell(
-  { type, reason, message, result }: ResultEvent,
+  { type, reason, message, result, errorCode }: ResultEvent,
   { nodeName }: FileIntegrityNodeStatus,
   integrity: FileIntegrity,
   { recorder, meters }: Pick<Tools, 'recorder' | 'meters'>,
 ): void {
   recorder.record(integrity, type, reason, message);
-  if (result) meters.nodeStatus(nodeName, result.condition, result.errorMessage);
+  if (result) meters.nodeStatus(nodeName, result.condition, errorCode);
 }
 
 /** The first part last: while it is there, the message is known to have parts. */

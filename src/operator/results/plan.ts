@@ -44,6 +44,8 @@ export interface ResultEvent {
   readonly message: string;
   /** For the metrics: the transition that it tells. */
   readonly result?: ScanResult;
+  /** Which error it was, if it was one. */
+  readonly errorCode?: string;
 }
 
 export function planResults(world: ResultsWorld): ResultsPlan {
@@ -107,7 +109,7 @@ function takeScan(world: ResultsWorld, fields: ResultFields, scan: ScanMessage, 
     ...(scan.verdict === 'Failed' && {
       keep: { messageId: scan.id, from, to: name, parts: scan.parts, counts: scan.counts },
     }),
-    events: result && isNews(fields.lastResult, result) ? [tell(status.nodeName, result)] : [],
+    events: result && isNews(fields.lastResult, result) ? [tell(status.nodeName, result, scan.errorCode)] : [],
   };
 }
 
@@ -118,8 +120,8 @@ function isBeingUpdated({ orders, baseline }: FileIntegrityNodeStatus): boolean 
 }
 
 /** The contract's words. */
-function tell(node: string, result: ScanResult): ResultEvent {
-  const common = { reason: 'NodeIntegrityStatus', result } as const;
+function tell(node: string, result: ScanResult, errorCode: string | undefined): ResultEvent {
+  const common = { reason: 'NodeIntegrityStatus', result, ...(errorCode !== undefined && { errorCode }) } as const;
   switch (result.condition) {
     case 'Succeeded':
       return { ...common, type: 'Normal', message: `no changes to node ${node}` };

@@ -1,0 +1,136 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
+import { resultName } from '../../api/names.ts';
+import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import { contains } from '../contains.ts';
+import { MEMORY_ANNOTATION } from '../nodes/memory.ts';
+import type { Profile } from '../nodes/profile.ts';
+import { desiredLease, isLeaseOf } from '../results/lease.ts';
+import { firstName } from '../results/slot.ts';
+import type { Action, NodeChange, OrderNews } from './actions.ts';
+import type { ConfigurationPlan } from './configuration.ts';
+import { tellNews } from './news.ts';
+import { desiredNodeStatus, holdoffList, memoryOf, planOrders } from './orders.ts';
+import type { ReinitRequest } from './reinit.ts';
+import type { World } from './world.ts';
+
+export interface NodesPlan {
+  readonly actions: readonly Action[];
+  /** As they will be. */
+  readonly statuses: readonly FileIntegrityNodeStatus[];
+  /** Nodes that cannot be watched, because their status's name belongs to something else. */
+  readonly taken: readonly string[];
+}
+
+export interface NodesWorld {
+  readonly world: World;
+  /** The nodes that are watched. */
+  readonly selected: readonly Node[];
+  readonly configuration: ConfigurationPlan;
+  readonly profileOf: (node: Node) => Profile;
+  readonly requestOf: (node: string) => ReinitRequest | undefined;
+}
+
+/** What each node gets: its status with its orders, its lease; and what is taken away of nodes that are watched no more. */
+export function planNodes({ world, selected, configuration, profileOf, requestOf }: NodesWorld): NodesPlan {
+  const holdoff = holdoffList(world.integrity);
+  const actions: Action[] = [];
+  const changes: NodeChange[] = [];
+  const statuses: FileIntegrityNodeStatus[] = [];
+  const taken: string[] = [];
+  const gone = new Map(world.statuses);
+  for (const node of selected) {
+    const name = node.metadata?.name ?? '';
+    const standing = world.statuses.get(name);
+    const current = standing && isOfNode(standing, node) ? standing : undefined;
+    if (current) gone.delete(name);
+    const orders = {
+      ...world,
+      node,
+      current,
+      configuration: configuration.forNode(node),
+      profile: profileOf(node),
+      request: requestOf(name),
+      holdoff,
+    };
+    const desired = desiredNodeStatus(orders, planOrders(orders));
+    const owner = world.foreignStatuses.get(desired.metadata.name ?? '');
+    if (owner !== undefined && owner !== world.integrity.metadata.name) {
+      taken.push(name);
+      continue;
+    }
+    statuses.push({ ...current, ...desired, metadata: { ...current?.metadata, ...desired.metadata } });
+    // What another machine of the name had, or an earlier FileIntegrity of the name, goes first.
+    if (standing !== current || owner !== undefined) continue;
+    if (!current || !hasOrders(current, desired)) {
+      const news = orderNews(current, desired);
+      actions.push({ do: 'apply-node-status', object: desired, news });
+      changes.push({ status: desired, news });
+    }
+    if (current) actions.push(...planLease(world, current));
+  }
+  for (const { metadata, nodeName } of gone.values()) {
+    actions.push({ do: 'remove-node-status', name: metadata.name ?? '', nodeName, uid: metadata.uid ?? '' });
+  }
+  actions.push(...removeMessages(world, selected, gone));
+  return {
+    actions: [...actions, ...tellNews(changes, [...gone.values()], { nodes: world.nodes, selected })],
+    statuses,
+    taken,
+  };
+}
+
+/** A status is of a node, and not of an earlier machine of its name. */
+function isOfNode(status: FileIntegrityNodeStatus, { metadata }: Node): boolean {
+  const remembered = memoryOf(status).node;
+  return remembered === undefined || remembered === metadata?.uid;
+}
+
+/** Whether a status has exactly these orders: fields that are not wanted any more, like a hold, count too. */
+function hasOrders(current: FileIntegrityNodeStatus, desired: FileIntegrityNodeStatus): boolean {
+  const wanted = desired.metadata.annotations?.[MEMORY_ANNOTATION];
+  return (
+    contains(current, desired) &&
+    isDeepStrictEqual(current.orders, desired.orders) &&
+    current.metadata.annotations?.[MEMORY_ANNOTATION] === wanted
+  );
+}
+
+function orderNews(current: FileIntegrityNodeStatus | undefined, desired: FileIntegrityNodeStatus): OrderNews {
+  const before = current?.orders;
+  const after = desired.orders;
+  const isOrdered = after && before && after.baseline.id !== before.baseline.id;
+  const hold = !before?.hold && after?.hold ? 'begins' : before?.hold && !after?.hold ? 'ends' : undefined;
+  return { ...(isOrdered && { ordered: after.baseline.reason }), ...(hold && { hold }) };
+}
+
+function planLease(world: World, status: FileIntegrityNodeStatus): Action[] {
+  const desired = desiredLease(world.integrity, status);
+  const actual = world.leases.get(desired.metadata?.name ?? '');
+  if (!actual) return [{ do: 'apply-lease', object: desired }];
+  if (isLeaseOf(actual, status)) return [];
+  // One of an earlier status would have that node's last heartbeat in it.
+  const { name = '', uid = '' } = actual.metadata ?? {};
+  return [{ do: 'remove-lease', name, uid }];
+}
+
+/** Messages that nobody waits for any more: of nodes that are not watched, or of an earlier machine of a node's name. */
+function removeMessages(
+  { integrity, messages }: World,
+  selected: readonly Node[],
+  gone: ReadonlyMap<string, unknown>,
+): Action[] {
+  if (messages.length === 0) return [];
+  const own = integrity.metadata.name ?? '';
+  const expected = new Set(
+    selected
+      .map(({ metadata }) => metadata?.name ?? '')
+      .filter((name) => !gone.has(name))
+      .map((name) => resultName(own, name)),
+  );
+  return messages.filter((message) => !expected.has(firstName(message))).map(removeMessage);
+}
+
+function removeMessage({ metadata }: ConfigMap): Action {
+  return { do: 'remove-message', name: metadata?.name ?? '', uid: metadata?.uid ?? '' };
+}
