@@ -14,6 +14,8 @@ program
   .option('--image <image>', "the daemons' image; else RELATED_IMAGE_OPERATOR, else that of the own pod")
   .option('--kubeconfig <file>', 'reach the API server by a kubeconfig')
   .option('--probe-port <port>', 'for /healthz and /readyz', port, 8081)
+  .option('--metrics-port <port>', 'for /metrics: how the operator itself fares, in the clear', port, 8383)
+  .option('--secure-metrics-port <port>', 'for /metrics-fio: the metrics of the nodes, over TLS', port, 8585)
   .option('--log-level <level>', 'trace, debug, info, warn or error', process.env.LOG_LEVEL ?? 'info')
   .action(async (flags: OperatorFlags) => {
     const { startOperator } = await import('./operator.ts');
@@ -42,6 +44,8 @@ export interface OperatorFlags {
   readonly image?: string;
   readonly kubeconfig?: string;
   readonly probePort: number;
+  readonly metricsPort: number;
+  readonly secureMetricsPort: number;
   readonly logLevel: string;
 }
 

@@ -23,6 +23,7 @@ export async function startOperator(flags: OperatorFlags, signal: AbortSignal): 
       ...(env.POD_NAME && { podName: env.POD_NAME }),
       log,
       probePort: flags.probePort,
+      metrics: { plainPort: flags.metricsPort, securePort: flags.secureMetricsPort },
     },
     signal,
   );

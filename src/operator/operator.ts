@@ -5,6 +5,7 @@ import { defaultConfiguration } from '../aide/config/defaults.ts';
 import { prepareConfiguration } from '../aide/config/prepare.ts';
 import { type Client, createClient } from '../kube/client.ts';
 import type { Connection } from '../kube/connection.ts';
+import type { Controller } from '../kube/controller.ts';
 import { createRecorder } from '../kube/events.ts';
 import { runAsLeader } from '../kube/lease.ts';
 import { pods } from '../kube/resources.ts';
@@ -13,9 +14,13 @@ import { printable } from '../lib/text.ts';
 import { createFileIntegrityController } from './fileintegrity/controller.ts';
 import { Judge } from './fileintegrity/judge.ts';
 import type { World } from './fileintegrity/world.ts';
+import { serve } from './http.ts';
+import { type Endpoint, type MetricsOptions, serveMetrics } from './metrics/endpoint.ts';
 import { createMeters, type Meters, type NodeVerdict } from './metrics/meters.ts';
+import { createRuntimeMeters, type RuntimeFacts, type RuntimeMeters } from './metrics/runtime.ts';
+import { createUpkeep } from './monitoring/upkeep.ts';
 import type { Profile } from './nodes/profile.ts';
-import { serve } from './probes.ts';
+import { probe } from './probes.ts';
 import { createResultsController, integrityNameOf } from './results/controller.ts';
 import { createStores, type Stores, storesOf } from './stores.ts';
 import { Throttle } from './throttle.ts';
@@ -34,6 +39,8 @@ export interface OperatorOptions {
   readonly log: Logger;
   /** Default 8081; 0 takes a free one, undefined none. */
   readonly probePort?: number;
+  /** Undefined: no metrics are served, and nothing is made for them. */
+  readonly metrics?: MetricsOptions;
 }
 
 /** One FileIntegrity is planned at most so often, in milliseconds, however many nodes report. */
@@ -47,9 +54,17 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const { connection, log, probePort } = options;
   const namespace = options.namespace ?? connection.namespace;
   await using client = createClient(connection, { maxSockets: 32 });
-  const state: { stores?: Stores } = {};
+  const state: State = { controllers: [], isLeading: false };
   const meters = createMeters(() => verdictsOf(state.stores));
-  if (probePort !== undefined) await serve(probePort, (path) => probe(path, state.stores), signal);
+  const runtime = createRuntimeMeters(() => state);
+  await using served = new AsyncDisposableStack();
+  if (probePort !== undefined) {
+    const onError = (error: unknown) => log.warn(`probe: ${printable(explain(error))}`);
+    served.use(await serve(probePort, ({ path }) => probe(path, state.stores && { ...state.stores }), onError));
+  }
+  const registries = { nodes: meters.registry, runtime: runtime.registry };
+  const endpoint =
+    options.metrics && served.use(await serveMetrics({ client, namespace, log }, registries, options.metrics));
   const image = options.image ?? (await ownImage(client, namespace, options.podName, signal));
   const identity = `${options.podName ?? hostname()}_${randomUUID().slice(0, 8)}`;
   log.info({ namespace, image, identity }, 'waits for the leadership');
@@ -61,31 +76,37 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     onHolder: (holder: string) => log.info({ holder: printable(holder) }, 'another one leads'),
   };
   await runAsLeader(client, leadership, signal, (leading) =>
-    lead({ ...options, client, namespace, image, meters, state }, leading),
+    lead({ ...options, client, namespace, image, meters, runtime, state, endpoint }, leading),
   );
   log.info('stopped');
 }
 
-interface Leadership extends Pick<OperatorOptions, 'aide'> {
+/** What the probes and the metrics look at. */
+interface State extends RuntimeFacts {
+  controllers: readonly Controller[];
+  isLeading: boolean;
+  stores?: Stores;
+}
+
+interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics'> {
   readonly client: Client;
   readonly namespace: string;
   readonly image: string;
   readonly log: Logger;
   readonly meters: Meters;
-  /** Filled in once there are stores, for the probes and the metrics. */
-  readonly state: { stores?: Stores };
+  readonly runtime: RuntimeMeters;
+  readonly endpoint: Endpoint | undefined;
+  readonly state: State;
 }
 
-async function lead(
-  { client, namespace, image, log, meters, state, aide }: Leadership,
-  signal: AbortSignal,
-): Promise<void> {
+async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> {
+  const { client, namespace, image, log, meters, runtime, endpoint, state, aide } = leadership;
   const stores = createStores(client, namespace, (error) => log.warn(`watch: ${printable(explain(error))}`));
   await using recorder = createRecorder(client, {
     component: 'file-integrity-operator',
     onError: (error) => log.warn(`event: ${printable(explain(error))}`),
   });
-  const tools: Tools = { client, stores, recorder, meters, log };
+  const tools: Tools = { client, stores, recorder, meters, runtime, log };
   const results = createResultsController(tools);
   const judge = new Judge(
     {
@@ -99,14 +120,19 @@ async function lead(
   const integrities = createFileIntegrityController({ tools, image, defaults: defaultTexts(), judge });
   const throttle = new Throttle((key) => integrities.enqueue(key), PLAN_INTERVAL_MS);
   wire(stores, { integrity: (key) => throttle.add(key), results: (key) => results.enqueue(key) });
-  state.stores = stores;
+  stores.nodes.onChange(({ type, object }) => {
+    if (type === 'deleted') meters.forget(object.metadata?.name ?? '');
+  });
+  const upkeep = endpoint && createUpkeep(tools, namespace, endpoint.servingSecret, leadership.metrics);
+  const controllers = [integrities, results, ...(upkeep ? [upkeep] : [])];
+  Object.assign(state, { stores, controllers, isLeading: true });
 
   const informers = storesOf(stores);
   const watching = Promise.all(informers.map((informer) => informer.run(signal)));
   try {
     await Promise.all(informers.map((informer) => informer.synced(signal)));
     log.info({ integrities: stores.integrities.size, nodes: stores.nodes.size }, 'leads');
-    await Promise.all([integrities.run(signal), results.run(signal)]);
+    await Promise.all(controllers.map((controller) => controller.run(signal)));
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
@@ -121,19 +147,12 @@ function defaultTexts(): World['defaults'] {
   return { linux: text('linux'), openshift: text('openshift') };
 }
 
-/** `/healthz`: the process answers. `/readyz`: it waits for the leadership, or leads and knows the cluster. */
-function probe(path: string, stores: Stores | undefined): { status: number; body: string } | undefined {
-  if (path === '/healthz') return { status: 200, body: 'ok\n' };
-  if (path !== '/readyz') return undefined;
-  const missing = stores ? Object.entries(stores).filter(([, store]) => !store.isSynced) : [];
-  if (missing.length === 0) return { status: 200, body: 'ok\n' };
-  return { status: 503, body: `not read yet: ${missing.map(([name]) => name).join(', ')}\n` };
-}
-
 function* verdictsOf(stores: Stores | undefined): Iterable<NodeVerdict> {
   for (const status of stores?.statuses.list() ?? []) {
-    const failed = status.lastResult?.condition === 'Failed';
-    yield { integrity: integrityNameOf(status) ?? '', node: status.nodeName, failed };
+    const { nodeName: node, lastResult } = status;
+    const integrity = integrityNameOf(status) ?? '';
+    const scannedAt = lastResult && new Date(lastResult.lastProbeTime);
+    yield { integrity, node, failed: lastResult?.condition === 'Failed', scannedAt };
   }
 }
 

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Client } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Meters } from './metrics/meters.ts';
+import type { RuntimeMeters } from './metrics/runtime.ts';
 import type { Stores } from './stores.ts';
 
 /** What every controller works with. */
@@ -9,6 +10,8 @@ export interface Tools {
   readonly client: Client;
   readonly stores: Stores;
   readonly recorder: EventRecorder;
+  /** What is counted of nodes and FileIntegrities, and of the operator itself. */
   readonly meters: Meters;
+  readonly runtime: RuntimeMeters;
   readonly log: Logger;
 }
