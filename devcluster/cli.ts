@@ -91,7 +91,12 @@ async function exec(node: string, argv: string[], options: { name: string }): Pr
 async function kubectl(args: string[], options: { name: string }): Promise<void> {
   const cluster = await attachCluster(options.name);
   const program = join(mustReadState(cluster.directory).programs, 'kubectl');
-  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, KUBECONFIG: cluster.kubeconfigPath } });
+  const env = {
+    ...process.env,
+    KUBECONFIG: cluster.kubeconfigPath,
+    KUBECACHEDIR: join(cluster.directory, 'kubectl-cache'),
+  };
+  const child = spawn(program, args, { stdio: 'inherit', env });
   process.exitCode = await new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? 1)));
 }
 

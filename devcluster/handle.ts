@@ -84,8 +84,9 @@ export function openCluster(directory: string, onProgress: (line: string) => voi
     loadImage: (archive, nodes) => loadImage(context, archive, nodes),
     async kubectl(args, runOptions = {}) {
       const program = join(state.programs, 'kubectl');
-      const result = await mustRun([program, '--kubeconfig', kubeconfigPath, ...args], { signal, ...runOptions });
-      return result;
+      // kubectl keeps what an address serves for hours; the next cluster may have the same address and other CRDs.
+      const own = ['--kubeconfig', kubeconfigPath, '--cache-dir', join(directory, 'kubectl-cache')];
+      return await mustRun([program, ...own, ...args], { signal, ...runOptions });
     },
     release() {
       updateState(directory, () => ({ owner: undefined }));
