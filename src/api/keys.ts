@@ -55,6 +55,10 @@ export const BASELINE_LABEL = key('baseline');
 export const PARTS_ANNOTATION = key('parts');
 /** Label on the second and later config maps of a large report: its number, decimal, from 2. */
 export const PART_LABEL = key('part');
+/** Annotation on a kept report that lacks its end: of how many config maps it was to be, decimal. */
+export const INCOMPLETE_ANNOTATION = key('incomplete');
+/** Label with empty value on a kept report of what was found while its node was updated, which counts as no failure. */
+export const SET_ASIDE_LABEL = key('set-aside');
 /** The key of AIDE's JSON report in temporary and failed config maps; compressed whenever the text report is. */
 export const REPORT_JSON_KEY = 'report.json';
 /** Annotation on the effective configuration: the re-init request in progress, JSON (see `baseline.ts`). */

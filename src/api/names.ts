@@ -20,6 +20,11 @@ export function failedName(integrity: string, node: string): string {
   return shorten(`aide-${integrity}-${node}-failed`, NAME_LIMIT - PART_SUFFIX_ROOM);
 }
 
+/** The kept report of what was found on a node while it was updated. */
+export function setAsideName(integrity: string, node: string): string {
+  return shorten(`aide-${integrity}-${node}-set-aside`, NAME_LIMIT - PART_SUFFIX_ROOM);
+}
+
 /** The `number`-th config map, counted from 1, of a report that begins in the config map `first`. */
 export function partName(first: string, number: number): string {
   return number === 1 ? first : `${first}-${number}`;

@@ -1,4 +1,5 @@
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
+import { PARTS_ANNOTATION } from '../../api/keys.ts';
 import { resultName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { type Controller, createController } from '../../kube/controller.ts';
@@ -7,6 +8,7 @@ import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import type { Tools } from '../tools.ts';
 import { performResults } from './perform.ts';
 import { planResults } from './plan.ts';
+import { partsThere } from './slot.ts';
 
 export { integrityNameOf } from '../owner.ts';
 
@@ -20,13 +22,19 @@ export function createResultsController(tools: Tools): Controller {
       const integrity = status && integrityOf(status, tools);
       if (!status || !integrity) return { kind: 'done' };
       const name = integrity.metadata.name ?? '';
-      const message = `${status.metadata.namespace}/${resultName(name, status.nodeName)}`;
+      const sender = { integrity: name, node: status.nodeName };
+      const first = resultName(name, status.nodeName);
+      const get = (message: string) => stores.configMaps.get(`${status.metadata.namespace}/${message}`);
+      const slot = get(first);
+      const hasParts = slot?.metadata?.annotations?.[PARTS_ANNOTATION] !== undefined;
       const plan = planResults({
         now: new Date(),
         integrity: name,
         status,
-        slot: stores.configMaps.get(message),
-        lease: stores.leases.get(message),
+        node: stores.nodes.get(status.nodeName),
+        slot,
+        parts: hasParts ? partsThere(first, sender, get) : [],
+        lease: stores.leases.get(`${status.metadata.namespace}/${first}`),
       });
       await performResults(plan, status, integrity, tools, signal);
       return { kind: 'done' };

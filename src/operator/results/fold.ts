@@ -21,12 +21,15 @@ export function foldScan(
   report: KeptReport | undefined,
   now: Date,
 ): ResultFields {
-  const result = resultOf(scan, report, now);
+  return foldResult(fields, resultOf(scan, report, now), scan);
+}
+
+function foldResult(fields: ResultFields, result: ScanResult, { facts }: ScanMessage): ResultFields {
   return {
     ...fields,
     lastResult: result,
     results: [...(fields.results ?? []).filter(({ condition }) => condition !== result.condition), result],
-    ...(scan.facts && { lastScan: scan.facts }),
+    ...(facts && { lastScan: facts }),
   };
 }
 
@@ -35,23 +38,20 @@ export function foldSetAside(fields: ResultFields, scan: ScanMessage): ResultFie
   return { ...fields, ...(scan.facts && { lastScan: scan.facts }) };
 }
 
-/** A heartbeat says the last result again, later. */
-export function foldHeartbeat(fields: ResultFields, heartbeat: ScanMessage, now: Date): ResultFields {
-  const { resultConfigMapName: name, resultConfigMapNamespace: namespace } = fields.lastResult ?? {};
-  const report = name !== undefined && namespace !== undefined ? { name, namespace } : undefined;
-  return { ...foldScan(fields, heartbeat, report, now), heartbeat: heartbeat.id };
+/** The last result, said again later: see `repeated`. */
+export function foldAgain(fields: ResultFields, last: ScanResult, scan: ScanMessage, now: Date): ResultFields {
+  return foldResult(fields, { ...last, lastProbeTime: probeTime(scan.finishedAt, now) }, scan);
 }
 
-/** Whether a scan says what the last result says, but for ids and times. */
-export function repeats(fields: ResultFields, scan: ScanMessage): boolean {
-  const last = fields.lastResult;
-  return (
+/** The last result, if a scan says the same but for ids and times. What a report lacks is the operator's to say. */
+export function repeated({ lastResult: last }: ResultFields, scan: ScanMessage): ScanResult | undefined {
+  const isSame =
     last?.condition === scan.verdict &&
-    last.errorMessage === scan.errorMessage &&
+    (scan.verdict !== 'Errored' || last.errorMessage === scan.errorMessage) &&
     last.filesAdded === scan.counts?.added &&
     last.filesChanged === scan.counts?.changed &&
-    last.filesRemoved === scan.counts?.removed
-  );
+    last.filesRemoved === scan.counts?.removed;
+  return isSame ? last : undefined;
 }
 
 /** A transition, or a failure whose counts changed: what is worth an event. */

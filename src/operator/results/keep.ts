@@ -5,6 +5,7 @@ import {
   FILES_ADDED_ANNOTATION,
   FILES_CHANGED_ANNOTATION,
   FILES_REMOVED_ANNOTATION,
+  INCOMPLETE_ANNOTATION,
   INTEGRITY_LOG_KEY,
   NODE_LABEL,
   OUTCOME_ANNOTATION,
@@ -12,7 +13,6 @@ import {
   PART_LABEL,
   PARTS_ANNOTATION,
   REPORT_JSON_KEY,
-  RESULT_LOG_LABEL,
 } from '../../api/keys.ts';
 import { labelValue, partName } from '../../api/names.ts';
 import type { Client } from '../../kube/client.ts';
@@ -20,21 +20,25 @@ import { configMaps } from '../../kube/resources.ts';
 import { FioError } from '../../lib/errors.ts';
 import type { Sender } from './message.ts';
 import type { KeepReport } from './plan.ts';
+import { MESSAGE_ANNOTATION } from './slot.ts';
 
 /**
  * Copies the report of a failure to where it outlives its message, one part at a time: a report of any size takes the
  * memory of one part. The first part is written last; when it carries the message's id, all is done already.
- * @throws FioError `REPORT_INCOMPLETE` when a part is not there (any more).
+ * @param surplus numbers of parts that an earlier report had, and this one has not
+ * @throws FioError `REPORT_INCOMPLETE` when a part is not there any more; the plan is made anew then.
  */
 export async function keepReport(
   client: Client,
   namespace: string,
   sender: Sender,
   keep: KeepReport,
+  surplus: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
   const kept = await client.find(configMaps, { namespace, name: keep.to }, { signal });
-  if (kept && messageIdOf(kept) === keep.messageId) return;
+  if (kept?.metadata?.annotations?.[MESSAGE_ANNOTATION] === keep.messageId) return;
+  await removeParts(client, namespace, keep.to, surplus, signal);
   for (let number = keep.parts; number >= 1; number--) {
     const name = partName(keep.from.name, number);
     const source = await client.find(configMaps, { namespace, name }, { signal });
@@ -44,21 +48,17 @@ export async function keepReport(
     const copy = copyOf(source, namespace, sender, keep, number);
     await client.apply(configMaps, copy, { fieldManager: FIELD_MANAGER, signal });
   }
-  await removeParts(client, namespace, keep.to, keep.parts + 1, partsOf(kept), signal);
 }
 
-/** Removes the parts `from` to `to` of a report, those that are there. */
+/** Removes these parts of a report, those that are still there. */
 export async function removeParts(
   client: Client,
   namespace: string,
   first: string,
-  from: number,
-  to: number,
+  parts: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (let number = from; number <= to; number++) {
-    await client.remove(configMaps, { namespace, name: partName(first, number) }, { signal });
-  }
+  for (const number of parts) await client.remove(configMaps, { namespace, name: partName(first, number) }, { signal });
 }
 
 /** Of a message's data, the reports and nothing else that a daemon might have put there. */
@@ -77,10 +77,11 @@ function copyOf(source: ConfigMap, namespace: string, sender: Sender, keep: Keep
         [OWNER_LABEL]: labelValue(sender.integrity),
         [NODE_LABEL]: labelValue(sender.node),
         // Whoever lists the kept results gets each once.
-        ...(number === 1 ? { [RESULT_LOG_LABEL]: '' } : { [PART_LABEL]: String(number) }),
+        ...(number === 1 ? { [keep.label]: '' } : { [PART_LABEL]: String(number) }),
       },
       annotations: {
         ...(isCompressed && { [COMPRESSED_ANNOTATION]: '' }),
+        [MESSAGE_ANNOTATION]: keep.messageId,
         ...(number === 1 && firstAnnotations(source, keep)),
       },
     },
@@ -88,26 +89,14 @@ function copyOf(source: ConfigMap, namespace: string, sender: Sender, keep: Keep
   };
 }
 
-function firstAnnotations(source: ConfigMap, { counts, parts, messageId }: KeepReport): Record<string, string> {
+function firstAnnotations(source: ConfigMap, { counts, parts, announced }: KeepReport): Record<string, string> {
   const outcome = source.metadata?.annotations?.[OUTCOME_ANNOTATION];
   return {
     [FILES_ADDED_ANNOTATION]: String(counts?.added ?? 0),
     [FILES_CHANGED_ANNOTATION]: String(counts?.changed ?? 0),
     [FILES_REMOVED_ANNOTATION]: String(counts?.removed ?? 0),
     ...(parts > 1 && { [PARTS_ANNOTATION]: String(parts) }),
+    ...(announced !== undefined && { [INCOMPLETE_ANNOTATION]: String(announced) }),
     ...(outcome !== undefined && { [OUTCOME_ANNOTATION]: outcome }),
-    [MESSAGE_ANNOTATION]: messageId,
   };
-}
-
-/** Annotation on a kept failure: id of the message that it was made of. */
-const MESSAGE_ANNOTATION = 'file-integrity.openshift.io/message';
-
-function messageIdOf(kept: ConfigMap): string | undefined {
-  return kept.metadata?.annotations?.[MESSAGE_ANNOTATION];
-}
-
-function partsOf(kept: ConfigMap | undefined): number {
-  const parts = Number(kept?.metadata?.annotations?.[PARTS_ANNOTATION] ?? '1');
-  return Number.isInteger(parts) && parts > 0 && parts < 10_000 ? parts : 1;
 }

@@ -17,6 +17,7 @@ import type { BaselineReceipt, FileCounts, NoticeOutcome, ScanOutcome, Verdict }
 import { parseOutcome } from '../../api/outcome-schema.ts';
 import { explain, FioError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
+import { PARTS_LIMIT } from './slot.ts';
 
 /** A daemon's message as the operator understood it. Every text in it is safe to show. */
 export type Message =
@@ -41,7 +42,7 @@ export interface ScanMessage {
   readonly counts?: FileCounts;
   /** Absent for what an earlier daemon said, and for what could not be read. */
   readonly facts?: NonNullable<NodeStatusFields['lastScan']>;
-  /** Config maps that carry the report, the first included. */
+  /** Config maps that carry the report, the first included, as the message says. */
   readonly parts: number;
 }
 
@@ -50,9 +51,6 @@ export interface Sender {
   readonly integrity: string;
   readonly node: string;
 }
-
-/** Config maps that one report may have. At 1 MiB each it is more than any node's list of files. */
-const PARTS_LIMIT = 999;
 
 /**
  * Understands the temporary config map of a node. It never fails: what cannot be read is a scan that `Errored`, with the
@@ -137,12 +135,13 @@ function readOutcome(text: string, { node }: Sender, parts: number): Message {
 
 function fromScan(scan: ScanOutcome, parts: number): ScanMessage {
   const { startedAt, finishedAt, exitStatus, entries, baselineDigest, configurationDigest } = scan;
+  const reason = scan.errorMessage ?? (scan.verdict === 'Errored' ? 'The daemon gave no reason.' : undefined);
   return {
     kind: 'scan',
     id: scan.id,
     verdict: scan.verdict,
     finishedAt,
-    ...(scan.verdict === 'Errored' && { errorMessage: printable(scan.errorMessage ?? 'The daemon gave no reason.') }),
+    ...(scan.verdict !== 'Succeeded' && reason !== undefined && { errorMessage: printable(reason) }),
     ...(scan.verdict === 'Errored' && scan.errorCode !== undefined && { errorCode: scan.errorCode }),
     ...(scan.verdict === 'Failed' && scan.counts && { counts: scan.counts }),
     facts: {

@@ -7,6 +7,7 @@ import type { Tools } from '../tools.ts';
 import type { ResultFields } from './fold.ts';
 import { keepReport, removeParts } from './keep.ts';
 import { HEARTBEAT_ANNOTATION, type ResultEvent, type ResultsPlan } from './plan.ts';
+import { partsThere } from './slot.ts';
 
 /** Field manager of what is made of the daemons' messages; the orders have another, so that neither overwrites the other. */
 const RESULTS_MANAGER = 'file-integrity-operator-results';
@@ -19,12 +20,16 @@ export async function performResults(
   plan: ResultsPlan,
   status: FileIntegrityNodeStatus,
   integrity: FileIntegrity,
-  { client, recorder, meters }: Tools,
+  { client, stores, recorder, meters }: Tools,
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace = '' } = status.metadata;
-  const sender = { integrity: integrity.metadata.name ?? '', node: status.nodeName };
-  if (plan.keep) await keepReport(client, namespace, sender, plan.keep, signal);
+  if (plan.keep) {
+    const sender = { integrity: integrity.metadata.name ?? '', node: status.nodeName };
+    const get = (name: string) => stores.configMaps.get(`${namespace}/${name}`);
+    const surplus = partsThere(plan.keep.to, sender, get).filter((number) => number > (plan.keep?.parts ?? 1));
+    await keepReport(client, namespace, sender, plan.keep, surplus, signal);
+  }
   if (plan.fields) {
     await client.apply(nodeStatuses, withFields(status, plan.fields), { fieldManager: RESULTS_MANAGER, signal });
     if (isCarriedOut(status, plan.fields)) meters.carriedOut();
@@ -77,7 +82,7 @@ async function removeMessage(
   client: Tools['client'],
   signal: AbortSignal,
 ): Promise<void> {
-  await removeParts(client, namespace, name, 2, parts, signal);
+  await removeParts(client, namespace, name, parts, signal);
   try {
     await client.remove(configMaps, { namespace, name }, { uid, signal });
   } catch (error) {

@@ -1,9 +1,13 @@
 import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
-import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
-import { failedName } from '../../api/names.ts';
+import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
+import { RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
+import { failedName, setAsideName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
-import { foldHeartbeat, foldScan, foldSetAside, isNews, type ResultFields, repeats } from './fold.ts';
+import type { Transition } from '../nodes/memory.ts';
+import { foldAgain, foldScan, foldSetAside, isNews, type ResultFields, repeated } from './fold.ts';
+import { isLeaseOf } from './lease.ts';
 import { idOf, type Message, readHeartbeat, readSlot, type ScanMessage } from './message.ts';
+import { isOlder, provenBy, updateOf } from './verdict.ts';
 
 /** Annotation on a node status: id of the heartbeat that was taken in last. */
 export const HEARTBEAT_ANNOTATION = 'file-integrity.openshift.io/heartbeat';
@@ -14,8 +18,12 @@ export interface ResultsWorld {
   /** Name of the FileIntegrity. */
   readonly integrity: string;
   readonly status: FileIntegrityNodeStatus;
+  /** The node itself; undefined when it is gone. */
+  readonly node: Node | undefined;
   /** The node's temporary config map; of its data, the keys are enough. */
   readonly slot: ConfigMap | undefined;
+  /** Numbers of the second and later config maps of the message that are there. */
+  readonly parts: readonly number[];
   readonly lease: Lease | undefined;
 }
 
@@ -27,14 +35,19 @@ export interface ResultsPlan {
   readonly fields?: ResultFields;
   readonly events: readonly ResultEvent[];
   /** Remove the message, which is in the status now. */
-  readonly remove?: { readonly name: string; readonly uid: string; readonly parts: number };
+  readonly remove?: { readonly name: string; readonly uid: string; readonly parts: readonly number[] };
 }
 
 export interface KeepReport {
   readonly messageId: string;
   readonly from: { readonly name: string; readonly uid: string };
   readonly to: string;
+  /** Label, with an empty value, of the first config map of the kept report. */
+  readonly label: string;
+  /** Config maps that are kept, the first included. */
   readonly parts: number;
+  /** Config maps that there should be, when some are missing. */
+  readonly announced?: number;
   readonly counts: ScanMessage['counts'];
 }
 
@@ -44,42 +57,56 @@ export interface ResultEvent {
   readonly message: string;
   /** For the metrics: the transition that it tells. */
   readonly result?: ScanResult;
-  /** Which error it was, if it was one. */
+  /** For the metrics: which of the errors it is, for a scan that could not be done. */
   readonly errorCode?: string;
 }
 
 export function planResults(world: ResultsWorld): ResultsPlan {
-  const sender = { integrity: world.integrity, node: world.status.nodeName };
-  const heartbeat = readHeartbeat(world.lease, sender);
-  const before = fieldsOf(world.status);
-  const rested = heartbeat ? takeHeartbeat(before, heartbeat, world.now) : before;
   const { slot } = world;
-  if (!slot) return { ...(rested !== before && { fields: rested }), events: [] };
+  const sender = { integrity: world.integrity, node: world.status.nodeName };
+  const before = fieldsOf(world.status);
+  const heartbeat =
+    world.lease && isLeaseOf(world.lease, world.status) ? readHeartbeat(world.lease, sender) : undefined;
+  const rested = heartbeat ? takeHeartbeat(world, before, heartbeat) : { fields: before, events: [] };
+  const noted = { ...(rested.fields !== before && { fields: rested.fields }), events: rested.events };
+  if (!slot) return noted;
+
+  const remove = { name: slot.metadata?.name ?? '', uid: slot.metadata?.uid ?? '', parts: world.parts };
+  if (before.acknowledged === idOf(slot)) return { ...noted, remove };
 
   const message = readSlot(slot, sender);
-  const remove = {
-    name: slot.metadata?.name ?? '',
-    uid: slot.metadata?.uid ?? '',
-    parts: message.kind === 'scan' ? message.parts : 1,
-  };
-  if (before.acknowledged === idOf(slot)) return { ...(rested !== before && { fields: rested }), events: [], remove };
-
-  const taken = takeMessage(world, rested, message, slot);
+  const taken = takeMessage(world, rested.fields, message, slot);
   const fields: ResultFields = {
     ...taken.fields,
     acknowledged: message.id,
     // A heartbeat older than this message must not be taken in after it.
     ...(heartbeat && { heartbeat: heartbeat.id }),
   };
-  return { ...taken, fields, remove };
-}
-
-function takeHeartbeat(fields: ResultFields, heartbeat: ScanMessage, now: Date): ResultFields {
-  if (heartbeat.id === fields.heartbeat || !repeats(fields, heartbeat)) return fields;
-  return foldHeartbeat(fields, heartbeat, now);
+  return { ...taken, fields, events: [...rested.events, ...taken.events], remove };
 }
 
 type Taken = Pick<ResultsPlan, 'keep' | 'events'> & { readonly fields: ResultFields };
+
+/**
+ * A heartbeat says the last result again, later. One that says something else (the message behind it could not be read, or
+ * was set aside) is believed as well when it is the newest: the daemon takes it for known and will not say it otherwise.
+ */
+function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: ScanMessage): Taken {
+  const { status, now } = world;
+  const nothing = { fields, events: [] };
+  if (heartbeat.id === fields.heartbeat) return nothing;
+  if (fields.baseline && isOlder(heartbeat, fields.baseline)) return nothing;
+  const scan = provenBy(fields.baseline, heartbeat);
+  const noted = { ...fields, heartbeat: scan.id };
+  const last = repeated(fields, scan);
+  if (last) return { fields: foldAgain(noted, last, scan, now), events: [] };
+  if (!(Date.parse(scan.finishedAt) > Date.parse(fields.lastScan?.finishedAt ?? '1970-01-01'))) return nothing;
+  if (scan.verdict === 'Failed' && updateOf(status, world.node, now)) {
+    return { fields: foldSetAside(noted, scan), events: [] };
+  }
+  const after = foldScan(noted, scan, undefined, now);
+  return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
+}
 
 function takeMessage(world: ResultsWorld, fields: ResultFields, message: Message, slot: ConfigMap): Taken {
   switch (message.kind) {
@@ -90,33 +117,76 @@ function takeMessage(world: ResultsWorld, fields: ResultFields, message: Message
       return { fields, events: [{ type: 'Warning', reason: message.notice, message: text }] };
     }
     case 'scan':
-      return takeScan(world, fields, message, slot);
+      return message.verdict === 'Failed'
+        ? takeFailure(world, fields, message, slot)
+        : takeScan(world, fields, provenBy(fields.baseline, message));
   }
 }
 
-function takeScan(world: ResultsWorld, fields: ResultFields, scan: ScanMessage, slot: ConfigMap): Taken {
+function takeScan({ status, now }: ResultsWorld, fields: ResultFields, scan: ScanMessage): Taken {
+  const after = foldScan(fields, scan, undefined, now);
+  return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
+}
+
+/**
+ * What an update changes on its node is no finding: while it lasts, and until the baseline after it is made. But it may
+ * serve as cover, so the report is kept and told of.
+ */
+function takeFailure(world: ResultsWorld, fields: ResultFields, message: ScanMessage, slot: ConfigMap): Taken {
   const { status, integrity, now } = world;
-  if (scan.verdict === 'Failed' && isBeingUpdated(status)) {
-    return { fields: foldSetAside(fields, scan), events: [] };
+  const namespace = status.metadata.namespace ?? '';
+  const { scan, parts, announced } = withPartsThere(message, world.parts);
+  const keep = {
+    messageId: scan.id,
+    from: { name: slot.metadata?.name ?? '', uid: slot.metadata?.uid ?? '' },
+    parts,
+    ...(announced !== undefined && { announced }),
+    counts: scan.counts,
+  };
+  const update = updateOf(status, world.node, now);
+  if (update) {
+    const name = setAsideName(integrity, status.nodeName);
+    return {
+      fields: foldSetAside(fields, scan),
+      keep: { ...keep, to: name, label: SET_ASIDE_LABEL },
+      events: [tellSetAside(status.nodeName, scan, update, `${namespace}/${name}`)],
+    };
   }
   const name = failedName(integrity, status.nodeName);
-  const namespace = status.metadata.namespace ?? '';
-  const after = foldScan(fields, scan, scan.verdict === 'Failed' ? { name, namespace } : undefined, now);
-  const result = after.lastResult;
-  const from = { name: slot.metadata?.name ?? '', uid: slot.metadata?.uid ?? '' };
+  const after = foldScan(fields, scan, { name, namespace }, now);
   return {
     fields: after,
-    ...(scan.verdict === 'Failed' && {
-      keep: { messageId: scan.id, from, to: name, parts: scan.parts, counts: scan.counts },
-    }),
-    events: result && isNews(fields.lastResult, result) ? [tell(status.nodeName, result, scan.errorCode)] : [],
+    keep: { ...keep, to: name, label: RESULT_LOG_LABEL },
+    events: tellResult(status.nodeName, fields, after, scan),
   };
 }
 
-/** What an update changes on its node is no finding: while it lasts, and until the baseline after it is made. */
-function isBeingUpdated({ orders, baseline }: FileIntegrityNodeStatus): boolean {
-  if (orders?.hold && orders.hold.reason !== 'Annotation') return true;
-  return orders?.baseline.reason === 'NodeUpdate' && orders.baseline.id !== baseline?.orderId;
+/** A report of which a part is missing (somebody removed it, or it was never written) goes as far as it is whole. */
+function withPartsThere(
+  scan: ScanMessage,
+  there: readonly number[],
+): { scan: ScanMessage; parts: number; announced?: number } {
+  let parts = 1;
+  while (parts < scan.parts && there.includes(parts + 1)) parts += 1;
+  if (parts === scan.parts) return { scan, parts };
+  const errorMessage = `The report is incomplete: part ${parts + 1} of ${scan.parts} was not there.`;
+  return { scan: { ...scan, errorMessage }, parts, announced: scan.parts };
+}
+
+function tellResult(
+  node: string,
+  before: ResultFields,
+  { lastResult }: ResultFields,
+  { errorCode }: ScanMessage,
+): ResultEvent[] {
+  return lastResult && isNews(before.lastResult, lastResult) ? [tell(node, lastResult, errorCode)] : [];
+}
+
+function tellSetAside(node: string, { counts }: ScanMessage, { from, to }: Transition, log: string): ResultEvent {
+  const { added = 0, changed = 0, removed = 0 } = counts ?? {};
+  const found = `a:${added},c:${changed},r:${removed}`;
+  const message = `node ${node} has changed while it was updated from ${from} to ${to}, which is not counted! ${found} log:${log}`;
+  return { type: 'Warning', reason: 'NodeIntegritySetAside', message };
 }
 
 /** The contract's words. */

@@ -1,0 +1,323 @@
+import { describe, expect, test } from 'vitest';
+import type { ScanOutcome } from '../../api/outcome.ts';
+import { aNode, machineConfigured, minutesBefore, NOW } from '../fixtures.ts';
+import { formatMemory, MEMORY_ANNOTATION, type NodeMemory } from '../nodes/memory.ts';
+import {
+  afterResults,
+  aLease,
+  aReceipt,
+  aResultsWorld,
+  aScan,
+  aSlot,
+  aStatus,
+  aWorldAfter,
+  DIGEST,
+} from './fixtures.ts';
+import { planResults, type ResultsWorld } from './plan.ts';
+
+const key = (name: string) => `file-integrity.openshift.io/${name}`;
+const counts = { added: 1, changed: 2, removed: 3 };
+const failed = (changes: Partial<ScanOutcome> = {}) => aScan({ verdict: 'Failed', exitStatus: 7, counts, ...changes });
+const errored = (errorMessage = 'no.') => aScan({ verdict: 'Errored', exitStatus: 18, errorMessage });
+const withSlot = (world: ResultsWorld, message: Parameters<typeof aSlot>[0]) => ({ ...world, slot: aSlot(message) });
+const told = (world: ResultsWorld) => planResults(world).events.map(({ type, message }) => `${type} ${message}`);
+
+describe('a scan’s message', () => {
+  test('without findings becomes the last result, is told of, acknowledged and removed', () => {
+    const plan = planResults(aResultsWorld({ slot: aSlot(aScan()) }));
+    expect(plan.fields).toMatchObject({
+      lastResult: { condition: 'Succeeded', lastProbeTime: minutesBefore(1) },
+      results: [{ condition: 'Succeeded' }],
+      lastScan: { exitStatus: 0 },
+      acknowledged: 'scan-1',
+    });
+    expect(plan.keep).toBeUndefined();
+    expect(plan.remove).toEqual({ name: 'aide-worker-a', uid: 'uid-of-slot', parts: [] });
+    expect(plan.events.map(({ message }) => message)).toEqual(['no changes to node a']);
+  });
+
+  test('with findings is kept, and the result says where and how many', () => {
+    const plan = planResults(aResultsWorld({ slot: aSlot(failed()) }));
+    expect(plan.keep).toMatchObject({ messageId: 'scan-1', to: 'aide-worker-a-failed', parts: 1, counts });
+    expect(plan.fields?.lastResult).toEqual({
+      lastProbeTime: minutesBefore(1),
+      condition: 'Failed',
+      resultConfigMapName: 'aide-worker-a-failed',
+      resultConfigMapNamespace: 'fio',
+      filesAdded: 1,
+      filesChanged: 2,
+      filesRemoved: 3,
+    });
+    expect(told(aResultsWorld({ slot: aSlot(failed()) }))).toEqual([
+      'Warning node a has changed! a:1,c:2,r:3 log:fio/aide-worker-a-failed',
+    ]);
+  });
+
+  test('of a scan that could not be done has the reason and keeps nothing, also when a log lies beside it', () => {
+    const annotations = { [key('log-errormsg')]: 'no.' };
+    const plan = planResults(aResultsWorld({ slot: aSlot(errored(), { annotations }, { integritylog: '' }) }));
+    expect(plan.fields?.lastResult).toMatchObject({ condition: 'Errored', errorMessage: 'no.' });
+    expect(plan.fields?.lastResult).not.toHaveProperty('resultConfigMapName');
+    expect(plan.keep).toBeUndefined();
+    expect(plan.events.map(({ message }) => message)).toEqual(['node a has an error! no.']);
+  });
+
+  test('with an empty log is taken in and acknowledged like any other', () => {
+    const plan = planResults(aResultsWorld({ slot: aSlot(failed(), {}, { integritylog: '' }) }));
+    expect(plan).toMatchObject({ keep: { parts: 1 }, fields: { acknowledged: 'scan-1' } });
+    expect(plan.remove).toBeDefined();
+  });
+
+  test('that cannot be read makes the node Errored and is acknowledged by its id', () => {
+    const plan = planResults(aResultsWorld({ slot: aSlot(JSON.stringify({ ...aScan(), node: 'b' })) }));
+    expect(plan.fields).toMatchObject({ lastResult: { condition: 'Errored' }, acknowledged: 'scan-1' });
+    expect(plan.remove).toBeDefined();
+  });
+
+  test('that is acknowledged already is removed, and nothing else is done', () => {
+    const world = aWorldAfter(failed());
+    expect(planResults(withSlot(world, failed()))).toEqual({
+      events: [],
+      remove: { name: 'aide-worker-a', uid: 'uid-of-slot', parts: [] },
+    });
+  });
+
+  test('of a clock that is ahead is not fresher than now', () => {
+    const slot = aSlot(aScan({ finishedAt: '2099-01-01T00:00:00Z' }));
+    expect(planResults(aResultsWorld({ slot })).fields?.lastResult?.lastProbeTime).toBe(NOW.toISOString());
+  });
+
+  test('without anything new plans nothing', () => {
+    expect(planResults(aWorldAfter(aScan()))).toEqual({ events: [] });
+  });
+});
+
+describe('results', () => {
+  test('have the newest of each condition, and a failure stays readable after a re-init', () => {
+    const scans = [
+      aScan({ id: '1' }),
+      failed({ id: '2', finishedAt: minutesBefore(0.5) }),
+      errored(),
+      aScan({ id: '4' }),
+    ];
+    const world = scans.reduce((before, scan) => afterResults(withSlot(before, scan)), aResultsWorld());
+    expect(world.status.results?.map(({ condition }) => condition)).toEqual(['Failed', 'Errored', 'Succeeded']);
+    expect(world.status.lastResult?.condition).toBe('Succeeded');
+    expect(world.status.results?.[0]).toMatchObject({ filesAdded: 1, resultConfigMapName: 'aide-worker-a-failed' });
+  });
+});
+
+describe('events', () => {
+  test.each([
+    ['no findings again', aScan(), aScan({ id: '2' }), 0],
+    ['the same findings again', failed(), failed({ id: '2' }), 0],
+    ['findings with other counts', failed(), failed({ id: '2', counts: { ...counts, added: 9 } }), 1],
+    ['findings that are gone', failed(), aScan({ id: '2' }), 1],
+    ['another error', errored(), aScan({ id: '2', verdict: 'Errored', errorMessage: 'other.' }), 0],
+    ['an error after findings', failed(), aScan({ id: '2', verdict: 'Errored' }), 1],
+  ])('tell of %s: %#', (_, first, second, count) => {
+    expect(planResults(withSlot(aWorldAfter(first), second)).events).toHaveLength(count);
+  });
+});
+
+describe('a report in parts', () => {
+  const announced = (parts: number) => aSlot(failed(), { annotations: { [key('parts')]: String(parts) } });
+
+  test('is kept whole, and all its parts are removed', () => {
+    const plan = planResults(aResultsWorld({ slot: announced(3), parts: [2, 3] }));
+    expect(plan.keep).toMatchObject({ parts: 3 });
+    expect(plan.keep).not.toHaveProperty('announced');
+    expect(plan.remove?.parts).toEqual([2, 3]);
+  });
+
+  test('of which a part is missing is kept as far as it goes, holds nothing up, and the result says so', () => {
+    const plan = planResults(aResultsWorld({ slot: announced(4), parts: [2, 4] }));
+    expect(plan.keep).toMatchObject({ parts: 2, announced: 4 });
+    expect(plan.fields?.lastResult).toMatchObject({
+      condition: 'Failed',
+      filesAdded: 1,
+      errorMessage: 'The report is incomplete: part 3 of 4 was not there.',
+    });
+    expect(plan.remove?.parts).toEqual([2, 4]);
+  });
+
+  test('that is incomplete stays said so, and where, when a heartbeat says the findings again', () => {
+    const before = afterResults(aResultsWorld({ slot: announced(4), parts: [2, 4] }));
+    const beat = failed({ id: 'beat', startedAt: minutesBefore(0.2), finishedAt: minutesBefore(0.1) });
+    const after = afterResults({ ...before, lease: aLease(beat) });
+    expect(after.status.lastResult).toEqual({ ...before.status.lastResult, lastProbeTime: minutesBefore(0.1) });
+  });
+
+  test('that announces parts which nobody wrote costs no more than those that are there', () => {
+    const plan = planResults(aResultsWorld({ slot: announced(999) }));
+    expect(plan.keep).toMatchObject({ parts: 1, announced: 999 });
+    expect(plan.remove?.parts).toEqual([]);
+  });
+});
+
+describe('other messages', () => {
+  test('a receipt becomes the baseline of the status', () => {
+    const receipt = aReceipt({ orderId: 'order-2' });
+    const plan = planResults(aResultsWorld({ slot: aSlot({ kind: 'baseline', id: 'b', node: 'a', receipt }) }));
+    expect(plan.fields).toMatchObject({ baseline: receipt, acknowledged: 'b' });
+    expect(plan.events).toEqual([]);
+  });
+
+  test('a notice is told of as a warning', () => {
+    const notice = { kind: 'notice', id: 'n', node: 'a', notice: 'UnorderedReinit', at: minutesBefore(1) } as const;
+    expect(planResults(aResultsWorld({ slot: aSlot({ ...notice, message: 'A file.' }) }))).toMatchObject({
+      fields: { acknowledged: 'n' },
+      events: [{ type: 'Warning', reason: 'UnorderedReinit', message: 'node a: A file.' }],
+    });
+  });
+});
+
+describe('a heartbeat', () => {
+  const beat = (changes: Partial<ScanOutcome> = {}) =>
+    aScan({ id: 'beat-1', startedAt: minutesBefore(0.2), finishedAt: minutesBefore(0.1), ...changes });
+  const withBeat = (world: ResultsWorld, scan: ScanOutcome) => ({ ...world, lease: aLease(scan) });
+
+  test('that says the same again moves the time of the last result, and nothing else', () => {
+    const before = aWorldAfter(failed());
+    const world = afterResults(withBeat(before, beat({ ...failed(), id: 'beat-1', finishedAt: minutesBefore(0.1) })));
+    expect(world.status.lastResult).toEqual({ ...before.status.lastResult, lastProbeTime: minutesBefore(0.1) });
+    expect(world.status.results).toHaveLength(1);
+    expect(planResults(world)).toEqual({ events: [] });
+  });
+
+  test('is taken in once', () => {
+    const world = withBeat(aWorldAfter(aScan()), beat());
+    expect(planResults(world).fields).toMatchObject({ heartbeat: 'beat-1' });
+    expect(planResults(afterResults(world))).toEqual({ events: [] });
+  });
+
+  test('that says something else, later than the last scan, is believed: silence must not look like the last result', () => {
+    const unreadable = afterResults(aResultsWorld({ slot: aSlot('{') }));
+    const world = withBeat(unreadable, beat());
+    expect(planResults(world).fields?.lastResult?.condition).toBe('Succeeded');
+    expect(told(world)).toEqual(['Normal no changes to node a']);
+    expect(planResults(withBeat(aWorldAfter(aScan()), beat({ verdict: 'Failed', counts }))).fields).toMatchObject({
+      lastResult: { condition: 'Failed', filesAdded: 1 },
+    });
+  });
+
+  test('that is older than the last scan, or than the baseline, says nothing any more', () => {
+    const old = { startedAt: minutesBefore(20), finishedAt: minutesBefore(19) };
+    expect(planResults(withBeat(aWorldAfter(failed()), beat(old)))).toEqual({ events: [] });
+    const world = aWorldAfter(aScan());
+    const rebased = { ...world, status: { ...world.status, baseline: aReceipt({ createdAt: minutesBefore(0.15) }) } };
+    expect(planResults(withBeat(rebased, beat({ verdict: 'Failed', counts })))).toEqual({ events: [] });
+  });
+
+  test('that comes with a newer message is not taken in after it', () => {
+    const world = withBeat(withSlot(aWorldAfter(aScan({ id: '0' })), failed()), beat());
+    const after = afterResults(world);
+    expect(after.status.lastResult?.condition).toBe('Failed');
+    expect(planResults(after)).toEqual({ events: [] });
+  });
+
+  test('in the lease of an earlier status of the node says nothing of this one', () => {
+    const lease = aLease(beat());
+    const [owner] = lease.metadata?.ownerReferences ?? [];
+    if (owner) owner.uid = 'another';
+    expect(planResults({ ...aResultsWorld(), lease })).toEqual({ events: [] });
+  });
+});
+
+describe('a scan that was compared with another baseline than the receipt names', () => {
+  const scan = (changes: Partial<ScanOutcome> = {}) => aScan({ baselineDigest: 'e'.repeat(64), ...changes });
+
+  test('is no proof: the node is Errored', () => {
+    const { fields } = planResults(aResultsWorld({ slot: aSlot(scan()) }));
+    expect(fields?.lastResult).toMatchObject({ condition: 'Errored' });
+    expect(fields?.lastResult?.errorMessage).toContain('another baseline');
+  });
+
+  test('and has findings is Failed', () => {
+    const slot = aSlot(failed({ baselineDigest: 'e'.repeat(64) }));
+    expect(planResults(aResultsWorld({ slot })).fields?.lastResult?.condition).toBe('Failed');
+  });
+
+  test('because it began before that baseline was made, is as good as ever', () => {
+    const status = aStatus({ baseline: aReceipt({ createdAt: minutesBefore(1.5) }) });
+    expect(planResults(aResultsWorld({ status, slot: aSlot(scan()) })).fields?.lastResult?.condition).toBe('Succeeded');
+  });
+
+  test('but not the one with the right baseline', () => {
+    const slot = aSlot(scan({ baselineDigest: DIGEST }));
+    expect(planResults(aResultsWorld({ slot })).fields?.lastResult?.condition).toBe('Succeeded');
+  });
+});
+
+describe('findings on a node that is being updated', () => {
+  const during = (memory: NodeMemory, changes: Partial<ResultsWorld> = {}): ResultsWorld => {
+    const text = formatMemory(memory) ?? '';
+    const status = aStatus({ metadata: { ...aStatus().metadata, annotations: { [MEMORY_ANNOTATION]: text } } });
+    return aResultsWorld({ status, slot: aSlot(failed()), ...changes });
+  };
+  const update = { source: 'MachineConfig', from: 'x', to: 'y', since: minutesBefore(5) } as const;
+  const node = (current: string, desired: string, state: string) =>
+    machineConfigured(aNode('a'), current, desired, state);
+  const setAside =
+    'Warning node a has changed while it was updated from x to y, which is not counted! a:1,c:2,r:3 log:fio/aide-worker-a-set-aside';
+
+  test.each([
+    ['while the update lasts', during({ configuration: 'x', update }, { node: node('x', 'y', 'Working') })],
+    ['when the hold is not ordered yet', during({ configuration: 'x' }, { node: node('x', 'y', 'Working') })],
+    ['when it ended unseen', during({ configuration: 'x' }, { node: node('y', 'y', 'Done') })],
+    ['when it has just ended', during({ configuration: 'x', update }, { node: node('y', 'y', 'Done') })],
+  ])('do not count, but are kept and told of: %s', (_, world) => {
+    const plan = planResults(world);
+    expect(plan.fields).toMatchObject({ acknowledged: 'scan-1', lastScan: { exitStatus: 7 } });
+    expect(plan.fields?.lastResult).toBeUndefined();
+    expect(plan.keep).toMatchObject({ to: 'aide-worker-a-set-aside', label: key('set-aside') });
+    expect(told(world)).toEqual([setAside]);
+    expect(plan.remove).toBeDefined();
+  });
+
+  test('do not count until the new baseline is there, whatever ordered it', () => {
+    const memory = { configuration: 'y', updated: { from: 'x', to: 'y' } };
+    const world = during(memory, { node: node('y', 'y', 'Done') });
+    const ordered = {
+      ...world,
+      status: {
+        ...world.status,
+        orders: {
+          ...aStatus().orders,
+          baseline: { id: 'order-2', reason: 'Demand', requestedAt: minutesBefore(1) },
+        },
+      },
+    } as ResultsWorld;
+    expect(told(ordered)).toEqual([setAside]);
+    const baselined = { ...ordered, status: { ...ordered.status, baseline: aReceipt({ orderId: 'order-2' }) } };
+    expect(planResults(baselined).fields?.lastResult?.condition).toBe('Failed');
+  });
+
+  test('leave an earlier failure as it stands, with its report', () => {
+    const before = aWorldAfter(failed({ id: '0', counts: { added: 9, changed: 9, removed: 9 } }));
+    const world = { ...withSlot(before, failed()), node: node('x', 'y', 'Working') };
+    expect(afterResults(world).status.lastResult).toMatchObject({ condition: 'Failed', filesAdded: 9 });
+  });
+
+  test('count when the node is held by annotation only', () => {
+    const status = aStatus();
+    const hold = { reason: 'Annotation', message: '', since: minutesBefore(5) } as const;
+    const held = { ...status, ...(status.orders && { orders: { ...status.orders, hold } }) };
+    expect(planResults(aResultsWorld({ status: held, slot: aSlot(failed()) })).fields?.lastResult?.condition).toBe(
+      'Failed',
+    );
+  });
+
+  test('said again by heartbeat do not count either', () => {
+    const world = { ...aWorldAfter(aScan()), node: node('x', 'y', 'Working') };
+    const lease = aLease(failed({ id: 'beat', startedAt: minutesBefore(0.2), finishedAt: minutesBefore(0.1) }));
+    const plan = planResults({ ...world, lease });
+    expect(plan.fields).toMatchObject({ heartbeat: 'beat', lastResult: { condition: 'Succeeded' } });
+    expect(plan.events).toEqual([]);
+  });
+
+  test('that there are none counts', () => {
+    const world = during({ configuration: 'x', update }, { node: node('x', 'y', 'Working'), slot: aSlot(aScan()) });
+    expect(planResults(world).fields?.lastResult?.condition).toBe('Succeeded');
+  });
+});
