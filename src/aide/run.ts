@@ -49,6 +49,8 @@ export interface AideResult {
 
 const STDERR_LIMIT = 32 * 1024;
 const LINE_LIMIT = 2048;
+/** What AIDE wrote last is in the pipe when it ends. */
+const STDERR_AFTER_EXIT_MS = 500;
 
 /**
  * Runs AIDE to its end. Never throws and never rejects for what AIDE or the machine does: a program that is missing, a
@@ -126,6 +128,8 @@ function endOf(child: ChildProcess): Promise<AideEnd | Error> {
     child.once('error', (error) => {
       if (child.pid === undefined) resolve(error);
     });
+    // A child of AIDE's own may hold its standard error for as long as it likes.
+    child.once('exit', () => setTimeout(() => child.stderr?.destroy(), STDERR_AFTER_EXIT_MS).unref());
     child.once('close', (status, signal) => resolve(signal === null ? { status: status ?? 255 } : { signal }));
   });
 }

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DaemonOptions, runDaemon } from '../daemon/daemon.ts';
 import { relieveMemory } from '../daemon/memory.ts';
@@ -30,11 +32,29 @@ function readOptions(args: string[], env: NodeJS.ProcessEnv): DaemonOptions {
     ...(values['host-root'] && { hostRoot: values['host-root'] }),
     ...(values.aide && { aide: [values.aide] }),
     afterAide: relieveMemory,
+    // The container's own /tmp: there is one daemon in it.
+    scratch: join(tmpdir(), 'file-integrity-daemon'),
   };
 }
 
+/** A daemon has ended by itself by then, unless the kernel keeps a call of it, as of a file on a disk that is gone. */
+const LAST_RESORT_MS = 4500;
+
+/** What can still be ended then: exit() waits for such calls, and the first process of a container ignores SIGKILL. */
+function endAtLast(): void {
+  setTimeout(() => {
+    process.stdout.write(`${new Date().toISOString()}: something does not end, so the daemon aborts\n`);
+    process.abort();
+  }, LAST_RESORT_MS).unref();
+}
+
 const ended = new AbortController();
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ended.abort());
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    endAtLast();
+    ended.abort();
+  });
+}
 
 try {
   const args = process.argv.slice(2);
@@ -42,4 +62,5 @@ try {
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`);
   process.exitCode = 1;
+  endAtLast();
 }

@@ -20,6 +20,8 @@ export interface ScratchNode extends AsyncDisposable {
   /** Writes a file of the node; folders are made. */
   write(path: string, text: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Makes a program of the words that start one. */
+  writeProgram(path: string, words: readonly string[]): Promise<void>;
   /** What scans and baselines of this node work with. */
   bench(aide: readonly [string, ...string[]]): Promise<Workbench>;
 }
@@ -51,6 +53,10 @@ export async function createScratchNode(): Promise<ScratchNode> {
     },
     async remove(path) {
       await rm(join(root, path), { recursive: true, force: true });
+    },
+    async writeProgram(path, words) {
+      const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+      await writeFile(path, `#!/bin/sh\nexec ${quoted.join(' ')} "$@"\n`, { mode: 0o755 });
     },
     async bench(aide) {
       const file = join(folder, 'aide.conf');

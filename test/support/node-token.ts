@@ -12,12 +12,18 @@ export interface TokenOwner {
   node?: string;
 }
 
+/** A token, and the pod that it is bound to: once that is gone, the token is worth nothing. */
+export interface IssuedToken {
+  token: string;
+  pod?: { name: string; uid: string };
+}
+
 /**
- * A client with a service account's token, as a pod has it: bound to a pod of its own on `node` (made if need be; no
- * kubelet is needed), so that the API server names the node in the user's extra fields.
+ * A service account's token, as a pod has it: bound to a pod of its own on `node` (made if need be; no kubelet is
+ * needed), so that the API server names the node in the user's extra fields.
  */
-export async function clientAs(kubeconfig: string, admin: Client, owner: TokenOwner): Promise<Client> {
-  const bound = owner.node === undefined ? undefined : await makePodOn(admin, owner.node, owner);
+export async function issueToken(admin: Client, owner: TokenOwner): Promise<IssuedToken> {
+  const pod = owner.node === undefined ? undefined : await makePodOn(admin, owner.node, owner);
   const answer = await admin.raw(
     `/api/v1/namespaces/${owner.namespace}/serviceaccounts/${owner.serviceAccount}/token`,
     {
@@ -27,13 +33,19 @@ export async function clientAs(kubeconfig: string, admin: Client, owner: TokenOw
         kind: 'TokenRequest',
         spec: {
           expirationSeconds: 3600,
-          ...(bound && { boundObjectRef: { apiVersion: 'v1', kind: 'Pod', ...bound } }),
+          ...(pod && { boundObjectRef: { apiVersion: 'v1', kind: 'Pod', ...pod } }),
         },
       },
     },
   );
   const { status } = JSON.parse(answer) as { status: { token: string } };
-  return createClient(withToken(await connectKubeconfig(kubeconfig), status.token), { userAgent: 'test-daemon' });
+  return { token: status.token, ...(pod && { pod }) };
+}
+
+/** A client with such a token. */
+export async function clientAs(kubeconfig: string, admin: Client, owner: TokenOwner): Promise<Client> {
+  const { token } = await issueToken(admin, owner);
+  return createClient(withToken(await connectKubeconfig(kubeconfig), token), { userAgent: 'test-daemon' });
 }
 
 function withToken(connection: Connection, token: string): Connection {

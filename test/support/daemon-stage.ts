@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { type DaemonOptions, runDaemon } from '../../src/daemon/daemon.ts';
+import type { Client } from '../../src/kube/client.ts';
+import type { Connection } from '../../src/kube/connection.ts';
+import type { KubeObject, Resource } from '../../src/kube/types.ts';
+import { createScratchNode, type ScratchNode } from './daemon-node.ts';
+import {
+  type DaemonProcess,
+  type DaemonProcessOptions,
+  placeServiceAccount,
+  startDaemonProcess,
+} from './daemon-process.ts';
+import { eventually } from './eventually.ts';
+import { createNamespace } from './namespace.ts';
+import { type IssuedToken, issueToken } from './node-token.ts';
+import { INTEGRITY, NODE, type PlayedOperator, playOperator } from './played-operator.ts';
+
+/** One node, a namespace of its own, the operator's part played by the test, and daemons. */
+export interface DaemonStage extends AsyncDisposable {
+  readonly namespace: string;
+  readonly node: ScratchNode;
+  readonly operator: PlayedOperator;
+  /** The effective configuration as the operator orders it. */
+  readonly configuration: { text: string; digest: string };
+  /** A daemon in this process. */
+  start(options?: Partial<DaemonOptions>): { stop(): Promise<void> };
+  /** A daemon in a process of its own, as in its pod, with the rights that deploy/ gives it. */
+  startProcess(
+    aide: readonly [string, ...string[]],
+    options?: Partial<Pick<DaemonProcessOptions, 'bootId' | 'nodeFlags' | 'env' | 'server'>>,
+  ): Promise<DaemonProcess>;
+  /** Gives processes a new token from now on. */
+  renewToken(): Promise<IssuedToken>;
+  /** A started daemon gets its first orders; the operator takes in its receipt and its first scan. */
+  settle(): Promise<void>;
+  /** A held daemon that is released scans at once; a test need not wait for the interval. */
+  scanNow(): Promise<void>;
+  /** How many lines there are that begin so. */
+  count(start: string): number;
+}
+
+export async function createStage(client: Client, connection: Connection): Promise<DaemonStage> {
+  const namespace = await createNamespace(client, 'daemon');
+  const node = await createScratchNode();
+  const operator = playOperator(client, namespace);
+  const home = join(node.root, '..', 'home');
+  const running: (() => Promise<unknown>)[] = [];
+  const configuration = { text: node.configuration, digest: node.configurationDigest };
+  const write = (line: string) => node.lines.push(line.replace(/^\S+: /, '').trimEnd());
+  let hasRights = false;
+
+  const renewToken = async () => {
+    if (!hasRights) await giveRights(client, namespace);
+    hasRights = true;
+    const issued = await issueToken(client, { namespace, serviceAccount: 'file-integrity-daemon', node: NODE });
+    await placeServiceAccount(home, connection, { token: issued.token, namespace });
+    return issued;
+  };
+  const stage: DaemonStage = {
+    namespace,
+    node,
+    operator,
+    configuration,
+    renewToken,
+    start(options = {}) {
+      const ended = new AbortController();
+      const common = { integrity: INTEGRITY, namespace, node: NODE, hostRoot: node.root };
+      const done = runDaemon({ ...common, connection, write, ...options }, ended.signal);
+      const stop = async () => {
+        ended.abort();
+        await done;
+      };
+      running.push(() => stop().catch(() => {}));
+      return { stop };
+    },
+    async startProcess(aide, options = {}) {
+      if (!hasRights) await renewToken();
+      const program = join(home, 'aide');
+      await node.writeProgram(program, aide);
+      const args = ['--integrity', INTEGRITY, '--namespace', namespace, '--node', NODE, '--aide', program];
+      const started = await startDaemonProcess({
+        home,
+        root: node.root,
+        args,
+        server: connection.server,
+        onLine: write,
+        ...options,
+      });
+      running.push(async () => {
+        started.signal('SIGKILL');
+        await started.ended;
+      });
+      return started;
+    },
+    async settle() {
+      await operator.begin(configuration);
+      expect(await operator.message('its receipt')).toMatchObject({ kind: 'baseline' });
+      expect(await operator.message('its first scan')).toMatchObject({ kind: 'scan', verdict: 'Succeeded' });
+    },
+    async scanNow() {
+      const before = stage.count('held by the operator');
+      await operator.hold();
+      await eventually('the daemon is held', () => stage.count('held by the operator') > before);
+      await operator.release();
+    },
+    count: (start) => node.lines.filter((line) => line.startsWith(start)).length,
+    async [Symbol.asyncDispose]() {
+      for (const stop of running) await stop();
+      await node[Symbol.asyncDispose]();
+    },
+  };
+  return stage;
+}
+
+const rbac = (kind: string, plural: string): Resource<KubeObject> => ({
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind,
+  plural,
+  namespaced: true,
+});
+const RESOURCES: Readonly<Record<string, Resource<KubeObject>>> = {
+  ServiceAccount: { group: '', version: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', namespaced: true },
+  Role: rbac('Role', 'roles'),
+  RoleBinding: rbac('RoleBinding', 'rolebindings'),
+};
+
+/** The daemons' service account and roles, as they are deployed. */
+async function giveRights(client: Client, namespace: string): Promise<void> {
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'file-integrity-daemon' } };
+  const text = await readFile(new URL('../../deploy/operator/daemon-rbac.yaml', import.meta.url), 'utf8');
+  const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
+  for (const object of [account, ...objects]) {
+    const resource = RESOURCES[object.kind ?? ''];
+    if (resource === undefined) throw new Error(`No resource is known for ${object.kind}`);
+    const placed = { ...object, metadata: { ...object.metadata, namespace } };
+    // In a kustomization the subjects get their namespace too.
+    if ('subjects' in placed) {
+      placed.subjects = (placed.subjects as object[]).map((subject) => ({ ...subject, namespace }));
+    }
+    await client.apply(resource, placed, { fieldManager: 'test' });
+  }
+}
