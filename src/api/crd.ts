@@ -132,7 +132,7 @@ const SAFE_BOUNDS = new Set([Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]);
 function adapt(schema: StructuralSchema): StructuralSchema {
   const { $schema, properties, additionalProperties, items, anyOf, pattern, ...rest } = schema;
   // The one union in the schemas is that of a resource quantity: a number or text.
-  if (anyOf !== undefined) return { ...describing(schema), 'x-kubernetes-int-or-string': true };
+  if (anyOf !== undefined) return { ...describing(schema), ...texts(anyOf), 'x-kubernetes-int-or-string': true };
   const fitted: StructuralSchema = { ...rest };
   if (SAFE_BOUNDS.has(Number(rest.minimum))) delete fitted.minimum;
   if (SAFE_BOUNDS.has(Number(rest.maximum))) delete fitted.maximum;
@@ -153,6 +153,12 @@ function adapt(schema: StructuralSchema): StructuralSchema {
 
 function describing({ description }: StructuralSchema): StructuralSchema {
   return description === undefined ? {} : { description };
+}
+
+/** What the texts of a union have to look like. Structural schemas may say it beside the union only. */
+function texts(anyOf: unknown): StructuralSchema {
+  const { pattern, maxLength } = (anyOf as StructuralSchema[]).find(({ type }) => type === 'string') ?? {};
+  return { ...(maxLength !== undefined && { maxLength }), ...(pattern !== undefined && { pattern }) };
 }
 
 /** Conditions as Kubernetes knows them: a list whose items are told apart by their type. */

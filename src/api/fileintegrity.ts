@@ -37,12 +37,21 @@ const configSchema = z
   })
   .describe('The AIDE configuration and how the daemons use it. May be empty: {}.');
 
-const quantity = z.union([z.string(), z.number()]);
+/** As the API server reads it: a number with a suffix or an exponent. */
+const QUANTITY =
+  /^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|([eE][+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)))?$/;
+const quantity = z.union([z.string().max(64).regex(QUANTITY), z.number()]);
+
+/** What the value of a label can be. */
+const labelValue = z
+  .string()
+  .max(63)
+  .regex(/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/);
 
 /** `spec` of a FileIntegrity: the one source of types, defaults, CRD and reference documentation. */
 export const fileIntegritySpecSchema = z.object({
   nodeSelector: z
-    .record(z.string(), z.string())
+    .record(z.string(), labelValue)
     .exactOptional()
     .describe('Labels of the nodes to watch. Empty or absent: every node that the tolerations admit.'),
   config: configSchema,

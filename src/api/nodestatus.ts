@@ -5,6 +5,9 @@ import { receiptSchema, verdictSchema } from './outcome-schema.ts';
 
 const time = z.iso.datetime({ offset: true });
 
+/** Written as a whole: what somebody else put into it, like a hold, does not stay beside what the operator writes. */
+const whole = (description: string) => ({ description, 'x-kubernetes-map-type': 'atomic' });
+
 /** One scan's result, as the OpenShift File Integrity Operator shows it. */
 export const scanResultSchema = z.object({
   lastProbeTime: time.describe('When the scan ended.'),
@@ -36,15 +39,15 @@ const ordersSchema: z.ZodType<Orders> = z
       detail: z.string().exactOptional(),
     }),
   })
-  .describe("The operator's orders to the node's daemon.");
+  .meta(whole("The operator's orders to the node's daemon."));
 
 /** The fields of a FileIntegrityNodeStatus beside its metadata: top-level, as the existing operator has them. */
 export const nodeStatusFieldsSchema = z.object({
   nodeName: z.string().describe('The node.'),
-  lastResult: scanResultSchema.exactOptional().describe('The newest result.'),
+  lastResult: scanResultSchema.exactOptional().meta(whole('The newest result.')),
   results: z.array(scanResultSchema).exactOptional().describe('The newest result of each condition.'),
   orders: ordersSchema.exactOptional(),
-  baseline: receiptSchema.exactOptional().describe("The receipt of the node's baseline."),
+  baseline: receiptSchema.exactOptional().meta(whole("The receipt of the node's baseline.")),
   lastScan: z
     .object({
       startedAt: time,
@@ -55,7 +58,7 @@ export const nodeStatusFieldsSchema = z.object({
       configurationDigest: z.string().exactOptional(),
     })
     .exactOptional()
-    .describe('Facts of the newest scan.'),
+    .meta(whole('Facts of the newest scan.')),
   acknowledged: z.string().exactOptional().describe("Id of the daemon's message that was taken in last."),
 });
 export type NodeStatusFields = z.output<typeof nodeStatusFieldsSchema>;

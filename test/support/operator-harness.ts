@@ -23,9 +23,10 @@ import { labelValue, nodeStatusName, partName, resultName } from '../../src/api/
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import type { Outcome, ScanOutcome } from '../../src/api/outcome.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
+import type { Connection } from '../../src/kube/connection.ts';
 import { isAlreadyExists } from '../../src/kube/errors.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { configMaps, events, leases, nodes, pods, serviceAccounts } from '../../src/kube/resources.ts';
+import { configMaps, daemonSets, events, leases, nodes, pods, serviceAccounts } from '../../src/kube/resources.ts';
 import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import { type OperatorOptions, runOperator } from '../../src/operator/operator.ts';
 import { eventually } from './eventually.ts';
@@ -37,11 +38,15 @@ import { createNamespace } from './namespace.ts';
  */
 export interface OperatorHarness extends AsyncDisposable {
   readonly client: Client;
+  /** The administrator's way to the API server. */
+  readonly connection: Connection;
   readonly namespace: string;
   /** Starts the operator (again); it is started once by `startHarness`. */
   start(options?: Partial<OperatorOptions>): void;
   /** Stops the operator, as SIGTERM does. */
   stop(): Promise<void>;
+  /** Ends an operator that may be in trouble already, however it ends. */
+  crash(): Promise<void>;
   addNode(options?: {
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
@@ -65,6 +70,10 @@ export interface OperatorHarness extends AsyncDisposable {
   phaseWhen(integrity: string, phase: string): Promise<FileIntegrity>;
   daemon(integrity: string, node: string): PlayedDaemon;
   events(reason: string): Promise<Event[]>;
+  /** Messages of the events with that reason. */
+  told(reason: string): Promise<string[]>;
+  /** The version of each object that the operator writes, by kind and name. */
+  versions(): Promise<Record<string, string>>;
 }
 
 /** Says what a daemon says, as the protocol has it. */
@@ -105,6 +114,7 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
 
   const harness: OperatorHarness = {
     client,
+    connection,
     namespace,
     start(more = {}) {
       const ended = new AbortController();
@@ -122,6 +132,11 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
     async stop() {
       running?.ended.abort();
       await running?.operator;
+      running = undefined;
+    },
+    async crash() {
+      running?.ended.abort();
+      await running?.operator.catch(() => {});
       running = undefined;
     },
     async addNode({ labels = {}, annotations = {}, taints } = {}) {
@@ -178,6 +193,16 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
     async events(reason) {
       const list = await client.list(events, { namespace });
       return list.items.filter((event) => event.reason === reason);
+    },
+    async told(reason) {
+      return (await harness.events(reason)).map(({ message = '' }) => message);
+    },
+    async versions() {
+      const kinds: Resource[] = [fileIntegrities, nodeStatuses, configMaps, leases, daemonSets];
+      const lists = await Promise.all(kinds.map((kind) => client.list(kind, { namespace })));
+      const objects = lists.flatMap(({ items }) => items);
+      const versions = objects.map(({ kind, metadata = {} }) => [`${kind}/${metadata.name}`, metadata.resourceVersion]);
+      return Object.fromEntries(versions.filter(([name]) => name !== 'Lease/file-integrity-operator'));
     },
     async [Symbol.asyncDispose]() {
       kubelets.abort();
