@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { printable } from '../lib/text.ts';
+import { errorCode, openFile } from './file.ts';
 
 /** Facts about a whole, readable database of AIDE. */
-export interface DatabaseFacts {
+interface DatabaseFacts {
   /** SHA-256 of the uncompressed database, hex: what AIDE itself reports of the database that a check read. */
   readonly digest: string;
   /** Files, folders and other entries in it. */
@@ -26,7 +25,7 @@ export type DatabaseReading =
   | { readonly ok: true; readonly facts: DatabaseFacts }
   | { readonly ok: false; readonly code: DatabaseProblem; readonly sentence: string };
 
-export type DatabaseProblem =
+type DatabaseProblem =
   | 'DATABASE_MISSING'
   | 'DATABASE_EMPTY'
   | 'DATABASE_UNREADABLE'
@@ -57,13 +56,14 @@ const SENTENCES: Readonly<Record<DatabaseProblem, string>> = {
  * @throws the signal’s reason when it aborts.
  */
 export async function readDatabase(file: string, limits: DatabaseLimits = {}): Promise<DatabaseReading> {
-  const head = await readHead(file);
-  if (typeof head === 'string') return problem(head);
-  const compressed = head.magic[0] === 0x1f && head.magic[1] === 0x8b;
+  limits.signal?.throwIfAborted();
   const scanner = new DatabaseScanner(limits.maxSize ?? 4 * GIB);
-  const source = createReadStream(file, { highWaterMark: 256 * 1024 });
   const options = limits.signal === undefined ? {} : { signal: limits.signal };
+  let compressed = false;
   try {
+    // Opened twice, because a stream does not give back what was read of it. What is read counts, not what was looked at.
+    compressed = await isCompressed(file);
+    const source = await openFile(file);
     if (compressed) await pipeline(source, createGunzip({ chunkSize: 256 * 1024 }), scanner, options);
     else await pipeline(source, scanner, options);
   } catch (error) {
@@ -73,28 +73,18 @@ export async function readDatabase(file: string, limits: DatabaseLimits = {}): P
   return scanner.reading(compressed);
 }
 
-async function readHead(file: string): Promise<{ magic: Buffer } | DatabaseProblem> {
-  try {
-    await using handle = await open(file, 'r');
-    // A FIFO or a device in the database’s place would never end.
-    if (!(await handle.stat()).isFile()) return 'DATABASE_NOT_AIDE';
-    const magic = Buffer.alloc(2);
-    const { bytesRead } = await handle.read(magic, 0, 2, 0);
-    return bytesRead === 0 ? 'DATABASE_EMPTY' : { magic };
-  } catch (error) {
-    return errorCode(error) === 'ENOENT' ? 'DATABASE_MISSING' : 'DATABASE_UNREADABLE';
-  }
+async function isCompressed(file: string): Promise<boolean> {
+  const source = await openFile(file);
+  for await (const chunk of source as AsyncIterable<Buffer>) return chunk[0] === 0x1f && chunk[1] === 0x8b;
+  return false;
 }
 
 function classify(error: unknown, scanner: DatabaseScanner): DatabaseProblem {
   if (scanner.tooLarge) return 'DATABASE_TOO_LARGE';
   const code = errorCode(error);
   if (code === 'ENOENT') return 'DATABASE_MISSING';
+  if (code === 'EINVAL') return 'DATABASE_NOT_AIDE';
   return code.startsWith('Z_') ? 'DATABASE_DAMAGED' : 'DATABASE_UNREADABLE';
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function problem(code: DatabaseProblem, cause?: unknown): DatabaseReading {
@@ -157,7 +147,7 @@ class DatabaseScanner extends Writable {
     if (first === AT) this.#takeDirective(line.toString('latin1', 0, LINE_START));
     else if (first === HASH) this.#takeComment(line.toString('latin1', 0, LINE_START));
     else if (this.#state === 'entries') this.#entries += 1;
-    else if (this.#state === 'before') this.#state = 'foreign';
+    else if (this.#state === 'before' || this.#state === 'ended') this.#state = 'foreign';
   }
 
   #takeDirective(line: string): void {

@@ -48,7 +48,7 @@ const SIMPLE_ESCAPES: Readonly<Record<string, number>> = {
  * at once. Strict in structure, lenient in strings, because AIDE writes a file name’s bytes there: the control character
  * 0x1f comes raw (AIDE up to 0.19.3), and so did any byte above 0x7f in older ones. Bytes that are not UTF-8 become lone
  * surrogates, as `decodeBytes` describes.
- * @throws FioError `JSON_MALFORMED` from `push` and `end`.
+ * @throws FioError `JSON_MALFORMED` from `push`.
  */
 export class JsonStream {
   readonly #handler: JsonHandler;
@@ -71,11 +71,6 @@ export class JsonStream {
     for (let index = 0; index < chunk.length; ) {
       index = this.#state === 'string' ? this.#takeString(chunk, index) : this.#takeByte(chunk, index);
     }
-  }
-
-  /** Says that nothing follows. */
-  end(): void {
-    if (this.#state !== 'done') throw malformed('it ends early');
   }
 
   /** Whether the text has come to its end. */

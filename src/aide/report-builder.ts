@@ -3,10 +3,13 @@ import type { DatabaseDigest, FileChange, Report } from './report.ts';
 
 type Change = FileChange['change'];
 
-/** Lines kept of one value (an ACL, a list of extended attributes), and attributes of one file. */
+/** Lines kept of one value (an ACL, a list of extended attributes; `…` follows the last), and attributes of one file. */
 const MAX_LINES = 256;
 const MAX_ATTRIBUTES = 64;
 const MAX_DATABASES = 64;
+/** UTF-16 code units kept of names and values, altogether, where each costs some more. */
+const MAX_TEXT = 32 * 1024 * 1024;
+const TEXT_COST = 32;
 
 /** Puts a `Report` together from the parts of AIDE’s JSON, in the order in which they come. */
 export class ReportBuilder implements JsonHandler {
@@ -22,6 +25,7 @@ export class ReportBuilder implements JsonHandler {
   readonly #listed: Record<Change, number> = { added: 0, removed: 0, changed: 0 };
   readonly #files = new Map<string, Omit<FileChange, 'attributes'> & { attributes: Attribute[] }>();
   readonly #databases: DatabaseDigest[] = [];
+  #room = MAX_TEXT;
 
   constructor(maxFiles: number) {
     this.#maxFiles = maxFiles;
@@ -86,7 +90,7 @@ export class ReportBuilder implements JsonHandler {
 
   #takeFile(change: Change, path: string, summary: string): void {
     this.#listed[change] += 1;
-    if (this.#files.size >= this.#maxFiles) return;
+    if (this.#files.size >= this.#maxFiles || !this.#hasRoomFor(path, summary)) return;
     if (this.#files.has(path)) this.#forged = true;
     else this.#files.set(path, { path, change, summary, attributes: [] });
   }
@@ -97,13 +101,21 @@ export class ReportBuilder implements JsonHandler {
     if (file === undefined) return;
     let attribute = file.attributes.at(-1);
     if (attribute?.name !== name) {
-      if (file.attributes.length >= MAX_ATTRIBUTES) return;
+      if (file.attributes.length >= MAX_ATTRIBUTES || !this.#hasRoomFor(name)) return;
       attribute = { name };
       file.attributes.push(attribute);
     }
     const lines = attribute[side] ?? [];
-    if (lines.length < MAX_LINES) lines.push(text);
+    if (lines.length < MAX_LINES && this.#hasRoomFor(text)) lines.push(text);
+    // What is missing must not look as if it were not there.
+    else if (lines.at(-1) !== '…') lines.push('…');
     attribute[side] = lines;
+  }
+
+  /** Takes the room that the texts need. Once there was too little, there is none. */
+  #hasRoomFor(...texts: readonly string[]): boolean {
+    for (const text of texts) this.#room -= text.length + TEXT_COST;
+    return this.#room >= 0;
   }
 
   #takeDatabase(path: string, algorithm: string, base64: string): void {
@@ -114,9 +126,10 @@ export class ReportBuilder implements JsonHandler {
   /** Nothing twice that must be there once, and as many files listed as counted. */
   isConsistent(): boolean {
     if (this.#forged || this.#entries === undefined) return false;
-    // A report_level below list_entries lists none.
     const kinds = ['added', 'removed', 'changed'] as const;
-    return kinds.every((kind) => !this.#seen.has(kind) || this.#listed[kind] === this.#counts[kind]);
+    // A report_level below list_entries lists none.
+    if (!kinds.some((kind) => this.#seen.has(kind))) return true;
+    return kinds.every((kind) => this.#listed[kind] === this.#counts[kind]);
   }
 
   report(): Report {

@@ -36,11 +36,11 @@ export function readTextSummary(report: string): TextSummary | undefined {
 
 /** AIDE 0.16 says `Added files:`, 0.17 and later `Added entries:`. */
 function countIn(text: string, kind: 'Added' | 'Removed' | 'Changed'): number | undefined {
-  return decimal(new RegExp(`^ {0,4}${kind} (?:entries|files):[ \\t]*(\\d{1,15})[ \\t]*\\r?$`, 'm').exec(text)?.[1]);
+  return decimal(new RegExp(`^ {0,4}${kind} (?:entries|files):[ \\t]*(\\d{1,15})[ \\t]*\\r?\\n`, 'm').exec(text)?.[1]);
 }
 
 function entriesIn(text: string): number | undefined {
-  return decimal(/^ {0,4}(?:Total n|N)umber of (?:entries|files):[ \t]*(\d{1,15})[ \t]*\r?$/m.exec(text)?.[1]);
+  return decimal(/^ {0,4}(?:Total n|N)umber of (?:entries|files):[ \t]*(\d{1,15})[ \t]*\r?\n/m.exec(text)?.[1]);
 }
 
 function decimal(text: string | undefined): number | undefined {

@@ -1,7 +1,6 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { FioError } from '../lib/errors.ts';
+import { errorCode, openFile } from './file.ts';
 import { JsonStream } from './json-stream.ts';
 import { ReportBuilder } from './report-builder.ts';
 
@@ -99,13 +98,12 @@ const JSON_LIMITS = { depth: 8, stringBytes: 128 * 1024 };
  * @throws the signal’s reason when it aborts.
  */
 export async function readReport(file: string, limits: ReportLimits = {}): Promise<ReportReading> {
-  const facts = await stat(file).catch(() => undefined);
-  // A FIFO in the report’s place would never end. What cannot be looked at fails when it is opened.
-  const isForeign = facts !== undefined && !facts.isFile();
-  return readReportStream(
-    isForeign ? Readable.from([]) : createReadStream(file, { highWaterMark: 256 * 1024 }),
-    limits,
-  );
+  limits.signal?.throwIfAborted();
+  const stream = await openFile(file).catch((error: unknown) => error);
+  if (stream instanceof Readable) return readReportStream(stream, limits);
+  const partial = new ReportBuilder(0).report();
+  const code = errorCode(stream) === 'ENOENT' ? 'REPORT_MISSING' : 'REPORT_UNREADABLE';
+  return { ok: false, code, sentence: SENTENCES[code], partial };
 }
 
 /** The same from a stream of bytes, which is destroyed at the end. */
@@ -132,8 +130,7 @@ export async function readReportStream(stream: Readable, limits: ReportLimits = 
   } catch (error) {
     limits.signal?.throwIfAborted();
     if (error instanceof FioError) return problem('REPORT_MALFORMED');
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    return problem(missing ? 'REPORT_MISSING' : 'REPORT_UNREADABLE');
+    return problem('REPORT_UNREADABLE');
   }
   if (builder.endedAt === undefined) return problem('REPORT_INCOMPLETE');
   if (!builder.isConsistent()) return problem('REPORT_INCONSISTENT');

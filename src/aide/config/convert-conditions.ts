@@ -1,5 +1,6 @@
+import { type Context, expandStart } from './context.ts';
 import type { Converted } from './converted.ts';
-import { HOST_ROOT } from './host-path.ts';
+import { toHostPath } from './host-path.ts';
 import type { Condition } from './syntax.ts';
 
 /** The forms that AIDE 0.19 warns of at each run, and what it wants instead. */
@@ -11,10 +12,13 @@ const SUCCESSORS: Readonly<Record<Exclude<Condition['keyword'], '@@if'>, string>
 };
 
 /** Converts a condition: its older forms to `@@if`, and a node’s path in `exists` to where the daemon sees it. */
-export function convertCondition(condition: Condition): Converted {
+export function convertCondition(condition: Condition, { variables }: Context): Converted {
   const words =
     condition.keyword === '@@if' ? condition.expression : `${SUCCESSORS[condition.keyword]} ${condition.expression}`;
-  const expression = words.replace(/^((?:not[ \t]+)*exists[ \t]+)(?=\/)(?!\/hostroot(?:\/|$))/, `$1${HOST_ROOT}`);
+  const expression = words.replace(/^((?:not[ \t]+)*exists[ \t]+)(.+)$/, (all, start: string, path: string) => {
+    const expanded = expandStart(path, variables);
+    return expanded === undefined ? all : start + toHostPath(expanded);
+  });
   const statement: Condition = { ...condition, keyword: '@@if', gap: ' ', expression };
   if (!/^(?:not[ \t]+)*hostname\b/.test(expression)) return { statement };
   const sentence = 'AIDE compares the host name with that of the daemon’s pod, which is not the node’s name';

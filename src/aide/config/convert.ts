@@ -1,8 +1,10 @@
 import { printable } from '../../lib/text.ts';
+import { type Context, doubleBackslashes, readContext } from './context.ts';
 import { convertCondition } from './convert-conditions.ts';
-import { convertOption, isOurs } from './convert-options.ts';
-import { convertExpression, convertRule, readRuleContext } from './convert-rules.ts';
+import { convertOption, isOurs, type OptionPlace } from './convert-options.ts';
+import { convertExpression, convertRule } from './convert-rules.ts';
 import type { Converted } from './converted.ts';
+import { isTextOption } from './options.ts';
 import { OUR_DEFINES, OUR_OPTIONS } from './ours.ts';
 import { parse } from './parse.ts';
 import type { Problem } from './problem.ts';
@@ -35,8 +37,8 @@ export function convert(text: string): Conversion {
   const configuration = parse(text);
   const problems: Problem[] = [];
   const drafts = fillBranches(convertLines(configuration, problems));
-  const header = missingLines(drafts);
-  const all = [...header, ...drafts];
+  const missing = missingLines(drafts);
+  const all = [...missing.before, ...drafts, ...missing.after];
   return {
     text: all.map((draft) => renderStatement(draft.statement) + draft.end).join(''),
     problems,
@@ -45,7 +47,7 @@ export function convert(text: string): Conversion {
 }
 
 function convertLines(configuration: Configuration, problems: Problem[]): Draft[] {
-  const rules = readRuleContext(configuration);
+  const context = readContext(configuration);
   const placed = new Set<string>();
   const drafts: Draft[] = [];
   let depth = 0;
@@ -54,7 +56,7 @@ function convertLines(configuration: Configuration, problems: Problem[]): Draft[
     const { statement } = line;
     if (statement.kind === 'condition') depth += 1;
     if (statement.kind === 'endif') depth -= 1;
-    const converted = convertStatement(statement, { rules, placed, inside: depth > 0 });
+    const converted = convertStatement(statement, context, { index, placed, inside: depth > 0 });
     for (const problem of converted.problems ?? []) problems.push({ line: from, ...problem });
     if (converted.statement === undefined) return;
     // AIDE since 0.17 takes no comment behind a rule or a group, and it wants the last line ended too.
@@ -66,35 +68,25 @@ function convertLines(configuration: Configuration, problems: Problem[]): Draft[
   return drafts;
 }
 
-interface Context {
-  readonly rules: ReturnType<typeof readRuleContext>;
-  /** Our options that stand in the effective configuration already. */
-  readonly placed: Set<string>;
-  /** Inside of a condition. */
-  readonly inside: boolean;
-}
-
-function convertStatement(statement: Statement, context: Context): Converted {
+function convertStatement(statement: Statement, context: Context, place: OptionPlace): Converted {
   switch (statement.kind) {
     case 'blank':
     case 'comment':
     case 'else':
     case 'endif':
       return { statement };
-    case 'define': {
-      const ours = OUR_DEFINES.get(statement.name);
-      return { statement: ours === undefined ? statement : { ...statement, valueGap: ' ', value: ours } };
-    }
+    case 'define':
+      return { statement: convertDefine(statement, context) };
     case 'undefine':
       return OUR_DEFINES.has(statement.name) ? {} : { statement };
     case 'condition':
-      return convertCondition(statement);
+      return convertCondition(statement, context);
     case 'option':
-      return convertOption(statement, context);
+      return convertOption(statement, context, place);
     case 'group':
-      return convertGroup(statement);
+      return convertGroup(statement, context);
     case 'rule':
-      return convertRule(statement, context.rules);
+      return convertRule(statement, context);
     case 'include':
       return { problems: [includeProblem(statement.keyword, statement.argument)] };
     case 'unknown':
@@ -102,8 +94,14 @@ function convertStatement(statement: Statement, context: Context): Converted {
   }
 }
 
-function convertGroup(statement: Statement & { kind: 'group' }): Converted {
-  const { expression, problems } = convertExpression(statement.expression);
+function convertDefine(statement: Statement & { kind: 'define' }, { isOld }: Context): Statement {
+  const ours = OUR_DEFINES.get(statement.name);
+  if (ours !== undefined) return { ...statement, valueGap: ' ', value: ours };
+  return isOld ? { ...statement, value: doubleBackslashes(statement.value) } : statement;
+}
+
+function convertGroup(statement: Statement & { kind: 'group' }, context: Context): Converted {
+  const { expression, problems } = convertExpression(statement.expression, context);
   return { statement: { ...statement, expression }, problems };
 }
 
@@ -125,7 +123,7 @@ function liftComment(statement: Statement): { statement: Statement; comment?: st
   const comment = statement.tail.trim();
   if (!comment.startsWith('#')) return { statement };
   // After options and macros AIDE takes comments where they are.
-  if (statement.kind === 'option' && !/_attrs$/.test(statement.name)) return { statement };
+  if (statement.kind === 'option' && isTextOption(statement.name)) return { statement };
   return { statement: { ...statement, tail: '' }, comment: statement.indent + comment };
 }
 
@@ -147,20 +145,23 @@ function fillBranches(drafts: readonly Draft[]): Draft[] {
   return filled;
 }
 
-/** Our definitions and options that stand nowhere, or not before and whatever is defined. */
-function missingLines(drafts: readonly Draft[]): Draft[] {
-  const missing: Draft[] = [];
-  const add = (text: string) => {
-    const [line] = parse(`${text}\n`).lines;
-    if (line !== undefined) missing.push({ statement: line.statement, end: '\n', from: 0 });
+/**
+ * Our definitions and options that stand nowhere, or too late. A report has the options that come before its URL, so ours
+ * comes at the end.
+ */
+function missingLines(drafts: readonly Draft[]): { before: Draft[]; after: Draft[] } {
+  const toDrafts = (text: string) =>
+    parse(`${text}\n`).lines.map(({ statement }): Draft => ({ statement, end: '\n', from: 0 }));
+  const options = [...OUR_OPTIONS].filter(([name]) => !drafts.some(({ statement }) => isOurs(statement, name)));
+  const isLate = ([name]: readonly [string, string]) => name === 'report_url';
+  const defines = [...OUR_DEFINES].filter(([name]) => !isDefinedInTime(drafts, name));
+  return {
+    before: [
+      ...defines.map(([name, value]) => `@@define ${name} ${value}`),
+      ...options.filter((each) => !isLate(each)).map((each) => each.join('=')),
+    ].flatMap(toDrafts),
+    after: options.filter(isLate).flatMap((each) => toDrafts(each.join('='))),
   };
-  for (const [name, value] of OUR_DEFINES) {
-    if (!isDefinedInTime(drafts, name)) add(`@@define ${name} ${value}`);
-  }
-  for (const [name, value] of OUR_OPTIONS) {
-    if (!drafts.some(({ statement }) => isOurs(statement, name))) add(`${name}=${value}`);
-  }
-  return missing;
 }
 
 /** Whether the definition stands outside of conditions and before all that uses it. */

@@ -3,7 +3,6 @@ const BUILT_IN = new Set(
   [
     'p ftype i l n u g s b m a c S I growing compressed ANF ARF fstype',
     'md5 sha1 sha256 sha512 rmd160 gost stribog256 stribog512 sha512_256 sha3_256 sha3_512',
-    'tiger haval crc32 crc32b whirlpool',
     'acl selinux xattrs e2fsattrs caps',
     'R L > H X E',
   ]

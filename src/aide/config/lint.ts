@@ -1,39 +1,48 @@
 import { printable } from '../../lib/text.ts';
 import { isBuiltInGroup } from './groups.ts';
 import { isHostPath } from './host-path.ts';
+import { isCurrentOption } from './options.ts';
 import type { Problem } from './problem.ts';
-import { type PlacedRule, selectionOf } from './selection.ts';
+import { looksAhead, parentsOf, startOf } from './rule-path.ts';
+import { isSelecting, isUnrestricted, type PlacedRule, rulesOf, selectionOf } from './selection.ts';
 import type { Configuration, Rule, Statement } from './syntax.ts';
 
 type Report = (line: number, severity: Problem['severity'], code: string, sentence: string) => void;
 
 /**
- * What our rules say of an effective configuration: that it selects nothing, names an unknown group, watches its own
- * database or what changes all the time, says something twice. Lines are those of the text that `configuration` is of.
+ * What our rules say of an effective configuration: that it selects nothing, names an unknown group or option, watches its
+ * own database or what changes all the time, says something twice. Lines are those of the text that `configuration` is of.
  *
  * Conditions are not evaluated: what stands in either branch counts as there.
  */
 export function lint(configuration: Configuration): Problem[] {
   const problems: Problem[] = [];
   const report: Report = (line, severity, code, sentence) => problems.push({ line, code, sentence, severity });
-  lintSelection(configuration, report);
-  lintGroups(configuration, report);
-  lintRepetitions(configuration, report);
-  lintWatched(configuration, report);
+  const rules = rulesOf(configuration);
+  lintSelection(rules, report);
+  lintNames(configuration, report);
+  lintRepetitions(rules, report);
+  lintWatched(rules, report);
   return problems.sort((a, b) => a.line - b.line);
 }
 
-function lintSelection(configuration: Configuration, report: Report): void {
-  const rules = rulesOf(configuration).filter(({ rule }) => isSelecting(rule));
-  if (rules.length === 0) {
-    report(
-      0,
-      'error',
-      'CONFIG_SELECTS_NOTHING',
-      'No rule selects a file, so nothing would be watched. Add one, such as “/etc R”',
-    );
+function lintSelection(rules: readonly PlacedRule[], report: Report): void {
+  const selecting = rules.filter(isSelecting);
+  const exclusions = exclusionsOf(rules, selecting);
+  if (selecting.every((each) => exclusions.has(each))) {
+    const [first] = selecting;
+    const sentence =
+      first === undefined
+        ? 'No rule selects a file, so nothing would be watched. Add one, such as “/etc R”'
+        : 'What the rules select is left out again by others, so nothing would be watched';
+    report(first?.line ?? 0, 'error', 'CONFIG_SELECTS_NOTHING', sentence);
+    return;
   }
-  for (const { rule, line } of rules) {
+  for (const [{ rule, line }, exclusion] of exclusions) {
+    const sentence = `${shown(rule)} selects nothing: ${shown(exclusion.rule)} leaves all of it out`;
+    report(line, 'warning', 'CONFIG_RULE_WITHOUT_EFFECT', sentence);
+  }
+  for (const { rule, line } of selecting) {
     if (hasOpenAlternation(rule.path)) {
       const sentence = `${shown(rule)} does not select what it seems to: AIDE takes the folder before the last slash for all alternatives. Put them in parentheses`;
       report(line, 'warning', 'CONFIG_ALTERNATION', sentence);
@@ -41,9 +50,38 @@ function lintSelection(configuration: Configuration, report: Report): void {
   }
 }
 
-function lintGroups(configuration: Configuration, report: Report): void {
+/** Comparisons of one rule with another; what a configuration of a sane size needs is far below. */
+const MAX_COMPARISONS = 1_000_000;
+
+/** The rules all of whose files another rule surely leaves out, and which. */
+function exclusionsOf(
+  rules: readonly PlacedRule[],
+  selecting: readonly PlacedRule[],
+): ReadonlyMap<PlacedRule, PlacedRule> {
+  const found = new Map<PlacedRule, PlacedRule>();
+  const excluding = rules.filter((each) => !isSelecting(each) && !each.conditional && isUnrestricted(each));
+  if (excluding.length * selecting.length > MAX_COMPARISONS) return found;
+  for (const each of selecting) {
+    const start = startOf(each.rule.path);
+    // A folder that all matches are in: not the last name of the start, which may go on.
+    const folders = parentsOf(start);
+    const exclusion = excluding.find(({ rule, pattern }) => {
+      if (pattern === undefined) return false;
+      if (!looksAhead(rule.path) && pattern.test(start)) return true;
+      return rule.prefix === '-' && folders.some((folder) => pattern.test(folder));
+    });
+    if (exclusion !== undefined) found.set(each, exclusion);
+  }
+  return found;
+}
+
+function lintNames(configuration: Configuration, report: Report): void {
   const defined = new Set<string>();
   configuration.lines.forEach(({ statement }, index) => {
+    if (statement.kind === 'option' && !isCurrentOption(statement.name)) {
+      const sentence = `AIDE has no option ${printable(statement.name, 80)}`;
+      report(index + 1, 'error', 'CONFIG_UNKNOWN_OPTION', sentence);
+    }
     for (const name of groupsUsed(statement)) {
       if (defined.has(name) || isBuiltInGroup(name)) continue;
       const sentence = `The group ${printable(name, 80)} is not defined before it is used`;
@@ -66,34 +104,36 @@ function namesIn(expression: string): readonly string[] {
   return expression.match(/[^\s+,=-]+/g) ?? [];
 }
 
-function lintRepetitions(configuration: Configuration, report: Report): void {
-  const seen = new Map<string, number>();
-  let depth = 0;
-  configuration.lines.forEach(({ statement }, index) => {
-    if (statement.kind === 'condition') depth += 1;
-    if (statement.kind === 'endif') depth -= 1;
+function lintRepetitions(rules: readonly PlacedRule[], report: Report): void {
+  const seen = new Set<string>();
+  for (const { rule, line, conditional } of rules) {
     // In conditions the same thing said twice is usual.
-    if (statement.kind !== 'rule' || depth > 0) return;
-    const key = `${statement.prefix} ${statement.path} ${statement.restriction.replace(/\s+/g, '')}`;
-    const first = seen.get(key);
-    if (first === undefined) seen.set(key, index + 1);
-    else {
-      const sentence = `${shown(statement)} stands in an earlier line too, which is the one that counts`;
-      report(index + 1, 'warning', 'CONFIG_DUPLICATE_RULE', sentence);
+    if (conditional) continue;
+    const key = `${rule.prefix} ${rule.path} ${rule.restriction.replace(/\s+/g, '')}`;
+    if (seen.has(key)) {
+      const sentence = `${shown(rule)} stands in an earlier line too, which is the one that counts`;
+      report(line, 'warning', 'CONFIG_DUPLICATE_RULE', sentence);
     }
-  });
+    seen.add(key);
+  }
 }
 
-const DATABASE = '/hostroot/etc/kubernetes/aide.db.gz';
+/** What the daemon and AIDE write while they work, and a backup. */
+const OURS = ['aide.db.gz', 'aide.db.gz.new', 'aide.log', 'aide.log.new', 'aide.db.gz.backup-20260101T00_00_00'];
 /** Folders of the node’s kernel and of running programs, whose contents are never at rest. */
 const VOLATILE = ['/hostroot/proc/1/stat', '/hostroot/sys/kernel/x', '/hostroot/dev/x', '/hostroot/run/x'];
 
-function lintWatched(configuration: Configuration, report: Report): void {
-  const rules = rulesOf(configuration);
-  const selecting = selectionOf(rules, DATABASE);
-  if (selecting !== undefined) {
-    const sentence = `${shown(selecting.rule)} also watches the databases and logs in /etc/kubernetes, so every re-initialisation is a change. Add “!/etc/kubernetes/aide\\..*”`;
-    report(selecting.line, 'warning', 'CONFIG_WATCHES_DATABASE', sentence);
+function lintWatched(rules: readonly PlacedRule[], report: Report): void {
+  const certain = rules.filter((rule) => !(isSelecting(rule) && rule.conditional));
+  for (const name of OURS) {
+    const path = `/hostroot/etc/kubernetes/${name}`;
+    const surely = selectionOf(certain, path);
+    const found = surely ?? selectionOf(rules, path);
+    if (found === undefined) continue;
+    const sentence = `${shown(found.rule)} also watches ${name} in /etc/kubernetes, which the operator itself writes there, so no scan could succeed. Add “!/etc/kubernetes/aide\\.”`;
+    report(found.line, surely === undefined ? 'warning' : 'error', 'CONFIG_WATCHES_DATABASE', sentence);
+    // Once is enough.
+    break;
   }
   for (const path of VOLATILE) {
     const found = selectionOf(rules, path);
@@ -102,22 +142,12 @@ function lintWatched(configuration: Configuration, report: Report): void {
     const sentence = `${shown(found.rule)} also watches /${folder}, which changes all the time. Add “!/${folder}”`;
     report(found.line, 'warning', 'CONFIG_WATCHES_VOLATILE', sentence);
   }
-  for (const { rule, line } of rules) {
-    if (isSelecting(rule) && !isHostPath(rule.path)) {
-      const sentence = `${shown(rule)} watches the daemon’s container and not the node`;
-      report(line, 'warning', 'CONFIG_OUTSIDE_NODE', sentence);
+  for (const each of rules) {
+    if (isSelecting(each) && !isHostPath(each.rule.path)) {
+      const sentence = `${shown(each.rule)} watches the daemon’s container and not the node`;
+      report(each.line, 'warning', 'CONFIG_OUTSIDE_NODE', sentence);
     }
   }
-}
-
-function rulesOf(configuration: Configuration): PlacedRule[] {
-  return configuration.lines.flatMap(({ statement }, index) =>
-    statement.kind === 'rule' ? [{ rule: statement, line: index + 1 }] : [],
-  );
-}
-
-function isSelecting(rule: Rule): boolean {
-  return rule.prefix === '' || rule.prefix === '=';
 }
 
 /** Whether a `|` stands outside of parentheses and brackets. */

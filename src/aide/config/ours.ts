@@ -7,7 +7,7 @@ export const OUR_DEFINES: ReadonlyMap<string, string> = new Map([
   ['LOGDIR', NODE_DIRECTORY],
 ]);
 
-/** Options that the effective configuration has, whatever the user’s says. */
+/** Options that the effective configuration has once, whatever the user’s says. */
 export const OUR_OPTIONS: ReadonlyMap<string, string> = new Map([
   ['database_in', 'file:@@{DBDIR}/aide.db.gz'],
   ['database_out', 'file:@@{DBDIR}/aide.db.gz.new'],

@@ -100,9 +100,11 @@ describe('a configuration has bounds', () => {
   });
 
   test('a line as long as the whole is read in one go', () => {
-    for (const character of ['\\', ' ', '/', '#', 'a', '@@{', '+ ']) {
-      const text = `/${character.repeat(Math.floor((1024 * 1024 - 1) / character.length))}`;
-      expect(render(parse(text))).toBe(text);
+    for (const start of ['/', '/a ', '!/a ', 'a=', 'report_url=', '@@if ', '@@define a ']) {
+      for (const piece of ['\\', ' ', '/', '#', 'a', '@@{', '+ ', 'a,', 'a=', 'a ', 'a+']) {
+        const text = start + piece.repeat(Math.floor((1024 * 1024 - start.length) / piece.length));
+        expect(render(parse(text)) === text).toBe(true);
+      }
     }
   });
 });

@@ -1,4 +1,5 @@
 import { FioError } from '../../lib/errors.ts';
+import { isOptionName, isTextOption } from './options.ts';
 import { Scanner } from './scanner.ts';
 import type { Configuration, Include, Line, Rule, RulePrefix, Statement } from './syntax.ts';
 
@@ -119,23 +120,22 @@ function splitRestriction(
     const space = scanner.take(SPACE);
     const word = scanner.take(/[^ \t+,=-]+/y);
     if (word !== '' && wasWord) return { restriction, attributesGap: space, attributes: word + scanner.rest() };
-    restriction += space + word + scanner.take(/[+,=-]/y);
-    wasWord = word !== '' && !/[+,=-]$/.test(restriction);
+    const operator = scanner.take(/[+,=-]/y);
+    restriction += space + word + operator;
+    wasWord = word !== '' && operator === '';
   }
   return { restriction: '', attributesGap: '', attributes: body };
 }
-
-/** Options whose name has no underscore, all of them former ones; without this list they look like groups. */
-const PLAIN_OPTIONS = new Set(['database', 'verbose', 'grouped', 'recstop', 'umask']);
 
 function parseAssignment(scanner: Scanner, indent: string): Statement | undefined {
   const name = scanner.take(NAME);
   const equals = scanner.take(/[ \t]*=[ \t]*/y);
   if (name === '' || equals === '') return undefined;
-  if (PLAIN_OPTIONS.has(name) || /^[a-z\d]+(?:_[a-z\d]+)+$/.test(name)) {
+  if (isTextOption(name)) {
     return { kind: 'option', indent, name, equals, value: scanner.take(WORD), tail: scanner.rest() };
   }
   const [expression, tail] = splitTail(scanner.take(BODY), scanner.rest());
+  if (isOptionName(name)) return { kind: 'option', indent, name, equals, value: expression, tail };
   return { kind: 'group', indent, name, equals, expression, tail };
 }
 

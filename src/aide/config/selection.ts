@@ -1,46 +1,70 @@
-import type { Rule } from './syntax.ts';
+import { compilePath, folderOf, parentsOf } from './rule-path.ts';
+import type { Configuration, Rule } from './syntax.ts';
 
-/** A rule and the line it stands in, from 1. */
+/** A rule, the line it stands in, from 1, and what there is to say of its path. */
 export interface PlacedRule {
   readonly rule: Rule;
   readonly line: number;
+  /** Whether it stands inside of a condition, so that it holds on some nodes only. */
+  readonly conditional: boolean;
+  readonly folder: string;
+  /** Undefined where it cannot be judged. */
+  readonly pattern: RegExp | undefined;
+}
+
+/** The rules of a configuration. */
+export function rulesOf(configuration: Configuration): PlacedRule[] {
+  const rules: PlacedRule[] = [];
+  let depth = 0;
+  configuration.lines.forEach(({ statement }, index) => {
+    if (statement.kind === 'condition') depth += 1;
+    if (statement.kind === 'endif') depth -= 1;
+    if (statement.kind !== 'rule') return;
+    const { path } = statement;
+    const conditional = depth > 0;
+    rules.push({ rule: statement, line: index + 1, conditional, folder: folderOf(path), pattern: compilePath(path) });
+  });
+  return rules;
+}
+
+/** Whether it is a rule that selects, and not one that leaves out. */
+export function isSelecting({ rule }: PlacedRule): boolean {
+  return rule.prefix === '' || rule.prefix === '=';
+}
+
+/** Whether the rule has no restriction to types of files or file systems. */
+export function isUnrestricted({ rule }: PlacedRule): boolean {
+  return rule.restriction === '' || rule.restriction === '0';
 }
 
 /**
- * The rule that would select a regular file of this path, if one surely does. An estimate for warnings: AIDE decides on the
- * node. A rule whose regular expression cannot be judged here selects nothing, and as a `!` rule leaves everything out: so
- * there is a false silence now and then, but no false warning.
+ * The rule that would select a regular file of this path, if one surely does. An estimate: AIDE decides on the node. A rule
+ * whose regular expression cannot be judged here selects nothing, and as a `!` rule leaves everything out: so there is a
+ * false silence now and then, but no false alarm.
  */
 export function selectionOf(rules: readonly PlacedRule[], path: string): PlacedRule | undefined {
-  const parents = path
-    .split('/')
-    .map((_part, index, parts) => parts.slice(0, index).join('/'))
-    .slice(2);
-  for (const { rule } of rules) {
-    if (rule.prefix === '!' && applies(rule, path, true)) return undefined;
-    if (rule.prefix === '-' && [...parents, path].some((each) => applies(rule, each, true))) return undefined;
-  }
-  return rules.find(({ rule }) => rule.prefix === '' && applies(rule, path, false));
+  const selecting = rules.find((rule) => isSelecting(rule) && selects(rule, path));
+  if (selecting === undefined) return undefined;
+  const parents = parentsOf(path);
+  const leavesOut = (each: PlacedRule) => {
+    const matches = (name: string) => each.pattern?.test(name) ?? true;
+    if (isSelecting(each)) return false;
+    return (
+      (isFor(each, 'f') && matches(path)) || (each.rule.prefix === '-' && isFor(each, 'd') && parents.some(matches))
+    );
+  };
+  return rules.some(leavesOut) ? undefined : selecting;
 }
 
-function applies(rule: Rule, path: string, whenUnknown: boolean): boolean {
-  // Restricted to other types than regular files.
+function selects(each: PlacedRule, path: string): boolean {
+  if (!isFor(each, 'f') || each.rule.restriction.includes('=') || each.pattern?.test(path) !== true) return false;
+  const folder = path.slice(0, path.lastIndexOf('/')) || '/';
+  if (each.rule.prefix === '=') return folder === each.folder;
+  return each.folder === '/' || folder === each.folder || folder.startsWith(`${each.folder}/`);
+}
+
+/** Whether a rule’s restriction admits regular files, or folders. */
+function isFor({ rule }: PlacedRule, type: 'f' | 'd'): boolean {
   const types = rule.restriction.split('=')[0]?.replace(/\s+/g, '') ?? '';
-  if (types !== '' && types !== '0' && !types.split(',').includes('f')) return false;
-  const pattern = compile(rule.path);
-  return pattern === undefined ? whenUnknown : pattern.test(path);
-}
-
-/**
- * AIDE’s regular expressions (PCRE) as JavaScript’s, where both mean the same and none can take long: no groups that are
- * repeated, and few repetitions.
- */
-function compile(path: string): RegExp | undefined {
-  if (path.length > 1000 || /@@\{|\(\?|\)[*+{?]|\\[^\w\s]?[^.\\/$^*+?()[\]{}|dwsDWS-]/.test(path)) return undefined;
-  if ((path.match(/[*+{]/g) ?? []).length > 3) return undefined;
-  try {
-    return new RegExp(`^(?:${path})`, 'u');
-  } catch {
-    return undefined;
-  }
+  return types === '' || types === '0' || types.split(',').includes(type);
 }

@@ -26,7 +26,7 @@ export type Statement =
   | Group
   | Rule;
 
-export interface Text<Kind extends string> {
+interface Text<Kind extends string> {
   readonly kind: Kind;
   readonly text: string;
 }
@@ -39,7 +39,7 @@ interface Indented {
 }
 
 /** `@@define NAME VALUE` */
-export interface Define extends Indented {
+interface Define extends Indented {
   readonly kind: 'define';
   readonly gap: string;
   readonly name: string;
@@ -48,7 +48,7 @@ export interface Define extends Indented {
 }
 
 /** `@@undef NAME` */
-export interface Undefine extends Indented {
+interface Undefine extends Indented {
   readonly kind: 'undefine';
   readonly gap: string;
   readonly name: string;
@@ -63,7 +63,7 @@ export interface Condition extends Indented {
 }
 
 /** `@@else`, `@@endif` */
-export interface Branch extends Indented {
+interface Branch extends Indented {
   readonly kind: 'else' | 'endif';
 }
 
@@ -75,7 +75,7 @@ export interface Include extends Indented {
   readonly argument: string;
 }
 
-/** `NAME=VALUE`, where the name is an option’s, present or former. */
+/** `NAME=VALUE`, where AIDE 0.19 takes the name for an option’s, or an earlier AIDE did. */
 export interface Option extends Indented {
   readonly kind: 'option';
   readonly name: string;
@@ -85,7 +85,7 @@ export interface Option extends Indented {
 }
 
 /** `NAME = EXPRESSION`: a group of attributes. */
-export interface Group extends Indented {
+interface Group extends Indented {
   readonly kind: 'group';
   readonly name: string;
   readonly equals: string;
