@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+
+/** One line on when and on what was measured: figures without it say nothing. */
+export function describeMachine(): string {
+  const date = new Date().toISOString().slice(0, 16).replace('T', ' ');
+  const model = cpus()[0]?.model.trim() ?? 'unknown';
+  const memory = Math.round(totalmem() / 2 ** 30);
+  const cores = availableParallelism();
+  return `${date} UTC; ${cores} cores (${model}), ${memory} GiB, Linux ${release()}, Node.js ${process.version}; load average ${describeLoad()}`;
+}
+
+/** The load averages of 1, 5 and 15 minutes. */
+export function describeLoad(): string {
+  return loadavg()
+    .map((value) => value.toFixed(2))
+    .join(' ');
+}
+
+/** Processor time of the whole machine, in seconds since its boot. */
+export interface ProcessorTime {
+  /** Spent by processes and the kernel, and taken by other machines of the same host. */
+  readonly busy: number;
+  readonly total: number;
+}
+
+const TICKS_PER_SECOND = 100; // what /proc counts in, on every architecture of Linux that Node.js runs on
+
+/** Reads the processor time from the first line of /proc/stat. */
+export function processorTime(text = readFileSync('/proc/stat', 'utf8')): ProcessorTime {
+  const numbers = /^cpu +(.+)$/m.exec(text)?.[1]?.split(' ').map(Number) ?? [];
+  // user nice system idle iowait irq softirq steal; guest time is in user time already.
+  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] = numbers;
+  const busy = (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND;
+  return { busy, total: busy + (idle + iowait) / TICKS_PER_SECOND };
+}
+
+/** Processor time of the children that a process has waited for, in seconds, from its /proc/PID/stat. Steps of 10 ms. */
+export function childrenTime(text = readFileSync('/proc/self/stat', 'latin1')): number {
+  // The name in parentheses may hold anything; fields 16 and 17 are cutime and cstime, and after the name comes field 3.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
+}
+
+/** What else the machine did, as a share of all its cores: `3 % of the machine`. */
+export function describeOthers(before: ProcessorTime, after: ProcessorTime, oursSeconds: number): string {
+  const total = after.total - before.total;
+  const others = Math.max(0, after.busy - before.busy - oursSeconds);
+  return `${Math.round((100 * others) / Math.max(total, 0.01))} % of the machine`;
+}
