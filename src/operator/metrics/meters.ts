@@ -44,11 +44,20 @@ export function createMeters(verdicts: () => Iterable<NodeVerdict>): Meters {
     new Counter({ name: prefix(name), help, labelNames, registers: [registry] });
   const phases = counter('phase_total', 'Changes of a FileIntegrity to the phase.', ['phase']);
   const errors = counter('error_total', 'Reconciles that failed or that the user must help, by error.', ['error']);
-  const pauses = counter('pause_total', 'Holds of the node that began.', ['node']);
-  const unpauses = counter('unpause_total', 'Holds of the node that ended.', ['node']);
-  const reinits = counter('reinit_total', 'Re-initialisations ordered, by what asked for them.', ['by', 'node']);
-  const statuses = counter('node_status_total', 'Changes of a node to the condition.', ['condition', 'node']);
-  const statusErrors = counter('node_status_error_total', 'Changes of a node to Errored, by error.', ['error', 'node']);
+  const perNode: { forget(node: string): void }[] = [];
+  const nodeCounter = <L extends string>(name: string, help: string, labelNames: readonly (L | 'node')[]) => {
+    const made = new NodeCounter<L>(counter(name, help, labelNames));
+    perNode.push(made);
+    return made;
+  };
+  const pauses = nodeCounter('pause_total', 'Holds of the node that began.', ['node']);
+  const unpauses = nodeCounter('unpause_total', 'Holds of the node that ended.', ['node']);
+  const reinits = nodeCounter('reinit_total', 'Re-initialisations ordered, by what asked for them.', ['by', 'node']);
+  const statuses = nodeCounter('node_status_total', 'Changes of a node to the condition.', ['condition', 'node']);
+  const statusErrors = nodeCounter('node_status_error_total', 'Changes of a node to Errored, by error.', [
+    'error',
+    'node',
+  ]);
   const daemonSets = counter('daemonset_update_total', 'Operations on daemon sets.', ['operation']);
   const reinitSets = counter(
     'reinit_daemonset_update_total',
@@ -61,7 +70,6 @@ export function createMeters(verdicts: () => Iterable<NodeVerdict>): Meters {
   for (const operation of DAEMON_SET_OPERATIONS) daemonSets.inc({ operation }, 0);
   for (const operation of ['update', 'delete']) reinitSets.inc({ operation }, 0);
 
-  const perNode = [pauses, unpauses, reinits, statuses, statusErrors] as Counter[];
   const errorLabel = boundedLabel();
   const statusErrorLabel = boundedLabel();
   return {
@@ -81,7 +89,7 @@ export function createMeters(verdicts: () => Iterable<NodeVerdict>): Meters {
     },
     daemonSet: (operation) => daemonSets.inc({ operation }),
     forget(node) {
-      for (const each of perNode) removeSeries(each, node);
+      for (const each of perNode) each.forget(node);
     },
   };
 }
@@ -109,11 +117,27 @@ function registerNodeGauges(registry: Registry, verdicts: () => Iterable<NodeVer
   );
 }
 
-/** prom-client removes one series by all its labels only; a counter keeps its series where `get` reads them. */
-function removeSeries(counter: Counter, node: string): void {
-  void counter.get().then(({ values }) => {
-    for (const { labels } of values) if (labels.node === node) counter.remove(labels);
-  });
+type NodeLabels<L extends string> = Readonly<Record<L | 'node', string>>;
+
+/** A counter that knows which of its series are a node's: prom-client removes a series by all its labels only. */
+class NodeCounter<L extends string> {
+  readonly #counter: Counter<L | 'node'>;
+  readonly #series = new Map<string, Map<string, NodeLabels<L>>>();
+
+  constructor(counter: Counter<L | 'node'>) {
+    this.#counter = counter;
+  }
+
+  inc(labels: NodeLabels<L>): void {
+    this.#counter.inc(labels);
+    const ofNode = this.#series.get(labels.node) ?? new Map<string, NodeLabels<L>>();
+    this.#series.set(labels.node, ofNode.set(JSON.stringify(labels), labels));
+  }
+
+  forget(node: string): void {
+    for (const labels of this.#series.get(node)?.values() ?? []) this.#counter.remove(labels);
+    this.#series.delete(node);
+  }
 }
 
 const WHO_ASKED: Readonly<Record<Exclude<BaselineReason, 'Initial'>, string>> = {

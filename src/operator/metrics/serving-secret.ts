@@ -126,7 +126,7 @@ export function authorityOf(secret: Secret | undefined): string | undefined {
   return secret && isOurs(secret) ? readAuthority(secret)?.pair.certificate : undefined;
 }
 
-/** One that anybody else made, and any that ended, counts as none. */
+/** One that anybody else made counts as none: what signs by its name must be able to. */
 function readAuthority(secret: Secret): { pair: KeyPair; certificate: X509Certificate } | undefined {
   const text = entry(secret, AUTHORITY);
   const key = entry(secret, AUTHORITY_KEY);

@@ -1,0 +1,47 @@
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PolicyRule } from 'kubernetes-types/rbac/v1.d.ts';
+import { parseAllDocuments } from 'yaml';
+import type { Client } from '../../src/kube/client.ts';
+import { type Connection, connectInCluster } from '../../src/kube/connection.ts';
+import type { KubeObject, ObjectMeta } from '../../src/kube/types.ts';
+import { clusterRoleBindings, clusterRoles, makeAccount, roleBindings, roles } from './scraper.ts';
+
+interface RoleDocument extends KubeObject {
+  readonly metadata: ObjectMeta;
+  readonly rules?: PolicyRule[];
+}
+
+/**
+ * The connection of the operator's own service account, with the rights of deploy/operator in one namespace.
+ * @param may which of the rights are granted; default all
+ */
+export async function connectAsOperator(
+  client: Client,
+  { server, credentials }: Pick<Connection, 'server' | 'credentials'>,
+  namespace: string,
+  may: (rule: PolicyRule) => boolean = () => true,
+): Promise<Connection> {
+  const { name, token } = await makeAccount(client, namespace);
+  const file = new URL('../../deploy/operator/operator-rbac.yaml', import.meta.url);
+  const documents = parseAllDocuments(await readFile(file, 'utf8')).map((document) => document.toJS() as RoleDocument);
+  const unique = `${namespace}-${name}`;
+  const subjects = [{ kind: 'ServiceAccount', name, namespace }];
+  const apiGroup = 'rbac.authorization.k8s.io';
+  for (const { kind, rules = [] } of documents) {
+    const granted = rules.filter(may);
+    if (kind === 'Role') await client.create(roles, { metadata: { name: unique, namespace }, rules: granted });
+    if (kind === 'ClusterRole') await client.create(clusterRoles, { metadata: { name: unique }, rules: granted });
+  }
+  const roleRef = (kind: string) => ({ apiGroup, kind, name: unique });
+  await client.create(roleBindings, { metadata: { name: unique, namespace }, roleRef: roleRef('Role'), subjects });
+  await client.create(clusterRoleBindings, { metadata: { name: unique }, roleRef: roleRef('ClusterRole'), subjects });
+
+  const directory = await mkdtemp(join(tmpdir(), 'fio-operator-'));
+  await writeFile(join(directory, 'token'), token);
+  await writeFile(join(directory, 'ca.crt'), String((await credentials()).tls.ca));
+  await writeFile(join(directory, 'namespace'), namespace);
+  const { hostname, port } = new URL(server);
+  return connectInCluster({ directory, env: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port } });
+}
