@@ -53,6 +53,8 @@ export interface OperatorHarness extends AsyncDisposable {
     taints?: Taint[];
   }): Promise<string>;
   removeNode(name: string): Promise<void>;
+  /** Another machine takes the name of a node. */
+  replaceNode(name: string): Promise<void>;
   annotateNode(name: string, annotations: Record<string, string | null>): Promise<void>;
   labelNode(name: string, labels: Record<string, string | null>): Promise<void>;
   /** A FileIntegrity for this harness's nodes. */
@@ -150,6 +152,12 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
     async removeNode(name) {
       own.delete(name);
       await client.remove(nodes, { name });
+    },
+    async replaceNode(name) {
+      const { metadata } = await client.get(nodes, { name });
+      await client.remove(nodes, { name });
+      await client.create(nodes, { metadata: { name, labels: metadata?.labels ?? {} } });
+      await beReady(client, name);
     },
     async annotateNode(name, annotations) {
       await client.patch(nodes, { name }, { metadata: { annotations } }, { type: 'merge' });
