@@ -1,4 +1,4 @@
-import { attachCluster, type Cluster, startCluster } from '../devcluster/cluster.ts';
+import { attachCluster, type Cluster, checkCanHaveNodes, startCluster } from '../devcluster/cluster.ts';
 import { buildImage } from '../image/build.ts';
 import { createClient } from '../src/kube/client.ts';
 import { connectKubeconfig } from '../src/kube/kubeconfig.ts';
@@ -33,6 +33,7 @@ interface Play {
 
 /** The whole story, on a cluster made for it. If it cannot be told to its end, nothing is left running. */
 export async function playOnDevcluster({ name, once, tell, signal }: Play): Promise<void> {
+  checkCanHaveNodes();
   await stopDevcluster(name, tell);
   tell.step('Build the container image (the first time about 1 minute, later seconds)');
   const onProgress = (line: string) => tell.note(line);

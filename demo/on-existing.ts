@@ -31,6 +31,8 @@ interface Play {
 /** The story without its intruder, on a cluster that is there already: install, watch, results, a new baseline. */
 export async function playOnExisting({ kubeconfig, image, tell, signal }: Play): Promise<void> {
   await using client = createClient(await connectKubeconfig(kubeconfig));
+  // Whether the cluster answers at all is better said by our client than by kubectl.
+  await client.raw('/version', { signal });
   const work = await mkdtemp(join(tmpdir(), 'fio-demo-'));
   try {
     const stage: Stage = {
@@ -102,8 +104,7 @@ function kubectl(
       if (!error) resolve({ stdout });
       else if ('code' in error && error.code === 'ENOENT') {
         reject(new FioError('DEMO_NO_KUBECTL', 'kubectl is not installed; install it and start again.'));
-      } else
-        reject(new FioError('DEMO_KUBECTL_FAILED', `kubectl ${args[0]} failed: ${stderr.trim()}`, { cause: error }));
+      } else reject(new FioError('DEMO_KUBECTL_FAILED', `kubectl ${args[0]} failed: ${stderr.trim()}`));
     });
     child.stdin?.end(input);
   });

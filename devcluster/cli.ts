@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { explain, FioError } from '../src/lib/errors.ts';
-import { attachCluster, startCluster } from './cluster.ts';
+import { attachCluster, checkCanHaveNodes, startCluster } from './cluster.ts';
 import { cleanUp } from './leftovers.ts';
 import { isAlive } from './lib/identity.ts';
 import { takeLock } from './lib/lock.ts';
@@ -20,6 +20,7 @@ function say(line: string): void {
 }
 
 async function up(options: { name: string; workers: number; controlPlane: boolean }): Promise<void> {
+  if (options.controlPlane || options.workers > 0) checkCanHaveNodes();
   const cluster = await startCluster({ name: options.name, ephemeral: true, onProgress: say, signal });
   try {
     const nodes = [

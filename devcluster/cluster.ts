@@ -24,6 +24,7 @@ import {
 } from './state.ts';
 
 export type { Cluster } from './handle.ts';
+export { checkCanHaveNodes } from './host.ts';
 export type { ClusterNode } from './node/node.ts';
 
 /** What etcd's data and the logs of a few hours take. */

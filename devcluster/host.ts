@@ -25,6 +25,19 @@ export const NODE_NEEDS: readonly HostNeed[] = [
 ];
 
 /**
+ * Says at once, before anything is built, that this machine cannot have nodes.
+ * @throws FioError `DEVCLUSTER_NO_ROOT`
+ */
+export function checkCanHaveNodes(): void {
+  if (process.platform === 'linux' && process.getuid?.() === 0) return;
+  const who = process.platform === 'linux' ? 'this user is not root' : `this is ${process.platform}`;
+  throw new FioError(
+    'DEVCLUSTER_NO_ROOT',
+    `Nodes need Linux and root, and ${who}; start again as root, such as with sudo`,
+  );
+}
+
+/**
  * Sees to it that the host has these programs: installs what is missing with apt-get where this is Debian or Ubuntu and
  * the user is root.
  * @throws FioError `DEVCLUSTER_PACKAGES_MISSING`, which says what to install.

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, test } from 'vitest';
 import { attachCluster } from '../../devcluster/cluster.ts';
@@ -30,23 +33,56 @@ describe.skipIf(!canHaveNodes())('npm run demo', () => {
     expect(code).toBe(2);
   });
 
+  test('--kubeconfig of a cluster that does not answer says so', async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'demo-'));
+    const file = join(folder.path, 'kubeconfig');
+    const named = (what: string, value: object) => ({ name: 'gone', [what]: value });
+    const kubeconfig = {
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [named('cluster', { server: 'https://127.0.0.1:1' })],
+      users: [named('user', {})],
+      contexts: [named('context', { cluster: 'gone', user: 'gone' })],
+      'current-context': 'gone',
+    };
+    await writeFile(file, JSON.stringify(kubeconfig));
+    const { code, output } = await run(['--kubeconfig', file]);
+    expect(output).toMatch(/The demo could not go on: .*127\.0\.0\.1:1.*\(KUBE_UNREACHABLE\)/);
+    expect(code).toBe(1);
+  });
+
+  test('without root says so at once', async () => {
+    const { code, output } = await run(['--once', '--name', NAME], {}, { uid: 65_534 });
+    expect(output).toContain('Nodes need Linux and root, and this user is not root; start again as root');
+    expect(code).toBe(1);
+  });
+
   test('interrupted while the cluster starts leaves nothing running', async () => {
-    const { code, output } = await run(['--once', '--name', NAME], {}, 'Starting kube-apiserver');
+    const { code, output } = await run(['--once', '--name', NAME], {}, { interruptAt: 'Starting kube-apiserver' });
     expect(output).toContain('Interrupted; nothing is left running.');
     expect(code).toBe(130);
     await expect(attachCluster(NAME)).rejects.toMatchObject({ code: 'DEVCLUSTER_NOT_RUNNING' });
   });
 });
 
-/** Runs the demo to its end, or interrupts it as Ctrl-C does when it has said something. */
-async function run(args: string[], environment: NodeJS.ProcessEnv = {}, interruptAt?: string) {
-  const child = spawn(process.execPath, [DEMO, ...args], { env: { ...process.env, ...environment } });
+interface Circumstances {
+  /** Interrupts it as Ctrl-C does once it has said this. */
+  readonly interruptAt?: string;
+  readonly uid?: number;
+}
+
+/** Runs the demo to its end. */
+async function run(args: string[], environment: NodeJS.ProcessEnv = {}, { interruptAt, uid }: Circumstances = {}) {
+  const env = { ...process.env, ...environment };
+  const child = spawn(process.execPath, [DEMO, ...args], { env, ...(uid !== undefined && { uid }) });
   let output = '';
+  let interrupted = interruptAt === undefined;
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
-      const said = output.includes(interruptAt ?? '\0');
       output += chunk.toString();
-      if (!said && output.includes(interruptAt ?? '\0')) child.kill('SIGINT');
+      if (interrupted || !output.includes(interruptAt ?? '')) return;
+      interrupted = true;
+      child.kill('SIGINT');
     });
   }
   const [code] = (await once(child, 'close')) as [number | null];
