@@ -147,8 +147,8 @@ describe('a database is not accepted', () => {
   });
 
   test('when it unpacks to more than is accepted, long before all is unpacked', async () => {
-    const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024, '@'));
-    expect(bomb.length).toBeLessThan(300_000);
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, '@'));
+    expect(bomb.length).toBeLessThan(100_000);
     const limit = 1024 * 1024;
     expect(await read(bomb, { maxSize: limit })).toMatchObject({ ok: false, code: 'DATABASE_TOO_LARGE' });
     expect(await read(recorded, { maxSize: text.length - 1 })).toMatchObject({ code: 'DATABASE_TOO_LARGE' });

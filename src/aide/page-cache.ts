@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from './file.ts';
 
 /** What giving back the page cache came to. */
-export type PageCacheResult =
+type PageCacheResult =
   | {
       readonly done: true;
       readonly by: 'memory.reclaim' | 'memory.force_empty';
@@ -19,10 +20,15 @@ const WORTHWHILE = 4 * 1024 * 1024;
  * Gives back the page cache that a scan has read and that the kernel charges to this container, so that the container’s
  * memory is what it really uses: cgroup v2 `memory.reclaim` (Linux 5.19), cgroup v1 `memory.force_empty`. Needs a writable
  * cgroup file system, which a privileged container has. Never throws: a scan is as good without it.
+ *
+ * `root` is where the cgroup file systems are, `memberships` says of which cgroups this process is.
  */
-export async function giveBackPageCache(root = '/sys/fs/cgroup'): Promise<PageCacheResult> {
+export async function giveBackPageCache(
+  root = '/sys/fs/cgroup',
+  memberships = '/proc/self/cgroup',
+): Promise<PageCacheResult> {
   try {
-    const membership = await readFile('/proc/self/cgroup', 'utf8');
+    const membership = await readFile(memberships, 'utf8');
     const unified = /^0::(\/.*)$/m.exec(membership)?.[1];
     const legacy = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m.exec(membership)?.[1];
     if (legacy !== undefined) return await reclaimLegacy(join(root, 'memory', legacy), join(root, 'memory'));
@@ -37,7 +43,7 @@ async function reclaimUnified(directory: string): Promise<PageCacheResult> {
   const before = await fileCache(directory);
   if (before < WORTHWHILE) return { done: true, by: 'memory.reclaim', before, after: before };
   // EAGAIN: less than asked for could be reclaimed, which is as good as it gets.
-  await writeFile(join(directory, 'memory.reclaim'), String(before)).catch(unless('EAGAIN'));
+  await order(join(directory, 'memory.reclaim'), String(before), 'EAGAIN');
   return { done: true, by: 'memory.reclaim', before, after: await fileCache(directory) };
 }
 
@@ -48,7 +54,7 @@ async function reclaimLegacy(directory: string, mount: string): Promise<PageCach
     () => mount,
   );
   const before = await fileCache(own);
-  await writeFile(join(own, 'memory.force_empty'), '0').catch(unless('EBUSY'));
+  await order(join(own, 'memory.force_empty'), '0', 'EBUSY');
   return { done: true, by: 'memory.force_empty', before, after: await fileCache(own) };
 }
 
@@ -60,14 +66,17 @@ async function fileCache(directory: string): Promise<number> {
   return bytes;
 }
 
-function unless(code: string): (error: unknown) => void {
-  return (error) => {
-    if (!(error instanceof Error && 'code' in error && error.code === code)) throw error;
-  };
+/** Writes to a file of the kernel, which it never makes. The error that means “as far as it goes” is none. */
+async function order(file: string, value: string, goodEnough: string): Promise<void> {
+  try {
+    await writeFile(file, value, { flag: 'r+' });
+  } catch (error) {
+    if (errorCode(error) !== goodEnough) throw error;
+  }
 }
 
 function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  const code = errorCode(error) || String(error);
   switch (code) {
     case 'EROFS':
     case 'EACCES':

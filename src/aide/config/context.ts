@@ -17,8 +17,8 @@ export interface Context {
   readonly groups: ReadonlyMap<string, string>;
   /** Number of the `report_url` line that ours replaces, from 0; -1: ours comes at the end. */
   readonly reportUrlAt: number;
-  /** Folders that a selecting rule names, with all above them, as the daemon sees them. */
-  readonly selectedFolders: ReadonlySet<string>;
+  /** Folders that a selecting rule names, with all above them, as the daemon sees them; undefined: too many to look at. */
+  readonly selectedFolders: ReadonlySet<string> | undefined;
 }
 
 /** Reads the context of a user’s configuration. */
@@ -129,25 +129,30 @@ function findReportUrl(statements: readonly Statement[]): number {
   return -1;
 }
 
-function readFolders(statements: readonly Statement[], variables: Context['variables']): Set<string> {
+/** Comparisons of a folder with a `!` rule; what a configuration of a sane size needs is far below. */
+const MAX_COMPARISONS = 1_000_000;
+
+function readFolders(statements: readonly Statement[], variables: Context['variables']): Set<string> | undefined {
   const folders = new Set<string>();
+  let exclusions = 0;
   for (const statement of statements) {
-    if (statement.kind !== 'rule' || statement.prefix === '!' || statement.prefix === '-') continue;
+    if (statement.kind !== 'rule' || statement.prefix === '-') continue;
+    if (statement.prefix === '!') {
+      exclusions += 1;
+      continue;
+    }
     const path = expandStart(statement.path, variables);
     if (path === undefined) continue;
     const folder = folderOf(toHostPath(path));
     for (const each of [...parentsOf(folder), folder]) folders.add(each);
   }
-  return folders;
+  return folders.size * exclusions > MAX_COMPARISONS ? undefined : folders;
 }
-
-/** More are not looked at one by one. */
-const MAX_FOLDERS = 2000;
 
 /** Whether a path for the daemon’s view matches a folder that a selecting rule names, or cannot be told not to. */
 export function matchesSelectedFolder(path: string, { selectedFolders }: Context): boolean {
+  if (selectedFolders === undefined) return true;
   const pattern = compilePath(path);
-  if (selectedFolders.size > MAX_FOLDERS) return true;
   const folder = folderOf(path);
   for (const each of selectedFolders) {
     if (pattern === undefined ? each.startsWith(`${folder}/`) : pattern.test(each)) return true;

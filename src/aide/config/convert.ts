@@ -59,7 +59,7 @@ function convertLines(configuration: Configuration, problems: Problem[]): Draft[
     const converted = convertStatement(statement, context, { index, placed, inside: depth > 0 });
     for (const problem of converted.problems ?? []) problems.push({ line: from, ...problem });
     if (converted.statement === undefined) return;
-    // AIDE since 0.17 takes no comment behind a rule or a group, and it wants the last line ended too.
+    // AIDE since 0.17 takes no comment behind a rule, a group and some macros, and it wants the last line ended too.
     const { statement: kept, comment } = liftComment(converted.statement);
     const end = line.end === '' ? '\n' : line.end;
     if (comment !== undefined) drafts.push({ statement: { kind: 'comment', text: comment }, end, from });
@@ -122,7 +122,7 @@ function liftComment(statement: Statement): { statement: Statement; comment?: st
   if (!('tail' in statement)) return { statement };
   const comment = statement.tail.trim();
   if (!comment.startsWith('#')) return { statement };
-  // After options and macros AIDE takes comments where they are.
+  // After an option AIDE takes a comment where it is.
   if (statement.kind === 'option' && isTextOption(statement.name)) return { statement };
   return { statement: { ...statement, tail: '' }, comment: statement.indent + comment };
 }
@@ -154,14 +154,11 @@ function missingLines(drafts: readonly Draft[]): { before: Draft[]; after: Draft
     parse(`${text}\n`).lines.map(({ statement }): Draft => ({ statement, end: '\n', from: 0 }));
   const options = [...OUR_OPTIONS].filter(([name]) => !drafts.some(({ statement }) => isOurs(statement, name)));
   const isLate = ([name]: readonly [string, string]) => name === 'report_url';
-  const defines = [...OUR_DEFINES].filter(([name]) => !isDefinedInTime(drafts, name));
-  return {
-    before: [
-      ...defines.map(([name, value]) => `@@define ${name} ${value}`),
-      ...options.filter((each) => !isLate(each)).map((each) => each.join('=')),
-    ].flatMap(toDrafts),
-    after: options.filter(isLate).flatMap((each) => toDrafts(each.join('='))),
-  };
+  const before = options.filter((each) => !isLate(each)).flatMap((each) => toDrafts(each.join('=')));
+  const after = options.filter(isLate).flatMap((each) => toDrafts(each.join('=')));
+  const all = [...before, ...drafts, ...after];
+  const defines = [...OUR_DEFINES].filter(([name]) => !isDefinedInTime(all, name));
+  return { before: [...defines.flatMap(([name, value]) => toDrafts(`@@define ${name} ${value}`)), ...before], after };
 }
 
 /** Whether the definition stands outside of conditions and before all that uses it. */

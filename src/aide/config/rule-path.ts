@@ -59,7 +59,7 @@ export function looksAhead(path: string): boolean {
 export function compilePath(path: string): RegExp | undefined {
   if (path.length > 1000 || path.includes('@@{')) return undefined;
   const text = readEscapes(path);
-  if (UNLIKE.test(text) || (text.match(/[*+{]/g) ?? []).length > 3) return undefined;
+  if (UNLIKE.test(text.replaceAll('\\\\', '')) || (text.match(/[*+{]/g) ?? []).length > 3) return undefined;
   try {
     return new RegExp(`^(?:${text})`);
   } catch {
