@@ -21,7 +21,7 @@ export async function replaceDatabase(paths: NodePaths, maxBackups: number, now:
   await rename(paths.newDatabase, paths.database);
   await clear(paths.log);
   await syncFolder(paths.directory);
-  for (const path of [paths.database, paths.log]) await pruneBackups(path, maxBackups);
+  await pruneBackups(paths, maxBackups);
 }
 
 async function keepBackup(path: string, stamp: string): Promise<void> {
@@ -33,10 +33,12 @@ async function keepBackup(path: string, stamp: string): Promise<void> {
   await keepAs(path, `${path}.backup-${stamp}`);
 }
 
-/** Removes the backups of `path` beyond the newest `maxBackups`. */
-async function pruneBackups(path: string, maxBackups: number): Promise<void> {
-  const backups = await backupsOf(path);
-  for (const backup of backups.slice(0, Math.max(0, backups.length - maxBackups))) await clear(backup);
+/** Removes the backups of the database and of the log beyond the newest `maxBackups` of each. */
+export async function pruneBackups(paths: NodePaths, maxBackups: number): Promise<void> {
+  for (const path of [paths.database, paths.log]) {
+    const backups = await backupsOf(path);
+    for (const backup of backups.slice(0, Math.max(0, backups.length - maxBackups))) await clear(backup);
+  }
 }
 
 /** The backups of `path`, oldest first. */

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { runAide } from '../aide/run.ts';
 import type { BaselineOrder, BaselineReceipt } from '../api/outcome.ts';
 import { explain } from '../lib/errors.ts';
-import { replaceDatabase } from './backups.ts';
+import { pruneBackups, replaceDatabase } from './backups.ts';
 import { readDatabase } from './database.ts';
 import { clear, draftOf, syncFile } from './files.ts';
 import { readBootId, readReceipt, writeReceipt } from './receipt.ts';
@@ -103,6 +103,7 @@ async function findReceipt({ paths, log }: Workbench, task: BaselineTask, signal
   if (receipt?.orderId !== task.order.id || receipt.configurationDigest !== task.configurationDigest) return undefined;
   const reading = await readDatabase(paths.database, signal);
   if (!reading.ok || reading.facts.digest !== receipt.digest) return undefined;
+  await pruneBackups(paths, task.maxBackups); // that process may have ended before it did
   log.info('the ordered AIDE db lies on the node already');
   return { ...receipt, reason: task.order.reason, entries: reading.facts.entries };
 }

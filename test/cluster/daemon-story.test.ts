@@ -1,26 +1,30 @@
-import { readdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { type DaemonOptions, runDaemon } from '../../src/daemon/daemon.ts';
+import type { Outcome } from '../../src/api/outcome.ts';
+import type { DaemonOptions } from '../../src/daemon/daemon.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps } from '../../src/kube/resources.ts';
 import { findRealAide } from '../support/aide.ts';
 import { installCrds } from '../support/crds.ts';
-import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
+import { fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
+import { createStage, type DaemonStage } from '../support/daemon-stage.ts';
 import { eventually } from '../support/eventually.ts';
-import { createNamespace } from '../support/namespace.ts';
-import { INTEGRITY, NODE, type PlayedOperator, playOperator } from '../support/played-operator.ts';
+import { INTEGRITY, NODE, type PlayedOperator } from '../support/played-operator.ts';
 import { startTlsProxy, type TlsProxy } from '../support/tls-proxy.ts';
 
 const aide = await findRealAide();
 
+const real = aide?.command ?? (['aide'] as const);
+
 let connection: Connection;
 let client: Client;
-let namespace: string;
+let stage: DaemonStage;
 let node: ScratchNode;
 let operator: PlayedOperator;
-let running: { stop(): Promise<void> }[];
 
 beforeAll(async () => {
   connection = await connectKubeconfig(inject('kubeconfig'));
@@ -30,64 +34,23 @@ beforeAll(async () => {
 afterAll(() => client?.close());
 
 beforeEach(async () => {
-  namespace = await createNamespace(client, 'daemon');
-  node = await createScratchNode();
-  operator = playOperator(client, namespace);
-  running = [];
+  stage = await createStage(client, connection);
+  ({ node, operator } = stage);
 });
-afterEach(async () => {
-  for (const daemon of running) await daemon.stop();
-  await node[Symbol.asyncDispose]();
-});
-
-function startDaemon(options: Partial<DaemonOptions> = {}): { stop(): Promise<void> } {
-  const ended = new AbortController();
-  const done = runDaemon(
-    {
-      integrity: INTEGRITY,
-      namespace,
-      node: NODE,
-      hostRoot: node.root,
-      aide: aide?.command ?? ['aide'],
-      connection,
-      write: (line) => node.lines.push(line.replace(/^\S+: /, '').trimEnd()),
-      ...options,
-    },
-    ended.signal,
-  );
-  const daemon = {
-    async stop() {
-      ended.abort();
-      await done;
-    },
-  };
-  running.push(daemon);
-  return daemon;
-}
-
-const configuration = () => ({ text: node.configuration, digest: node.configurationDigest });
-
-/** A held daemon that is released scans at once; a test need not wait for the interval. */
-async function scanNow(): Promise<void> {
-  await operator.hold();
-  await eventually('the daemon is held', () => node.lines.at(-1) === 'held by the operator: held by a test');
-  await operator.release();
-}
+afterEach(() => stage[Symbol.asyncDispose]());
 
 /** A daemon with a baseline, whose Succeeded the operator knows. */
 async function settle(options: Partial<DaemonOptions> = {}) {
-  await operator.begin(configuration());
-  const daemon = startDaemon(options);
-  expect(await operator.message('its receipt')).toMatchObject({ kind: 'baseline' });
-  expect(await operator.message('its first scan')).toMatchObject({ kind: 'scan', verdict: 'Succeeded' });
+  const daemon = stage.start({ aide: real, ...options });
+  await stage.settle();
   return daemon;
 }
 
 describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
   test('waits for orders, makes the baseline, and scans', async () => {
-    startDaemon();
+    stage.start({ aide: real });
     await eventually('it waits', () => node.lines.includes('waiting for orders of the operator'));
-    await operator.begin(configuration());
+    await operator.begin(stage.configuration);
     const baseline = await operator.message('its receipt');
     expect(baseline).toMatchObject({ kind: 'baseline', node: NODE, receipt: { orderId: 'order-1', entries: 3 } });
     const scan = await operator.message('its scan');
@@ -106,7 +69,7 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
 
   test('says a repeated Succeeded by its lease alone', async () => {
     await settle();
-    await scanNow();
+    await stage.scanNow();
     expect(await operator.heartbeat()).toMatchObject({ kind: 'scan', verdict: 'Succeeded' });
     expect(await operator.slot()).toBeUndefined();
   });
@@ -115,11 +78,12 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     await settle();
     await node.write('etc/app/a', 'changed');
     await node.write('etc/app/new', 'new');
-    await scanNow();
+    await stage.scanNow();
     const failed = await operator.message('the change', { fold: false });
     expect(failed).toMatchObject({ verdict: 'Failed', counts: { added: 1, changed: 1, removed: 0 } });
-    const [slot] = (await client.list(configMaps, { namespace, labelSelector: 'file-integrity.openshift.io/log' }))
-      .items;
+    const [slot] = (
+      await client.list(configMaps, { namespace: stage.namespace, labelSelector: 'file-integrity.openshift.io/log' })
+    ).items;
     const prefix = 'file-integrity.openshift.io';
     expect(slot?.metadata?.name).toBe(`aide-${INTEGRITY}-${NODE}`);
     expect(slot?.metadata?.labels).toEqual({
@@ -155,7 +119,7 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     await operator.order({ id: 'order-2', reason: 'Configuration' });
     const errored = await operator.message('that it is broken');
     expect(errored).toMatchObject({ verdict: 'Errored', errorCode: 'AIDE_CONFIGURATION_ERROR', exitStatus: 17 });
-    await operator.configure(configuration());
+    await operator.configure(stage.configuration);
     await operator.order({ id: 'order-3', reason: 'Configuration' });
     expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-3' } });
     expect(await operator.message('that all is well')).toMatchObject({ verdict: 'Succeeded' });
@@ -166,7 +130,7 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     await first.stop();
     await rm(node.paths.receipt);
     await operator.order({ id: 'order-2', reason: 'Initial' });
-    startDaemon();
+    stage.start({ aide: real });
     expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-2', adopted: true } });
   });
 
@@ -176,8 +140,10 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     await node.write('run/aide.reinit', '');
     await node.write('etc/kubernetes/aide.reinit', '');
     await node.write('etc/app/a', 'changed by an intruder');
-    startDaemon();
-    const heard = [await operator.message('one'), await operator.message('another'), await operator.message('a third')];
+    stage.start({ aide: real });
+    const heard: Outcome[] = [];
+    // Two notices that wait become one.
+    while (!heard.some(({ kind }) => kind === 'scan')) heard.push(await operator.message('more'));
     expect(heard.filter(({ kind }) => kind === 'notice').length).toBeGreaterThan(0);
     expect(heard.filter((outcome) => outcome.kind === 'scan')).toMatchObject([{ verdict: 'Failed' }]);
     expect(heard.filter(({ kind }) => kind === 'baseline')).toEqual([]);
@@ -188,7 +154,7 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
   test('is Errored without its database, and does not make one on its own', async () => {
     await settle();
     await rm(node.paths.database);
-    await scanNow();
+    await stage.scanNow();
     expect(await operator.message('the loss')).toMatchObject({ verdict: 'Errored', exitStatus: 18 });
     expect(await readdir(node.paths.directory)).not.toContain('aide.db.gz');
   });
@@ -213,33 +179,38 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     });
     afterEach(() => proxy[Symbol.asyncDispose]());
 
-    test('keeps a result through an outage of the API server', async () => {
-      await settle({ connection: proxy.connection });
+    /** Settled; the scan that follows has begun, finds a change, and ends without the API server. */
+    async function scanIntoOutage(): Promise<{ stop(): Promise<void> }> {
+      const gate = join(node.root, '../gate');
+      await writeFile(gate, '');
+      const daemon = await settle({
+        connection: proxy.connection,
+        aide: [...fixtureProgram('aide-waits'), gate, ...real],
+      });
       await node.write('etc/app/a', 'changed');
-      await operator.hold();
-      await eventually('it is held', () => node.lines.at(-1)?.startsWith('held by the operator'));
-      const scans = () => node.lines.filter((line) => line.startsWith('aide check returned')).length;
-      const before = scans();
-      await operator.release();
-      await eventually('it scans', () => node.lines.at(-1) === 'running aide check');
+      await rm(gate);
+      await rm(`${gate}.reached`);
+      await stage.scanNow();
+      await eventually('it scans', () => existsSync(`${gate}.reached`));
       proxy.refuse(true);
-      await eventually('the scan ends', () => scans() > before);
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await writeFile(gate, '');
+      await eventually('the scan ends', () => stage.count('aide check returned status 4') === 1);
+      return daemon;
+    }
+
+    test('keeps a result through an outage of the API server', async () => {
+      await scanIntoOutage();
+      await eventually('it tries', () => stage.count('the result could not be sent and is kept') > 0);
       proxy.refuse(false);
       expect(await operator.message('the change')).toMatchObject({ verdict: 'Failed' });
     });
 
     test('a daemon that ends in the outage leaves its result to the next one', async () => {
-      const first = await settle({ connection: proxy.connection });
-      await node.write('etc/app/a', 'changed');
-      await scanNow();
-      await eventually('it scans', () => node.lines.at(-1) === 'running aide check');
-      proxy.refuse(true);
-      await eventually('the scan ends', () => node.lines.includes('aide check returned status 4'));
+      const first = await scanIntoOutage();
       await first.stop();
       // What was found then is told, though the node is as it was by now.
       await node.write('etc/app/a', 'a\n');
-      startDaemon();
+      stage.start({ aide: real });
       expect(await operator.message('the change')).toMatchObject({ verdict: 'Failed', counts: { changed: 1 } });
       expect(await operator.message('what is now')).toMatchObject({ verdict: 'Succeeded' });
     });
@@ -247,8 +218,8 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
 });
 
 test('a daemon that is stopped ends a running AIDE, and leaves nothing unfinished', async () => {
-  await operator.begin(configuration());
-  const daemon = startDaemon({ aide: fixtureProgram('aide-hangs') });
+  await operator.begin(stage.configuration);
+  const daemon = stage.start({ aide: fixtureProgram('aide-hangs') });
   const files = () => readdir(node.paths.directory).catch((): string[] => []);
   await eventually('AIDE has begun', async () => (await files()).includes('aide.db.gz.new'));
   await daemon.stop();

@@ -69,6 +69,7 @@ export async function createStage(client: Client, connection: Connection): Promi
       const ended = new AbortController();
       const common = { integrity: INTEGRITY, namespace, node: NODE, hostRoot: node.root };
       const done = runDaemon({ ...common, connection, write, ...options }, ended.signal);
+      done.catch(() => {}); // whoever stops it is told
       const stop = async () => {
         ended.abort();
         await done;
