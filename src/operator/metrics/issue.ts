@@ -22,9 +22,8 @@ import {
   time,
   utf8String,
 } from './der.ts';
+import { AUTHORITY_NAME } from './serving-secret.ts';
 
-/** The subject of every authority that is made here. */
-export const AUTHORITY_NAME = 'file-integrity-operator metrics CA';
 const SERVING_NAME = 'file-integrity-operator metrics';
 
 export interface Validity {

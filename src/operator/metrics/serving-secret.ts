@@ -4,7 +4,6 @@ import type { Secret } from 'kubernetes-types/core/v1.d.ts';
 import { explain } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
 import type { KeyPair } from '../http.ts';
-import { AUTHORITY_NAME } from './issue.ts';
 
 /** Name of the secret with the certificate of the metrics: OpenShift's service CA fills it, elsewhere the operator does. */
 export const SERVING_SECRET = 'file-integrity-operator-serving-cert';
@@ -13,6 +12,9 @@ export const AUTHORITY_CONFIG_MAP = 'file-integrity-operator-metrics-ca';
 /** Label with this value on what the operator made itself: what does not have it is somebody else's, and left alone. */
 export const MADE_BY_LABEL = 'app.kubernetes.io/managed-by';
 export const MADE_BY_US = 'file-integrity-operator';
+
+/** The subject of every authority that the operator makes. */
+export const AUTHORITY_NAME = 'file-integrity-operator metrics CA';
 
 /** Keys in the secret. */
 const CERTIFICATE = 'tls.crt';
