@@ -7,6 +7,7 @@ import { type Change, keyOf } from '../kube/informer.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { integrityNameOf } from './owner.ts';
 import { HEARTBEAT_ANNOTATION } from './results/plan.ts';
+import { firstName, isKept } from './results/slot.ts';
 import type { Stores } from './stores.ts';
 
 /** Where keys go. */
@@ -30,10 +31,6 @@ export function wire(stores: Stores, queues: Queues): void {
   const owner = (object: KubeObject) => {
     for (const key of ownersOf(object, stores)) queues.integrity(key);
   };
-  const message = (object: KubeObject) => {
-    const status = statusOfMessage.get(keyOf(object));
-    if (status !== undefined) queues.results(status);
-  };
 
   stores.integrities.onChange((change) => {
     const { object } = change;
@@ -54,12 +51,15 @@ export function wire(stores: Stores, queues: Queues): void {
     if (concerns(change, statusFacts)) queues.integrity(integrityKeyOf(change.object));
   });
   stores.configMaps.onChange(({ object }) => {
-    message(object);
-    if (!statusOfMessage.has(keyOf(object))) owner(object);
+    if (isKept(object)) return; // the user's to read and to delete
+    const status = statusOfMessage.get(`${object.metadata?.namespace}/${firstName(object)}`);
+    if (status === undefined) owner(object);
+    else queues.results(status);
   });
   stores.leases.onChange((change) => {
+    const status = statusOfMessage.get(keyOf(change.object));
     if (change.type === 'deleted') owner(change.object);
-    else message(change.object);
+    else if (status !== undefined) queues.results(status);
   });
   stores.daemonSets.onChange(({ object }) => owner(object));
   stores.priorityClasses.onChange(everyIntegrity);

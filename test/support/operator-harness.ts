@@ -1,10 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConfigMap, Event, Node, Taint } from 'kubernetes-types/core/v1.d.ts';
 import { type Logger, pino } from 'pino';
 import { inject } from 'vitest';
-import { parse } from 'yaml';
 import type { FileIntegrity, FileIntegritySpecInput } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import {
@@ -24,11 +22,11 @@ import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import type { Outcome, ScanOutcome } from '../../src/api/outcome.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
-import { isAlreadyExists } from '../../src/kube/errors.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps, daemonSets, events, leases, nodes, pods, serviceAccounts } from '../../src/kube/resources.ts';
-import type { KubeObject, Resource } from '../../src/kube/types.ts';
+import type { Resource } from '../../src/kube/types.ts';
 import { type OperatorOptions, runOperator } from '../../src/operator/operator.ts';
+import { installCrds } from './crds.ts';
 import { eventually } from './eventually.ts';
 import { createNamespace } from './namespace.ts';
 
@@ -94,14 +92,6 @@ interface KubeMetadata {
   labels: Record<string, string>;
   annotations: Record<string, string>;
 }
-
-const crds: Resource<KubeObject> = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-};
 
 export async function startHarness(options: Partial<OperatorOptions> = {}): Promise<OperatorHarness> {
   const connection = await connectKubeconfig(inject('kubeconfig'));
@@ -223,30 +213,6 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
   const playing = playKubelets(client, namespace, own, kubelets.signal);
   harness.start();
   return harness;
-}
-
-let installed: Promise<void> | undefined;
-
-/** The project's own CRDs. Other test files may install the same ones at the same time. */
-function installCrds(client: Client): Promise<void> {
-  installed ??= (async () => {
-    const folder = new URL('../../deploy/crds/', import.meta.url);
-    for (const file of await readdir(folder)) {
-      const crd = parse(await readFile(new URL(file, folder), 'utf8')) as KubeObject;
-      await client.create(crds, crd).catch((error: unknown) => {
-        if (!isAlreadyExists(error)) throw error;
-      });
-    }
-    for (const resource of [fileIntegrities, nodeStatuses]) {
-      await eventually(`${resource.plural} are served`, () =>
-        client.list(resource as Resource<KubeObject>, { limit: 1 }).then(
-          () => true,
-          () => false,
-        ),
-      );
-    }
-  })();
-  return installed;
 }
 
 async function beReady(client: Client, name: string): Promise<void> {

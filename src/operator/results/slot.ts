@@ -9,14 +9,15 @@ export const MESSAGE_ANNOTATION = 'file-integrity.openshift.io/message';
 /** Config maps that one report may have. At 1 MiB each it is more than any node's list of files. */
 export const PARTS_LIMIT = 999;
 
-/** Whether a config map is a daemon's message to the operator, or a part of one; not what the operator has kept of it. */
-export function isMessage({ metadata }: ConfigMap): boolean {
-  const { labels = {}, annotations = {} } = metadata ?? {};
-  return (
-    (LOG_LABEL in labels || PART_LABEL in labels) &&
-    !(RESULT_LOG_LABEL in labels) &&
-    annotations[MESSAGE_ANNOTATION] === undefined
-  );
+/** Whether a config map is a daemon's message to the operator, or a part of one. */
+export function isMessage(configMap: ConfigMap): boolean {
+  const labels = configMap.metadata?.labels ?? {};
+  return (LOG_LABEL in labels || PART_LABEL in labels) && !isKept(configMap);
+}
+
+/** Whether a config map is what the operator has kept of a message, or a part of that. */
+export function isKept({ metadata }: ConfigMap): boolean {
+  return RESULT_LOG_LABEL in (metadata?.labels ?? {}) || metadata?.annotations?.[MESSAGE_ANNOTATION] !== undefined;
 }
 
 /** Name of the config map that a message begins in, by one of its parts. */

@@ -1,0 +1,179 @@
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
+import { API_VERSION, fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
+import { LOG_LABEL, NODE_LABEL, OWNER_LABEL, PART_LABEL, RESULT_LOG_LABEL } from '../../src/api/keys.ts';
+import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
+import { type Client, createClient } from '../../src/kube/client.ts';
+import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
+import { configMaps, daemonSets, leases, nodes, priorityClasses } from '../../src/kube/resources.ts';
+import { MESSAGE_ANNOTATION } from '../../src/operator/results/slot.ts';
+import { createStores, type Stores, storesOf } from '../../src/operator/stores.ts';
+import { wire } from '../../src/operator/wiring.ts';
+import { installCrds } from '../support/crds.ts';
+import { eventually } from '../support/eventually.ts';
+import { createNamespace } from '../support/namespace.ts';
+
+// Real informers, and for the queues a list: who is asked to look at what when something changes in the cluster.
+let client: Client;
+let namespace: string;
+let node: string;
+let stores: Stores;
+let integrity: FileIntegrity;
+const ended = new AbortController();
+let asked: string[] = [];
+
+beforeAll(async () => {
+  client = createClient(await connectKubeconfig(inject('kubeconfig')), { userAgent: 'test' });
+  await installCrds(client);
+  namespace = await createNamespace(client, 'wiring');
+  node = `node-${namespace}`;
+  await client.create(nodes, { metadata: { name: node } });
+  integrity = await client.create(fileIntegrities, {
+    metadata: { name: 'fleet', namespace },
+    spec: { config: {} },
+  } as FileIntegrity);
+  stores = createStores(client, namespace, () => {});
+  wire(stores, {
+    integrity: (key) => asked.push(`integrity ${key.replace(namespace, 'ns')}`),
+    results: (key) => asked.push(`results ${key.replace(namespace, 'ns').replace(node, 'node')}`),
+  });
+  void Promise.all(storesOf(stores).map((store) => store.run(ended.signal)));
+  await Promise.all(storesOf(stores).map((store) => store.synced()));
+  await client.create(nodeStatuses, aStatus());
+  await settled();
+});
+afterAll(async () => {
+  ended.abort();
+  await client.remove(nodes, { name: node });
+  await client.close();
+});
+beforeEach(settled);
+
+function aStatus(): FileIntegrityNodeStatus {
+  const owner = { apiVersion: API_VERSION, kind: 'FileIntegrity', name: 'fleet', uid: integrity.metadata.uid ?? '' };
+  return {
+    metadata: {
+      name: `fleet-${node}`,
+      namespace,
+      labels: { [OWNER_LABEL]: 'fleet' },
+      ownerReferences: [{ ...owner, controller: true }],
+    },
+    nodeName: node,
+  };
+}
+
+let marks = 0;
+/** Waits until all that was done before has come in: the API server tells the changes of a resource in order. */
+async function settled(): Promise<void> {
+  const name = `mark-${marks++}`;
+  const metadata = { name, namespace, labels: { [OWNER_LABEL]: 'mark' } };
+  await client.create(configMaps, { metadata });
+  await client.create(leases, { metadata });
+  await client.patch(nodes, { name: node }, { metadata: { annotations: { mark: name } } }, { type: 'merge' });
+  await client.create(nodeStatuses, { metadata, nodeName: 'mark' });
+  await eventually('all has come in', () => {
+    const there = [stores.configMaps, stores.leases, stores.statuses].every((store) =>
+      store.get(`${namespace}/${name}`),
+    );
+    return there && isSeen(name);
+  });
+  asked = [];
+}
+/** The store keeps no such annotations of nodes; the version must do. */
+function isSeen(mark: string): Promise<boolean> {
+  return client.get(nodes, { name: node }).then(({ metadata }) => {
+    const seen = stores.nodes.get(node)?.metadata?.resourceVersion;
+    return metadata?.annotations?.mark === mark && metadata.resourceVersion === seen;
+  });
+}
+
+/** Who is asked, once each, in order of name; the marks left out. */
+async function askedAfter(change: () => Promise<unknown>): Promise<string[]> {
+  await change();
+  const before = asked;
+  await settled();
+  return [...new Set(before)].filter((key) => !key.includes('mark') && !key.includes('undefined')).sort();
+}
+
+const patch = (changes: object) =>
+  client.patch(nodeStatuses, { namespace, name: `fleet-${node}` }, changes, { type: 'merge' });
+const map = (name: string, labels: Record<string, string>, annotations: Record<string, string> = {}): ConfigMap => ({
+  metadata: { name, namespace, labels: { [OWNER_LABEL]: 'fleet', [NODE_LABEL]: node, ...labels }, annotations },
+  data: { integritylog: 'a report' },
+});
+
+test('what a kubelet says of how its node is concerns nobody', async () => {
+  const conditions = [{ type: 'Ready', status: 'True', lastHeartbeatTime: new Date().toISOString() }];
+  const change = () =>
+    client.patch(nodes, { name: node }, { status: { conditions } }, { type: 'merge', subresource: 'status' });
+  expect(await askedAfter(change)).toEqual([]);
+});
+
+test.each([
+  ['labels', { metadata: { labels: { pool: 'x' } } }],
+  ['taints', { spec: { taints: [{ key: 'mine', effect: 'NoSchedule' }] } }],
+  ['machine configuration', { metadata: { annotations: { 'machineconfiguration.openshift.io/state': 'Working' } } }],
+])('another %s of a node concern every FileIntegrity', async (_, change) => {
+  expect(await askedAfter(() => client.patch(nodes, { name: node }, change, { type: 'merge' }))).toEqual([
+    'integrity ns/fleet',
+  ]);
+});
+
+test('another time of a node’s last result does not plan its FileIntegrity, another condition does', async () => {
+  const result = (condition: string) => ({ lastResult: { condition, lastProbeTime: new Date().toISOString() } });
+  await patch(result('Succeeded'));
+  await settled();
+  expect(await askedAfter(() => patch(result('Succeeded')))).toEqual(['results ns/fleet-node']);
+  expect(await askedAfter(() => patch(result('Failed')))).toEqual(['integrity ns/fleet', 'results ns/fleet-node']);
+});
+
+test('a message and its parts concern their node, and their reports are not kept in memory', async () => {
+  const name = `aide-fleet-${node}`;
+  const parts = await askedAfter(() => client.create(configMaps, map(`${name}-2`, { [PART_LABEL]: '2' })));
+  expect(parts).toEqual(['results ns/fleet-node']);
+  expect(await askedAfter(() => client.create(configMaps, map(name, { [LOG_LABEL]: '' })))).toEqual(parts);
+  expect(stores.configMaps.get(`${namespace}/${name}`)?.data).toEqual({ integritylog: '' });
+  expect(await askedAfter(() => client.remove(configMaps, { namespace, name: `${name}-2` }))).toEqual(parts);
+});
+
+test('a heartbeat concerns its node; a lease that is gone, the FileIntegrity', async () => {
+  const name = `aide-fleet-${node}`;
+  const metadata = { name, namespace, labels: { [OWNER_LABEL]: 'fleet' } };
+  expect(await askedAfter(() => client.create(leases, { metadata }))).toEqual(['results ns/fleet-node']);
+  expect(await askedAfter(() => client.remove(leases, { namespace, name }))).toEqual(['integrity ns/fleet']);
+});
+
+test('a kept failure concerns nobody, whether it is written or deleted', async () => {
+  const kept = map('aide-fleet-x-failed', { [RESULT_LOG_LABEL]: '' }, { [MESSAGE_ANNOTATION]: 'id' });
+  const part = map('aide-fleet-x-failed-2', { [PART_LABEL]: '2' }, { [MESSAGE_ANNOTATION]: 'id' });
+  expect(await askedAfter(() => client.create(configMaps, kept))).toEqual([]);
+  expect(await askedAfter(() => client.create(configMaps, part))).toEqual([]);
+  expect(await askedAfter(() => client.remove(configMaps, { namespace, name: 'aide-fleet-x-failed' }))).toEqual([]);
+});
+
+test('a message of a node that nobody watches concerns the FileIntegrity, also one that is gone', async () => {
+  expect(await askedAfter(() => client.create(configMaps, map('aide-fleet-nobody', { [LOG_LABEL]: '' })))).toEqual([
+    'integrity ns/fleet',
+  ]);
+  const orphan = map('aide-gone-x', { [LOG_LABEL]: '', [OWNER_LABEL]: 'gone' });
+  expect(await askedAfter(() => client.create(configMaps, orphan))).toEqual(['integrity ns/gone']);
+});
+
+test('the effective configuration, the daemon set and a priority class concern the FileIntegrity', async () => {
+  const effective = map('fleet', { 'file-integrity.openshift.io/aide-conf': '' });
+  expect(await askedAfter(() => client.create(configMaps, effective))).toEqual(['integrity ns/fleet']);
+  const selector = { matchLabels: { app: 'x' } };
+  const template = {
+    metadata: { labels: { app: 'x' } },
+    spec: { containers: [{ name: 'x', image: 'x' }], nodeSelector: { no: 'where' } },
+  };
+  const set = { metadata: { name: 'x', namespace, labels: { [OWNER_LABEL]: 'fleet' } }, spec: { selector, template } };
+  const made = client.create(daemonSets, set);
+  await eventually('the daemon set has come in', () => asked.includes('integrity ns/fleet'));
+  await made;
+  await settled();
+  await client.create(priorityClasses, { metadata: { name: namespace }, value: 1 });
+  await eventually('the priority class has come in', () => asked.includes('integrity ns/fleet'));
+  await client.remove(priorityClasses, { name: namespace });
+});
