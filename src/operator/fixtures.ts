@@ -113,6 +113,8 @@ function apply(world: World, action: Action): World {
       const metadata = { ...action.object.metadata, generation: 1 };
       return { ...world, daemonSet: { ...action.object, metadata, status } };
     }
+    case 'remove-daemon-set':
+      return { ...world, daemonSet: undefined };
     case 'apply-node-status': {
       const { nodeName, metadata } = action.object;
       const before = world.statuses.get(nodeName);

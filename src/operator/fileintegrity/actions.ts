@@ -12,6 +12,8 @@ export type Action =
   | { readonly do: 'remove-annotations'; readonly values: Readonly<Record<string, string>> }
   | { readonly do: 'clear-priority-class'; readonly name: string }
   | { readonly do: 'apply-daemon-set'; readonly object: DaemonSet }
+  /** One that an earlier operator made. Ours is made when it is gone. */
+  | { readonly do: 'remove-daemon-set'; readonly name: string; readonly uid: string }
   | { readonly do: 'apply-node-status'; readonly object: FileIntegrityNodeStatus; readonly news: OrderNews }
   | { readonly do: 'apply-lease'; readonly object: Lease }
   | { readonly do: 'remove-node-status'; readonly name: string; readonly nodeName: string; readonly uid: string }

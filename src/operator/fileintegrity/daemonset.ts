@@ -48,6 +48,18 @@ export function desiredDaemonSet(integrity: FileIntegrity, spec: FileIntegritySp
 }
 
 /**
+ * Whether a daemon set was made by this operator. One of the OpenShift File Integrity Operator, which has the same name and
+ * selector, must make way: applied over it, ours would keep what that one set and ours does not mention, such as
+ * `privileged`, which the API server refuses beside ours.
+ */
+export function isOurs({ metadata, spec }: DaemonSet): boolean {
+  return (
+    metadata?.annotations?.[DESIRED_ANNOTATION] !== undefined ||
+    spec?.template.spec?.containers.some(({ command }) => command?.[0] === DAEMON_COMMAND[0]) === true
+  );
+}
+
+/**
  * Whether a daemon set of the cluster is what the operator wants; fields that others or the API server add do not count.
  * @param isSettled its `spec` is known to be what the API server makes of the wanted one
  */

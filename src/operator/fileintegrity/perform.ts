@@ -77,6 +77,8 @@ async function carryOut(
       return clearPriorityClass(integrity, action.name, tools, signal);
     case 'apply-daemon-set':
       return applyDaemonSet(action, tools, onDaemonSet, signal);
+    case 'remove-daemon-set':
+      return removeDaemonSet(action, integrity, tools, signal);
     case 'write-status':
       return writeStatus(integrity, action.status, tools, signal);
     case 'event':
@@ -170,27 +172,26 @@ async function clearPriorityClass(
 
 async function applyDaemonSet(
   { object }: Extract<Action, { do: 'apply-daemon-set' }>,
-  { client, meters, log }: Tools,
+  { client, meters }: Tools,
   onDaemonSet: OnDaemonSet,
   signal: AbortSignal,
 ): Promise<void> {
-  const name = object.metadata?.name ?? '';
-  const namespace = object.metadata?.namespace ?? '';
-  try {
-    const applied = await client.apply(daemonSets, object, { fieldManager: FIELD_MANAGER, signal });
-    onDaemonSet(object.metadata?.annotations?.[DESIRED_ANNOTATION] ?? '', applied.metadata?.generation);
-    meters.daemonSet('update');
-  } catch (error) {
-    if (!isSelectorRefused(error)) throw error;
-    // The earlier operator's daemon set selects its pods in another way, which cannot be changed: it makes way for ours.
-    log.info({ daemonSet: name }, 'replaces a daemon set of another kind');
-    await client.remove(daemonSets, { namespace, name }, { propagation: 'Background', signal });
-    meters.daemonSet('delete');
-  }
+  const applied = await client.apply(daemonSets, object, { fieldManager: FIELD_MANAGER, signal });
+  onDaemonSet(object.metadata?.annotations?.[DESIRED_ANNOTATION] ?? '', applied.metadata?.generation);
+  meters.daemonSet('update');
 }
 
-function isSelectorRefused(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 422 && /selector/.test(error.message);
+/** Its pods first: two daemons on a node would write the same database. */
+async function removeDaemonSet(
+  { name, uid }: Extract<Action, { do: 'remove-daemon-set' }>,
+  { metadata }: FileIntegrity,
+  { client, meters, log }: Tools,
+  signal: AbortSignal,
+): Promise<void> {
+  const ref = { namespace: metadata.namespace ?? '', name };
+  log.info({ daemonSet: name }, 'replaces the daemon set of an earlier operator');
+  await client.remove(daemonSets, ref, { uid, propagation: 'Foreground', signal });
+  meters.daemonSet('delete');
 }
 
 async function writeStatus(

@@ -13,7 +13,7 @@ import {
   isForeign,
   planConfiguration,
 } from './configuration.ts';
-import { DESIRED_ANNOTATION, desiredDaemonSet, isAsDesired } from './daemonset.ts';
+import { DESIRED_ANNOTATION, desiredDaemonSet, isAsDesired, isOurs } from './daemonset.ts';
 import { tellTakenUp } from './news.ts';
 import { type NodesPlan, planNodes } from './nodes.ts';
 import { hasCarriedOut, memoryOf } from './orders.ts';
@@ -125,11 +125,18 @@ function planPriorityClass({ spec, priorityClass }: World): Action[] {
 }
 
 function planDaemonSet(world: World): { actions: Action[]; isCurrent: boolean } {
+  const { daemonSet } = world;
+  // Its end brings the next look. Until then it could only be changed to no effect.
+  if (daemonSet?.metadata?.deletionTimestamp !== undefined) return { actions: [], isCurrent: false };
+  if (daemonSet && !isOurs(daemonSet)) {
+    const { name = '', uid = '' } = daemonSet.metadata ?? {};
+    return { actions: [{ do: 'remove-daemon-set', name, uid }], isCurrent: false };
+  }
   const { priorityClassName, ...rest } = world.spec;
   const spec = priorityClassName && world.priorityClass === 'known' ? world.spec : rest;
   const desired = desiredDaemonSet(world.integrity, spec, world.image);
   const isSettled = desired.metadata?.annotations?.[DESIRED_ANNOTATION] === world.settledDaemonSet;
-  if (world.daemonSet && isAsDesired(world.daemonSet, desired, isSettled)) {
+  if (daemonSet && isAsDesired(daemonSet, desired, isSettled)) {
     return { actions: [], isCurrent: true };
   }
   return { actions: [{ do: 'apply-daemon-set', object: desired }], isCurrent: false };
