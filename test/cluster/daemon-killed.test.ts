@@ -81,6 +81,14 @@ class Scene implements AsyncDisposable {
     }
   }
 
+  async held(change: () => Promise<void>): Promise<void> {
+    const before = this.stage.count('held by the operator');
+    await this.stage.operator.hold();
+    await eventually('the daemon is held', () => this.stage.count('held by the operator') > before);
+    await change();
+    await this.stage.operator.release();
+  }
+
   /** Has the daemon stand still before its `point`-th step from now on. */
   async arm(point: number): Promise<void> {
     await writeFile(this.#file, String(point));
@@ -172,9 +180,11 @@ describe.skipIf(aide === undefined || !canHaveNodes()).concurrent('a daemon that
     await using scene = await createScene();
     for (let point = 1; ; point += STRIDE) {
       const orderId = `order-at-${point}`;
-      await scene.stage.node.write('etc/app/a', `at ${point}`);
-      await scene.arm(point);
-      await scene.stage.operator.order({ id: orderId });
+      await scene.held(async () => {
+        await scene.stage.node.write('etc/app/a', `at ${point}`); // no scan sees it before the baseline
+        await scene.stage.operator.order({ id: orderId });
+        await scene.arm(point);
+      });
       const killed = await scene.killed(() => scene.isQuiet(orderId));
       if (killed) await scene.start();
       await scene.quiet(orderId);
@@ -190,10 +200,10 @@ describe.skipIf(aide === undefined || !canHaveNodes()).concurrent('a daemon that
     for (let point = 1; ; point += STRIDE) {
       const from = scene.heard.length;
       const toldFailed = async () => scene.verdicts(from).includes('Failed') && (await scene.isQuiet('order-1'));
-      await scene.stage.node.write('etc/app/a', `at ${point}`);
-      await scene.arm(point);
-      await scene.stage.operator.hold();
-      await scene.stage.operator.release();
+      await scene.held(async () => {
+        await scene.stage.node.write('etc/app/a', `at ${point}`);
+        await scene.arm(point);
+      });
       const killed = await scene.killed(toldFailed);
       if (killed) await scene.start();
       await eventually('the change is told', toldFailed);
