@@ -23,6 +23,7 @@ export const receiptSchema = z.object({
   bootId: z.string().max(64),
   reason,
   adopted: z.boolean().exactOptional(),
+  refused: sentence.exactOptional(),
   createdAt: time,
 });
 

@@ -78,6 +78,8 @@ export interface BaselineReceipt {
   reason: BaselineReason;
   /** The database was on the node already (made by an earlier operator or daemon) and was taken over. */
   adopted?: boolean;
+  /** Why the database that was on the node already was not taken over, a sentence; it is a backup now. */
+  refused?: string;
   /** RFC 3339, by the node's clock. */
   createdAt: string;
 }

@@ -31,9 +31,11 @@ export async function carryOutBaseline(
   const startedAt = new Date();
   try {
     await mkdir(bench.paths.directory, { recursive: true });
-    const receipt = (await findReceipt(bench, task, signal)) ?? (await adopt(bench, task, signal));
-    if (receipt !== undefined) return { kind: 'made', receipt };
-    return await makeBaseline(bench, task, startedAt, signal);
+    const standing = await findReceipt(bench, task, signal);
+    if (standing !== undefined) return { kind: 'made', receipt: standing };
+    const adopted = await adopt(bench, task, signal);
+    if (typeof adopted === 'object') return { kind: 'made', receipt: adopted };
+    return await makeBaseline(bench, task, adopted, startedAt, signal);
   } catch (error) {
     await removeUnfinished(bench).catch(() => {});
     if (signal.aborted) return { kind: 'stopped' };
@@ -47,6 +49,7 @@ export async function carryOutBaseline(
 async function makeBaseline(
   bench: Workbench,
   { order, configurationDigest, maxBackups }: BaselineTask,
+  refused: string | undefined,
   startedAt: Date,
   signal: AbortSignal,
 ): Promise<BaselineResult> {
@@ -87,6 +90,7 @@ async function makeBaseline(
     aideVersion: reading.facts.aideVersion ?? 'unknown',
     bootId: await readBootId(),
     reason: order.reason,
+    ...(refused !== undefined && { refused }),
     createdAt: new Date().toISOString(),
   };
   // From here on an end is no way back: a receipt without its database counts for nothing, and is written over.
@@ -108,17 +112,21 @@ async function findReceipt({ paths, log }: Workbench, task: BaselineTask, signal
   return { ...receipt, reason: task.order.reason, entries: reading.facts.entries };
 }
 
-/** The receipt of a whole database that an earlier operator or daemon left on the node. */
+/**
+ * The receipt of a whole database that an earlier operator or daemon left on the node; or why what lies there is not
+ * adopted; undefined when there is nothing, or the order is to make a new one.
+ */
 async function adopt(
   { paths, log }: Workbench,
   { order, configurationDigest }: BaselineTask,
   signal: AbortSignal,
-): Promise<BaselineReceipt | undefined> {
+): Promise<BaselineReceipt | string | undefined> {
   if (order.reason !== 'Initial') return undefined;
   const reading = await readDatabase(paths.database, signal);
   if (!reading.ok) {
-    if (reading.code !== 'DATABASE_MISSING') log.info(`the AIDE db on the node is not adopted: ${reading.sentence}`);
-    return undefined;
+    if (reading.code === 'DATABASE_MISSING') return undefined;
+    log.info(`the AIDE db on the node is not adopted: ${reading.sentence}`);
+    return `${reading.sentence}.`;
   }
   const receipt: BaselineReceipt = {
     orderId: order.id,

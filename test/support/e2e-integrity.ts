@@ -34,7 +34,9 @@ export interface Integrity {
   held(node: string, reason: string): Promise<void>;
   /** The messages of its events with this reason. */
   events(reason: string): Promise<string[]>;
-  /** Deletes it, waits until its daemons are gone, and removes what they left on the nodes. */
+  /** Deletes it and waits until its daemons are gone. What they left on the nodes stays. */
+  remove(): Promise<void>;
+  /** The same, and removes what they left on the nodes. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -108,9 +110,12 @@ export function openIntegrity(stage: E2eStage, name: string): Integrity {
       ]);
       return stdout.trim().split('\n');
     },
-    async [Symbol.asyncDispose]() {
+    async remove() {
       await stage.kubectl(['delete', ...target, '--ignore-not-found']);
       await eventually(`the daemons of ${name} are gone`, () => isWithoutPods(stage, name), PATIENCE_MS);
+    },
+    async [Symbol.asyncDispose]() {
+      await integrity.remove();
       const clear = 'rm -rf /etc/kubernetes/aide.*';
       for (const node of stage.cluster.nodes.values()) expect((await node.exec(['sh', '-c', clear])).code).toBe(0);
     },

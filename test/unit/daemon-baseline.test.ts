@@ -93,6 +93,7 @@ describe.skipIf(aide === undefined)('a baseline by the real AIDE', () => {
     await truncate(node.paths.database, 100);
     const receipt = receiptOf(await carryOut({ id: 'order-2', reason: 'Initial' }));
     expect(receipt).not.toHaveProperty('adopted');
+    expect(receipt.refused).toMatch(/^The database on the node is damaged/);
     expect(gunzipSync(await readFile(node.paths.database)).toString()).toContain('@@end_db');
     const backup = (await files()).find((name) => name.startsWith('aide.db.gz.backup-')) ?? '';
     expect(await readFile(`${node.paths.directory}/${backup}`)).toHaveLength(100);

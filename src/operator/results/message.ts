@@ -127,10 +127,20 @@ function readOutcome(text: string, { node }: Sender, parts: number): Message {
     case 'scan':
       return fromScan(outcome, parts);
     case 'baseline':
-      return { kind: 'baseline', id: outcome.id, receipt: outcome.receipt };
+      return { kind: 'baseline', id: outcome.id, receipt: safeReceipt(outcome.receipt) };
     case 'notice':
       return { kind: 'notice', id: outcome.id, notice: outcome.notice, message: printable(outcome.message, 512) };
   }
+}
+
+function safeReceipt(receipt: BaselineReceipt): BaselineReceipt {
+  const { aideVersion, bootId, refused } = receipt;
+  return {
+    ...receipt,
+    aideVersion: printable(aideVersion, 64),
+    bootId: printable(bootId, 64),
+    ...(refused !== undefined && { refused: printable(refused, 512) }),
+  };
 }
 
 function fromScan(scan: ScanOutcome, parts: number): ScanMessage {

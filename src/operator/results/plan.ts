@@ -3,6 +3,7 @@ import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import { RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
 import { failedName, setAsideName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
+import type { BaselineReceipt } from '../../api/outcome.ts';
 import type { Transition } from '../nodes/memory.ts';
 import { foldAgain, foldScan, foldSetAside, isNews, type ResultFields, repeated } from './fold.ts';
 import { isLeaseOf } from './lease.ts';
@@ -111,7 +112,7 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
 function takeMessage(world: ResultsWorld, fields: ResultFields, message: Message, slot: ConfigMap): Taken {
   switch (message.kind) {
     case 'baseline':
-      return { fields: { ...fields, baseline: message.receipt }, events: [] };
+      return { fields: { ...fields, baseline: message.receipt }, events: tellReceipt(world, message.receipt) };
     case 'notice': {
       const text = `node ${world.status.nodeName}: ${message.message}`;
       return { fields, events: [{ type: 'Warning', reason: message.notice, message: text }] };
@@ -187,6 +188,18 @@ function tellSetAside(node: string, { counts }: ScanMessage, { from, to }: Trans
   const found = `a:${added},c:${changed},r:${removed}`;
   const message = `node ${node} has changed while it was updated from ${from} to ${to}, which is not counted! ${found} log:${log}`;
   return { type: 'Warning', reason: 'NodeIntegritySetAside', message };
+}
+
+/** Which baseline a node begins with is news when it is not one that the operator had made for it. */
+function tellReceipt({ status }: ResultsWorld, { adopted, refused }: BaselineReceipt): ResultEvent[] {
+  const node = `node ${status.nodeName}`;
+  if (adopted) {
+    const message = `${node}: the database that was on the node already is its baseline now`;
+    return [{ type: 'Normal', reason: 'DatabaseAdopted', message }];
+  }
+  if (refused === undefined) return [];
+  const message = `${node}: the database that was on the node was not adopted, and a new baseline was made. ${refused}`;
+  return [{ type: 'Warning', reason: 'DatabaseRefused', message }];
 }
 
 /** The contract's words. */
