@@ -87,6 +87,22 @@ describe.skipIf(!programs)('a real Prometheus', () => {
     rmSync(directory, { recursive: true });
   });
 
+  test('accepts the configuration and the rules of docs/metrics.md', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'fio-docs-'));
+    const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
+    const [configuration, silence, ...rest] = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block]) => block);
+    expect(rest).toEqual([]);
+    for (const [name, block, check] of [
+      ['configuration.yaml', configuration, ['config', '--syntax-only']],
+      ['rules.yaml', silence, ['rules']],
+    ] as const) {
+      writeFileSync(join(directory, name), block ?? '');
+      const { stdout } = await mustRun([programs?.promtool ?? '', 'check', ...check, join(directory, name)]);
+      expect(stdout).toContain('SUCCESS');
+    }
+    rmSync(directory, { recursive: true });
+  });
+
   test('fires the alert for a node that failed', async () => {
     expect(await alerts()).toEqual([]);
     const counts = { added: 0, changed: 1, removed: 0 };
