@@ -64,6 +64,8 @@ test.each([
   [24, 'AIDE_DATABASE_ERROR', 'attack'],
   [25, 'AIDE_INTERRUPTED', 'repeated'],
   [30, 'AIDE_HASH_ERROR', 'checksum'],
+  [126, 'AIDE_NOT_STARTED', 'may not be run'],
+  [127, 'AIDE_NOT_STARTED', 'not installed'],
 ])('exit status %i is %s and says what to do', (status, code, word) => {
   const meaning = explainExit({ status });
   expect(meaning).toMatchObject({ verdict: 'Errored', code });

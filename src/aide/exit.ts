@@ -2,7 +2,7 @@
 export type AideEnd = { readonly status: number } | { readonly signal: string };
 
 /** `Succeeded`: done, no difference. `Failed`: the tree differs from its baseline. `Errored`: it could not be done. */
-export type AideVerdict = 'Succeeded' | 'Failed' | 'Errored';
+type AideVerdict = 'Succeeded' | 'Failed' | 'Errored';
 
 /** The one meaning of an end of AIDE. */
 export interface ExitMeaning {
@@ -15,7 +15,7 @@ export interface ExitMeaning {
   readonly flags: DifferenceFlags;
 }
 
-export interface DifferenceFlags {
+interface DifferenceFlags {
   readonly added: boolean;
   readonly removed: boolean;
   readonly changed: boolean;
@@ -27,7 +27,7 @@ const NO_DIFFERENCE: DifferenceFlags = { added: false, removed: false, changed: 
  * What an end of AIDE means. Total: every status and signal has exactly one meaning.
  *
  * Statuses are those of AIDE 0.19 (aide(1), EXIT STATUS; recorded with 0.19.1): 0 to 7 are the result of a comparison,
- * 14 to 25 and 30 are errors. 128 + n is how a shell or a container runtime tells of signal n.
+ * 14 to 25 and 30 are errors. 126, 127 and 128 + n (signal n) come from what started AIDE.
  */
 export function explainExit(end: AideEnd): ExitMeaning {
   if ('signal' in end) return explainSignal(end.signal);
@@ -36,7 +36,7 @@ export function explainExit(end: AideEnd): ExitMeaning {
     return { verdict: 'Succeeded', code: 'AIDE_OK', sentence: 'AIDE found no difference', flags: NO_DIFFERENCE };
   }
   if (status >= 1 && status <= 7) return explainDifference(status);
-  const known = ERRORS[status];
+  const known = ERRORS[status] ?? NOT_STARTED[status];
   if (known !== undefined) return errored(...known);
   const signal = SIGNAL_NAMES[status - 128];
   if (signal !== undefined) return explainSignal(signal);
@@ -128,6 +128,12 @@ const ERRORS: Readonly<Record<number, readonly [code: string, sentence: string]>
     'AIDE_HASH_ERROR',
     'AIDE could not compute a checksum. Use only checksums that the image’s AIDE has, such as sha512',
   ],
+};
+
+/** How what should start AIDE, such as `ionice` or a shell, tells that it could not. */
+const NOT_STARTED: typeof ERRORS = {
+  126: ['AIDE_NOT_STARTED', 'AIDE could not be started: the program may not be run. Use the image as released'],
+  127: ['AIDE_NOT_STARTED', 'AIDE could not be started: the program is not installed. Use the image as released'],
 };
 
 /** The numbers are Linux’s, the same on x64 and arm64. */

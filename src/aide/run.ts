@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { printable } from '../lib/text.ts';
 import { type Capture, captureEnd } from './capture.ts';
 import { type AideEnd, type ExitMeaning, explainExit } from './exit.ts';
+import { errorCode } from './file.ts';
 
 /** What AIDE is asked to do. */
 export type AideAction = 'check' | 'init' | 'update' | 'config-check';
@@ -170,9 +171,10 @@ function stopMeaning(reason: 'signal' | 'timeout'): ExitMeaning {
 }
 
 function startFailure(error: Error): ExitMeaning {
-  const code = 'code' in error ? String(error.code) : error.message;
-  const why = code === 'ENOENT' ? 'the program is not installed' : code;
-  const sentence = `AIDE could not be started: ${why}. Use the image as released`;
+  const code = errorCode(error) || error.message;
+  if (code === 'ENOENT') return explainExit({ status: 127 });
+  if (code === 'EACCES') return explainExit({ status: 126 });
+  const sentence = `AIDE could not be started: ${code}. Use the image as released`;
   return { verdict: 'Errored', code: 'AIDE_NOT_STARTED', sentence, flags: NO_FLAGS };
 }
 

@@ -60,6 +60,26 @@ export const HOSTILE_NAMES: readonly Buffer[] = [
   Buffer.from(`etc/${'long'.repeat(63)}`),
 ];
 
+/** Writes a configuration where AIDE in the scene finds it, at `/work/aide.conf`. */
+export function putConfiguration(scene: AideScene, text: string): void {
+  writeFileSync(join(scene.work, 'aide.conf'), text);
+}
+
+/**
+ * What AIDE itself selects of the node with an effective configuration, without reading any file: the node’s own paths,
+ * sorted, the root as `/`. Fails as AIDE fails.
+ */
+export function selectedBy(scene: AideScene, configuration: string): string[] {
+  putConfiguration(scene, configuration);
+  const [program, ...words] = scene.command;
+  const output = execFileSync(program, [...words, '--dry-init', '--config=/work/aide.conf'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const selected = output.matchAll(/^\[x\] .=[^:]*:\/hostroot(.*): (?:selective|equals?) rule: '/gm);
+  return [...selected].map(([, path]) => path || '/').sort();
+}
+
 /** Puts the database and reports of a run where the next one looks for them. */
 export function adoptDatabase(scene: AideScene, from = 'aide.db.gz.new', to = 'aide.db.gz'): void {
   renameSync(join(scene.hostRoot, 'etc/kubernetes', from), join(scene.hostRoot, 'etc/kubernetes', to));

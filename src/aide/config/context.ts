@@ -30,7 +30,7 @@ export function readContext(configuration: Configuration): Context {
     variables,
     isRecent: statements.some(hasCameWith019),
     isOld,
-    groups: readGroups(statements),
+    groups: readGroups(statements, variables),
     reportUrlAt: isOld ? -1 : findReportUrl(statements),
     selectedFolders: readFolders(statements, variables),
   };
@@ -58,6 +58,14 @@ export function expandStart(path: string, variables: Context['variables']): stri
 /** AIDE 0.16 gave a rule’s path to the regular expression as it was; later ones take away one backslash of two. */
 export function doubleBackslashes(text: string): string {
   return text.replace(/\\(.)/gs, (pair, character: string) => (character === '\\' ? '\\\\\\\\' : pair));
+}
+
+/** A text with its variables’ values, where each has one only. */
+export function expandVariables(text: string, variables: Context['variables']): string {
+  return text.replace(/@@\{([^}]*)\}/g, (variable, name: string) => {
+    const values = [...(variables.get(name) ?? [])];
+    return values.length === 1 ? (values[0] ?? '') : variable;
+  });
 }
 
 function isNodePath(value: string): boolean {
@@ -101,13 +109,19 @@ function hasWentWith017(statement: Statement): boolean {
 }
 
 /** A group with such a name is one whose value is made of groups and attributes; else it is an option that AIDE lacks. */
-function readGroups(statements: readonly Statement[]): Map<string, string> {
+function readGroups(statements: readonly Statement[], variables: Context['variables']): Map<string, string> {
   const options = statements.filter((statement) => statement.kind === 'option' && !isKnownOption(statement.name));
   const taken = new Set(statements.flatMap((statement) => (statement.kind === 'group' ? [statement.name] : [])));
   const groups = new Map<string, string>();
   const isGroup = (name: string) => isBuiltInGroup(name) || taken.has(name) || groups.has(name);
   for (const { name, value } of options as Option[]) {
-    if (groups.has(name) || !value.split(/\s*[+-]\s*/).every(isGroup)) continue;
+    if (
+      groups.has(name) ||
+      !expandVariables(value, variables)
+        .split(/\s*[+-]\s*/)
+        .every(isGroup)
+    )
+      continue;
     let renamed = name.replace(/_(.)/g, (_all, letter: string) => letter.toUpperCase());
     while (isGroup(renamed)) renamed += 'X';
     groups.set(name, renamed);

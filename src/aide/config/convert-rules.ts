@@ -1,5 +1,5 @@
 import { printable } from '../../lib/text.ts';
-import { type Context, doubleBackslashes, expandStart, matchesSelectedFolder } from './context.ts';
+import { type Context, doubleBackslashes, expandStart, expandVariables, matchesSelectedFolder } from './context.ts';
 import type { Converted } from './converted.ts';
 import { HOST_ROOT, toHostPath } from './host-path.ts';
 import type { Problem } from './problem.ts';
@@ -61,10 +61,7 @@ export function convertExpression(
   { variables, groups }: Context,
 ): { expression: string; problems: Omit<Problem, 'line'>[] } {
   const problems: Omit<Problem, 'line'>[] = [];
-  const expanded = expression.replace(/@@\{([^}]*)\}/g, (variable, name: string) => {
-    const values = [...(variables.get(name) ?? [])];
-    return values.length === 1 ? (values[0] ?? '') : variable;
-  });
+  const expanded = expandVariables(expression, variables);
   const converted = expanded.replace(/(^|[+-]\s*)([\w%>]+)/g, (all, operator: string, name: string) => {
     if (groups.has(name)) return operator + groups.get(name);
     if (!DROPPED_CHECKSUMS.has(name)) return all;

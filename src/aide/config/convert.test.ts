@@ -280,6 +280,12 @@ describe('an expression of attributes', () => {
     expect(problems(text)).toEqual(['1 info CONFIG_GROUP_RENAMED', '2 info CONFIG_GROUP_RENAMED']);
   });
 
+  test('has groups renamed whose values are variables', () => {
+    expect(body('@@define A p+u\nmy_perms = @@{A}\n/etc my_perms\n')).toContain(
+      '\nmyPerms = p+u\n/hostroot/etc myPerms\n',
+    );
+  });
+
   test('never has a group renamed to another’s name', () => {
     expect(body('myPerms = p\nmy_perms = u\n/etc my_perms\n')).toBe(
       'myPerms = p\nmyPermsX = u\n/hostroot/etc myPermsX\n',

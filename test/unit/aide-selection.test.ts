@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { convert } from '../../src/aide/config/convert.ts';
+import { lint } from '../../src/aide/config/lint.ts';
+import { parse } from '../../src/aide/config/parse.ts';
+import { rulesOf, selectionOf } from '../../src/aide/config/selection.ts';
+import { findRealAide } from '../support/aide.ts';
+import { type AideScene, makeAideScene, selectedBy } from '../support/aide-scene.ts';
+
+const aide = await findRealAide();
+
+const FILES = [
+  'etc/a',
+  'etc/a.d/x',
+  'etc/a.d/sub/y',
+  'etc/b',
+  'etc/kubernetes/aide.db.gz',
+  'var/log/app/x',
+  'var/lib/z',
+];
+
+describe.skipIf(aide === undefined)('AIDE selects what the user means', () => {
+  let scene: AideScene;
+  beforeAll(() => {
+    if (aide === undefined) return;
+    scene = makeAideScene(aide);
+    for (const name of [...FILES, 'srv/a\\x2db', 'srv/with space', 'srv/at@sign']) scene.write(name, 'x');
+  });
+  afterAll(() => scene?.[Symbol.dispose]());
+
+  /** What is selected of the node by a user’s configuration. */
+  const select = (...lines: string[]) => selectedBy(scene, convert(lines.map((line) => `${line}\n`).join('')).text);
+  const etc = ['/etc/a', '/etc/a.d', '/etc/a.d/sub', '/etc/a.d/sub/y', '/etc/a.d/x', '/etc/b'];
+
+  test('by the root: everything, and nothing of the container', () => {
+    const all = select('/ R');
+    expect(all).toEqual(expect.arrayContaining(['/', '/etc', '/var/log/app/x', '/bin', '/boot/vmlinuz']));
+    expect(select('/hostroot R')).toEqual(all);
+  });
+
+  test('by a folder, a pattern and a variable', () => {
+    expect(select('/etc/[ab] R')).toEqual(etc);
+    expect(select('/(var/lib|etc/b) R')).toEqual(['/etc/b', '/var/lib', '/var/lib/z']);
+    expect(select('@@define TOP /etc/a.d', '@@{TOP}/sub R')).toEqual(['/etc/a.d/sub', '/etc/a.d/sub/y']);
+    const either = ['@@ifdef X', '@@define T /opt', '@@else', '@@define T /var/lib', '@@endif', '@@{T}/z R'];
+    expect(select(...either)).toEqual(['/var/lib/z']);
+  });
+
+  test('by an = rule: what matches alone; with a slash at its end, what is in the folder', () => {
+    expect(select('=/etc R')).toEqual(['/etc']);
+    expect(select('=/etc/a.d/ R')).toEqual(['/etc/a.d/sub', '/etc/a.d/x']);
+    expect(select('=/ R')).toEqual(['/bin', '/boot', '/etc', '/opt', '/root', '/srv', '/usr', '/var']);
+    expect(select('=/$ R')).toEqual(['/']);
+  });
+
+  test('by types of files', () => {
+    expect(select('/etc/a d R')).toEqual(['/etc/a.d', '/etc/a.d/sub']);
+    expect(select('/etc/a f R', '!/etc/a.d/sub/y f')).toEqual(['/etc/a', '/etc/a.d/x']);
+  });
+
+  test('with a ! rule that all below a folder matches too', () => {
+    expect(select('/etc/[ab] R', '!/etc/a.d')).toEqual(['/etc/a', '/etc/b']);
+    expect(select('/etc/[ab] R', '!/etc/a\\.d/s')).toEqual(['/etc/a', '/etc/a.d', '/etc/a.d/x', '/etc/b']);
+  });
+
+  test('with a ! rule that ends in $: what is below the folder is left out too, as before AIDE 0.19', () => {
+    expect(select('/etc/[ab] R', '!/etc/a.d$')).toEqual(['/etc/a', '/etc/b']);
+    expect(select('/etc/[ab] R', '!/etc/.*/sub$')).toEqual(['/etc/a', '/etc/a.d', '/etc/a.d/x', '/etc/b']);
+    expect(select('/etc/[ab] R', '!/etc/a$')).toEqual(etc.filter((path) => path !== '/etc/a'));
+  });
+
+  test('with a ! rule that ends in $, and a rule for something below, which is selected all the same', () => {
+    expect(select('/var R', '!/var$', '/var/log/app R')).toContain('/var/log/app/x');
+    expect(select('/var R', '!/var$')).toEqual([]);
+  });
+
+  test('with a ! rule that ends in $, where AIDE 0.19 is what it is written for', () => {
+    expect(select('/etc/[ab] R', '!/etc/a.d$', '-/nowhere')).toEqual(etc.filter((path) => path !== '/etc/a.d'));
+  });
+
+  test('with backslashes, as AIDE 0.16 took them, and as later ones do', () => {
+    expect(select('verbose=5', '/srv/a\\\\x2db R')).toEqual(['/srv/a\\x2db']);
+    expect(select('/srv/a\\\\\\\\x2db R')).toEqual(['/srv/a\\x2db']);
+    expect(select('/srv/with\\ space R', '/srv/at\\@sign R')).toEqual(['/srv/at@sign', '/srv/with space']);
+  });
+
+  test('on a condition that asks for a file of the node', () => {
+    expect(select('@@if exists /etc/b', '/etc/b R', '@@else', '/var/lib R', '@@endif')).toEqual(['/etc/b']);
+    expect(select('@@if not exists /etc/b', '/etc/b R', '@@else', '/var/lib/z R', '@@endif')).toEqual(['/var/lib/z']);
+  });
+
+  describe('for any rules', () => {
+    const piece = fc.constantFrom(
+      '/a',
+      '.d',
+      '\\.d',
+      '/sub',
+      '.*',
+      '$',
+      '/b',
+      '/',
+      '/kubernetes',
+      '(a|b)',
+      '[a-z]+',
+      'x',
+    );
+    const path = fc
+      .tuple(fc.constantFrom('', '/etc', '/etc', '/etc/a', '/var'), fc.array(piece, { maxLength: 3 }))
+      .map(([start, pieces]) => `/hostroot${start}${pieces.join('')}`.replace(/\/{2,}/g, '/'));
+    const rule = fc
+      .tuple(fc.constantFrom('', '', '', '=', '!', '!', '-'), path, fc.constantFrom('', '', '', 'f', 'd', 'f,d'))
+      .map(([prefix, regex, types]) =>
+        `${prefix}${regex} ${types} ${'!-'.includes(prefix || '+') ? '' : 'p'}`.trimEnd(),
+      );
+    const rules = fc.array(rule, { minLength: 1, maxLength: 5 }).map((lines) => ['database_in=file:/x', ...lines, '']);
+
+    test('what we say is selected is, what we say is left out is', () => {
+      let judged = 0;
+      fc.assert(
+        fc.property(rules, (lines) => {
+          const configuration = parse(lines.join('\n'));
+          const selected = selectedBy(scene, lines.join('\n'));
+          for (const file of FILES) {
+            if (selectionOf(rulesOf(configuration), `/hostroot/${file}`) === undefined) continue;
+            expect(selected).toContain(`/${file}`);
+            judged += 1;
+          }
+          const found = lint(configuration);
+          if (found.some(({ code }) => code === 'CONFIG_SELECTS_NOTHING')) expect(selected).toEqual([]);
+          const idle = found.filter(({ code }) => code === 'CONFIG_RULE_WITHOUT_EFFECT').map(({ line }) => line - 1);
+          if (idle.length === 0) return;
+          const others = lines.filter((_line, index) => !idle.includes(index));
+          expect(selectedBy(scene, others.join('\n'))).toEqual(selected);
+          judged += 1;
+        }),
+        { numRuns: 25 },
+      );
+      expect(judged).toBeGreaterThan(0);
+    });
+
+    test('a ! rule that does not look ahead selects the same as a - rule', () => {
+      fc.assert(
+        fc.property(rules, (lines) => {
+          const swapped = lines.map((line) => (/[$]|[fd]$/.test(line) ? line : line.replace(/^!/, '-')));
+          expect(selectedBy(scene, swapped.join('\n'))).toEqual(selectedBy(scene, lines.join('\n')));
+        }),
+        { numRuns: 25 },
+      );
+    });
+  });
+});
