@@ -166,12 +166,12 @@ export function settle(world: World): World {
 /** Every daemon that is not held has carried out its order. */
 export function withBaselinesMade(world: World): World {
   const statuses = [...world.statuses].map(
-    ([node, status]) => [node, status.orders?.hold ? status : obedient(status)] as const,
+    ([node, status]) => [node, status.orders?.hold ? status : obedient(status, world.now)] as const,
   );
   return { ...world, statuses: new Map(statuses) };
 }
 
-function obedient(status: FileIntegrityNodeStatus): FileIntegrityNodeStatus {
+function obedient(status: FileIntegrityNodeStatus, now: Date): FileIntegrityNodeStatus {
   if (!status.orders) return status;
   const baseline = {
     orderId: status.orders.baseline.id,
@@ -181,9 +181,10 @@ function obedient(status: FileIntegrityNodeStatus): FileIntegrityNodeStatus {
     aideVersion: '0.19.1',
     bootId: 'boot',
     reason: status.orders.baseline.reason,
-    createdAt: NOW.toISOString(),
+    createdAt: now.toISOString(),
   };
-  return { ...status, baseline };
+  // An order that is carried out already is not carried out again.
+  return status.baseline?.orderId === baseline.orderId ? status : { ...status, baseline };
 }
 
 /** The world with a node's last result. */

@@ -101,9 +101,13 @@ function isPending({ orders, baseline }: Pick<FileIntegrityNodeStatus, 'orders' 
   return orders !== undefined && baseline?.orderId !== orders.baseline.id;
 }
 
-/** The last result is older than the baseline order: what it says may be over. */
-function isStale({ orders, lastResult }: Pick<FileIntegrityNodeStatus, 'orders' | 'lastResult'>): boolean {
-  return Date.parse(lastResult?.lastProbeTime ?? '') < Date.parse(orders?.baseline.requestedAt ?? '');
+/**
+ * The last result is older than the baseline, or than the order to make one: what it says may be over. With the baseline,
+ * both times are by the node's clock.
+ */
+function isStale(status: Pick<FileIntegrityNodeStatus, 'orders' | 'baseline' | 'lastResult'>): boolean {
+  const since = isPending(status) ? status.orders?.baseline.requestedAt : status.baseline?.createdAt;
+  return Date.parse(status.lastResult?.lastProbeTime ?? '') < Date.parse(since ?? '');
 }
 
 function tellPhase(world: StatusWorld, tally: Tally): Phase {

@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { actionsOf, aSettledWorld, aWorld, carriedOut, ordersOf, settle, verbs } from '../fixtures.ts';
+import { leftovers } from './configuration.ts';
+import type { World } from './world.ts';
+
+const key = (name: string) => `file-integrity.openshift.io/${name}`;
+const user: World['judged'] = { kind: 'user', source: 'fio/mine:aide.conf', text: '/etc R\n', notes: [] };
+const refused: World['judged'] = { kind: 'refused', source: 'fio/mine:aide.conf', message: 'line 3: no.' };
+
+describe('a user’s configuration', () => {
+  test('that is refused with none before it leaves the default in use', () => {
+    const world = settle(aWorld({ judged: refused }));
+    expect(world.effective?.data).toEqual({ 'aide.conf': '/usr linux\n' });
+    expect(world.integrity.status?.phase).toBe('Error');
+  });
+
+  test('that is refused when the effective one was deleted falls back on what the operator remembers', () => {
+    const good = aSettledWorld({ judged: user });
+    const lastGood = { source: 'fio/mine:aide.conf', text: '/etc R\n' };
+    const world = settle({ ...good, effective: undefined, judged: refused, lastGood });
+    expect(world.effective?.data).toEqual(good.effective?.data);
+    expect(ordersOf(world, 'a')).toEqual(ordersOf(good, 'a'));
+  });
+
+  test('that differs in nothing but where it comes from re-initialises nobody', () => {
+    const good = aSettledWorld({ judged: user });
+    const moved = settle({ ...good, judged: { ...user, source: 'other/mine:conf' } });
+    expect(ordersOf(moved, 'a')).toEqual(ordersOf(good, 'a'));
+    expect(moved.effective?.metadata?.annotations?.[key('configuration-source')]).toBe('other/mine:conf');
+  });
+
+  test('with something that the user should know is told of once', () => {
+    const world = { ...aSettledWorld({ judged: user }), judged: { ...user, notes: ['line 2: watches nothing'] } };
+    const [event] = actionsOf(world, 'event');
+    expect(event).toMatchObject({ type: 'Warning', reason: 'ConfigurationWarnings' });
+    expect(event?.message).toContain('line 2: watches nothing.');
+    expect(verbs(settle(world))).toEqual([]);
+  });
+});
+
+describe('the effective configuration', () => {
+  test('is written with the version that was read, so that an old copy cannot take a request back', () => {
+    const world = aSettledWorld();
+    const effective = { ...world.effective, metadata: { ...world.effective?.metadata, resourceVersion: '42' } };
+    const [action] = actionsOf({ ...world, effective, judged: user }, 'apply-configuration');
+    expect(action?.object.metadata?.resourceVersion).toBe('42');
+    const [first] = actionsOf(aWorld(), 'apply-configuration');
+    expect(first?.object.metadata).not.toHaveProperty('resourceVersion');
+  });
+
+  test('of an earlier operator is taken over, and what that one left in it goes', () => {
+    const desired = carriedOut(aWorld()).effective ?? {};
+    const legacy = {
+      metadata: {
+        name: 'worker',
+        namespace: 'fio',
+        labels: { [key('aide-conf')]: '', [key('owner')]: 'worker' },
+        annotations: { [key('updated')]: '', note: 'of a user' },
+      },
+      data: { 'aide.conf': 'old', more: '' },
+    };
+    expect(verbs(aWorld({ effective: legacy }))).toContain('apply-configuration');
+    expect(leftovers({ ...legacy, binaryData: { b: '' } }, desired)).toEqual({
+      metadata: { annotations: { [key('updated')]: null } },
+      data: { more: null },
+      binaryData: { b: null },
+    });
+    expect(leftovers(desired, desired)).toBeUndefined();
+  });
+
+  test('with something in it that does not belong there is written again', () => {
+    const world = aSettledWorld();
+    const effective = { ...world.effective, data: { ...world.effective?.data, more: '' } };
+    expect(verbs({ ...world, effective })).toEqual(['apply-configuration']);
+  });
+});

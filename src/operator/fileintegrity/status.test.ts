@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest';
+import type { Condition } from '../../api/fileintegrity.ts';
+import {
+  aNode,
+  aSettledWorld,
+  carriedOut,
+  eventsOf,
+  minutesBefore,
+  NOW,
+  settle,
+  verbs,
+  withAnnotations,
+  withBaselinesMade,
+  withResult,
+} from '../fixtures.ts';
+import { plan } from './plan.ts';
+import type { World } from './world.ts';
+
+const key = (name: string) => `file-integrity.openshift.io/${name}`;
+const condition = (world: World, type: string) =>
+  carriedOut(world).integrity.status?.conditions?.find((each) => each.type === type);
+const phase = (world: World) => carriedOut(world).integrity.status?.phase;
+
+/** The world with a result of so many milliseconds after NOW. */
+function resultAt(world: World, condition: 'Succeeded' | 'Errored', ms: number): World {
+  const later = withResult(world, 'a', condition);
+  const status = later.statuses.get('a');
+  if (!status?.lastResult) throw new Error('no result');
+  const lastResult = { ...status.lastResult, lastProbeTime: new Date(NOW.getTime() + ms).toISOString() };
+  return { ...later, statuses: new Map([...later.statuses, ['a', { ...status, lastResult }]]) };
+}
+
+describe('the condition Ready', () => {
+  test('is True when all nodes are watched', () => {
+    expect(aSettledWorld().integrity.status?.conditions?.[0]).toMatchObject({
+      type: 'Ready',
+      status: 'True',
+      message: 'All 2 nodes are watched.',
+      observedGeneration: 1,
+    });
+  });
+
+  test('names the nodes that are held: they are not scanned, which must not look like nothing found', () => {
+    const world = withAnnotations(aSettledWorld(), { [key('holdoff')]: 'b' });
+    expect(condition(world, 'Ready')).toMatchObject({
+      status: 'True',
+      message: 'All 2 nodes are watched. Held, and not scanned: b.',
+    });
+  });
+
+  test('names the nodes with findings', () => {
+    expect(condition(withResult(aSettledWorld(), 'a', 'Failed'), 'Ready')?.message).toBe(
+      'All 2 nodes are watched. Changed files: a.',
+    );
+  });
+
+  test('names the nodes that could not be scanned', () => {
+    expect(condition(withResult(aSettledWorld(), 'a', 'Errored'), 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'Error',
+      message: '1 of 2 nodes could not be scanned: a.',
+    });
+  });
+
+  test('is False when no node is selected', () => {
+    expect(condition({ ...aSettledWorld(), nodes: [] }, 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'NoNodes',
+    });
+  });
+
+  test('names some of many', () => {
+    const nodes = Array.from({ length: 9 }, (_, index) => aNode(`n${index}`));
+    const world = withAnnotations(aSettledWorld({ nodes }), { [key('holdoff')]: '' });
+    expect(condition(world, 'Ready')?.message).toContain('n0, n1, n2, n3, n4 and 4 more.');
+  });
+});
+
+describe('the phase of a node that could not be scanned', () => {
+  const at = (world: World, ms: number): World => ({ ...world, now: new Date(NOW.getTime() + ms) });
+
+  test('is Error until it gets a new baseline, then Initializing until the scan after it', () => {
+    const errored = carriedOut(resultAt(aSettledWorld(), 'Errored', 1000));
+    expect(errored.integrity.status?.phase).toBe('Error');
+    const asked = carriedOut(at(withAnnotations(errored, { [key('re-init')]: '' }), 5000));
+    const based = carriedOut(withBaselinesMade(asked));
+    expect([phase(asked), phase(based)]).toEqual(['Initializing', 'Initializing']);
+    expect(condition(based, 'Ready')?.message).toBe('The scan after the new baseline is still to come: a.');
+    expect(phase(resultAt(based, 'Succeeded', 6000))).toBe('Active');
+    expect(phase(resultAt(based, 'Errored', 6000))).toBe('Error');
+  });
+
+  test('is Error also where the clock of the node is behind', () => {
+    const behind = aSettledWorld();
+    const statuses = [...behind.statuses].map(([name, status]) => {
+      const baseline = status.baseline && { ...status.baseline, createdAt: minutesBefore(90) };
+      return [name, { ...status, ...(baseline && { baseline }) }] as const;
+    });
+    expect(phase(resultAt({ ...behind, statuses: new Map(statuses) }, 'Errored', -80 * 60_000))).toBe('Error');
+  });
+});
+
+describe('the status', () => {
+  const other: Condition = {
+    type: 'Audited',
+    status: 'True',
+    reason: 'Yes',
+    message: '',
+    lastTransitionTime: NOW.toISOString(),
+  };
+  const withConditions = (world: World, change: (conditions: readonly Condition[]) => Condition[]): World => {
+    const { integrity } = world;
+    const conditions = change(integrity.status?.conditions ?? []);
+    return { ...world, integrity: { ...integrity, status: { ...integrity.status, conditions } } };
+  };
+
+  test('is not written because of somebody else’s condition or their order, and does not take that condition over', () => {
+    const world = withConditions(aSettledWorld(), (conditions) => [other, ...conditions].reverse());
+    expect(verbs(world)).toEqual([]);
+    const failed = withResult(world, 'a', 'Failed');
+    const written = plan(failed).actions.find((action) => action.do === 'write-status');
+    expect(written).toMatchObject({
+      status: { conditions: [{ type: 'Ready' }, { type: 'Progressing' }, { type: 'ConfigurationValid' }] },
+    });
+  });
+
+  test('that lost a condition gets it back', () => {
+    const world = withConditions(aSettledWorld(), (conditions) => conditions.slice(1));
+    expect(verbs(world)).toEqual(['write-status']);
+  });
+
+  test('says of which generation it speaks', () => {
+    const world = aSettledWorld();
+    const next = {
+      ...world,
+      integrity: { ...world.integrity, metadata: { ...world.integrity.metadata, generation: 2 } },
+    };
+    const { status } = settle(next).integrity;
+    expect(status?.observedGeneration).toBe(2);
+    expect(status?.conditions?.map(({ observedGeneration }) => observedGeneration)).toEqual([2, 2, 2]);
+    expect(eventsOf(next)).toEqual([]);
+  });
+});

@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Throttle } from './throttle.ts';
+
+let passed: string[];
+let throttle: Throttle;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  passed = [];
+  throttle = new Throttle((key) => passed.push(key), 1000);
+});
+afterEach(() => {
+  throttle.stop();
+  vi.useRealTimers();
+});
+
+test('a key is passed on at once, and what comes within the interval once, at its end', () => {
+  for (let count = 0; count < 1000; count++) throttle.add('a');
+  expect(passed).toEqual(['a']);
+  vi.advanceTimersByTime(999);
+  expect(passed).toEqual(['a']);
+  vi.advanceTimersByTime(1);
+  expect(passed).toEqual(['a', 'a']);
+});
+
+test('a key that nobody adds again is passed on once, and at once when it comes later', () => {
+  throttle.add('a');
+  vi.advanceTimersByTime(5000);
+  expect(passed).toEqual(['a']);
+  throttle.add('a');
+  expect(passed).toEqual(['a', 'a']);
+});
+
+test('a key that is added all the time is passed on once per interval', () => {
+  for (let ms = 0; ms < 5000; ms += 10) {
+    throttle.add('a');
+    vi.advanceTimersByTime(10);
+  }
+  expect(passed.length).toBe(6);
+});
+
+test('keys do not hold up each other', () => {
+  throttle.add('a');
+  throttle.add('b');
+  expect(passed).toEqual(['a', 'b']);
+});
+
+test('nothing is passed on after the stop', () => {
+  throttle.add('a');
+  throttle.add('a');
+  throttle.stop();
+  vi.advanceTimersByTime(5000);
+  expect(passed).toEqual(['a']);
+  expect(vi.getTimerCount()).toBe(0);
+});
