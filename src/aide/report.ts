@@ -41,7 +41,7 @@ export interface FileChange {
 }
 
 /** One attribute of a file, e.g. `perm`, `sha512`, `acl`. Values as AIDE writes them; several lines for `acl`, `xattrs`. */
-export interface AttributeChange {
+interface AttributeChange {
   readonly name: string;
   readonly old?: readonly string[];
   readonly new?: readonly string[];
@@ -61,7 +61,7 @@ export type ReportReading =
   | { readonly ok: true; readonly report: Report }
   | { readonly ok: false; readonly code: ReportProblem; readonly sentence: string; readonly partial: Report };
 
-export type ReportProblem =
+type ReportProblem =
   | 'REPORT_MISSING'
   | 'REPORT_EMPTY'
   | 'REPORT_UNREADABLE'

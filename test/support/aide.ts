@@ -78,11 +78,6 @@ export function containedAide(aide: RealAide, hostRoot: string, work: string): r
   return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, aide.root, hostRoot, work];
 }
 
-/** Why `containedAide` cannot be used here, if so. */
-export function containmentProblem(): string | undefined {
-  return process.getuid?.() === 0 ? undefined : 'a mount namespace needs root';
-}
-
 async function ensureTree(): Promise<string> {
   const loader = LOADERS[process.arch];
   if (process.platform !== 'linux' || loader === undefined) {

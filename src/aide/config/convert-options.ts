@@ -70,9 +70,12 @@ function convertToGroup(option: Option, name: string, context: Context): Convert
 function placeOurs(option: Option, name: string, context: Context, { index, inside, placed }: OptionPlace): Converted {
   const value = OUR_OPTIONS.get(name) ?? '';
   const why = name === 'report_url' ? 'reports go to the cluster' : 'the operator’s own place is used';
-  const leftOut = problem('CONFIG_OPTION_LEFT_OUT', 'info', option, why);
+  const isFile = option.value.startsWith('file:');
+  // Nobody sees what AIDE writes to its standard output in a pod; elsewhere, somebody may miss it.
+  const severity = isFile || /^std(?:out|err)$/.test(option.value) ? 'info' : 'warning';
+  const leftOut = problem('CONFIG_OPTION_LEFT_OUT', severity, option, why);
   // A file elsewhere is what everyone’s configuration names; it is no news that ours is used instead.
-  const problems = option.value === value || option.value.startsWith('file:') ? [] : [leftOut];
+  const problems = option.value === value || isFile ? [] : [leftOut];
   const isHere = name === 'report_url' ? index === context.reportUrlAt : !inside && !placed.has(name);
   if (!isHere) return option.value === value ? {} : { problems: [leftOut] };
   placed.add(name);

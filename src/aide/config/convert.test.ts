@@ -356,8 +356,8 @@ describe('an option', () => {
   test('of ours stands once, and what else is named with its line', () => {
     const text = 'database_in=file:/a\ndatabase_in=file:/b\ndatabase=https://c\n';
     expect(body(text)).toBe('database_in=file:@@{DBDIR}/aide.db.gz\n');
-    expect(problems(text)).toEqual(['2 info CONFIG_OPTION_LEFT_OUT', '3 info CONFIG_OPTION_LEFT_OUT']);
-    expect(problems('database=https://c\n')).toEqual(['1 info CONFIG_OPTION_LEFT_OUT']);
+    expect(problems(text)).toEqual(['2 info CONFIG_OPTION_LEFT_OUT', '3 warning CONFIG_OPTION_LEFT_OUT']);
+    expect(problems('database=https://c\n')).toEqual(['1 warning CONFIG_OPTION_LEFT_OUT']);
   });
 
   test('of ours in a condition is put outside of it', () => {
@@ -379,7 +379,7 @@ describe('the report', () => {
     expect(convert('report_url=syslog:LOG_AUTH\nreport_level=summary\n').text).toBe(
       `${BEFORE}report_level=summary\n${AFTER}`,
     );
-    expect(problems('report_url=syslog:LOG_AUTH\n')).toEqual(['1 info CONFIG_OPTION_LEFT_OUT']);
+    expect(problems('report_url=syslog:LOG_AUTH\n')).toEqual(['1 warning CONFIG_OPTION_LEFT_OUT']);
   });
 });
 

@@ -54,7 +54,7 @@ function prepare(userText: string): { prepared: PreparedConfiguration; conversio
 }
 
 /** Problems of the effective configuration as problems of the user’s text. */
-export function toUserLines(problems: readonly Problem[], conversion: Conversion): Problem[] {
+function toUserLines(problems: readonly Problem[], conversion: Conversion): Problem[] {
   return problems.map((problem) => ({ ...problem, line: conversion.lines[problem.line - 1] ?? 0 }));
 }
 
