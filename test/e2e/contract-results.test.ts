@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NAMESPACE } from '../../demo/stage.ts';
 import { COMPRESSED_ANNOTATION } from '../../src/api/keys.ts';
 import { configMaps } from '../../src/kube/resources.ts';
+import { AUTHORITY_CONFIG_MAP } from '../../src/operator/metrics/serving-secret.ts';
 import { createIntegrity, type Integrity } from '../support/e2e-integrity.ts';
 import { type E2eStage, openStage } from '../support/e2e-stage.ts';
 import { eventually } from '../support/eventually.ts';
 import { canHaveNodes } from '../support/nodes.ts';
+import { grantMetrics, makeAccount, scrape as scrapeSecurely } from '../support/scraper.ts';
 
 describe.skipIf(!canHaveNodes())('results', () => {
   let stage: E2eStage;
@@ -45,8 +47,10 @@ describe.skipIf(!canHaveNodes())('results', () => {
   });
 
   test('8: node_failed is right after the operator was restarted', async () => {
+    const { name, token } = await makeAccount(stage.client, NAMESPACE);
+    const revoke = await grantMetrics(stage.client, NAMESPACE, name);
     const value = async (node: string) => {
-      const text = await scrape(stage);
+      const text = await scrape(stage, token);
       return new RegExp(`^file_integrity_operator_node_failed\\{[^}]*node="${node}"[^}]*\\} (\\d)$`, 'm').exec(
         text,
       )?.[1];
@@ -57,25 +61,20 @@ describe.skipIf(!canHaveNodes())('results', () => {
     await stage.kubectl(['rollout', 'status', 'deployment/file-integrity-operator', '-n', NAMESPACE, '--timeout=120s']);
     await eventually('the new operator leads', async () => (await value('worker-1')) === '1', 60_000);
     expect(await value('worker-2')).toBe('0');
+    await revoke();
   });
 });
 
-/** The operator’s plain metrics, from its pod; empty while there is none that answers. */
-async function scrape(stage: E2eStage): Promise<string> {
-  const query = [
-    'get',
-    'pods',
-    '-n',
-    NAMESPACE,
-    '-l',
-    'name=file-integrity-operator',
-    '-o',
-    'jsonpath={.items[*].status.podIP}',
-  ];
-  const [address] = (await stage.kubectl(query)).stdout.split(' ');
-  if (!address) return '';
-  return await fetch(`http://${address}:8383/metrics`, { signal: AbortSignal.timeout(5000) }).then(
-    (response) => response.text(),
+/** The metrics of the nodes, from the operator's pod; empty while there is none that answers. */
+async function scrape(stage: E2eStage, token: string): Promise<string> {
+  const query = ['get', 'pods', '-n', NAMESPACE, '-l', 'name=file-integrity-operator'];
+  const [host] = (await stage.kubectl([...query, '-o', 'jsonpath={.items[*].status.podIP}'])).stdout.split(' ');
+  const authority = await stage.client.find(configMaps, { namespace: NAMESPACE, name: AUTHORITY_CONFIG_MAP });
+  if (!host || !authority) return '';
+  const ca = authority.data?.['ca.crt'] ?? '';
+  const servername = `metrics.${NAMESPACE}.svc`;
+  return scrapeSecurely({ host, port: 8585, ca, servername, token }).then(
+    ({ body }) => String(body),
     () => '',
   );
 }

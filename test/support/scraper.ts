@@ -37,6 +37,8 @@ export interface Scrape {
 }
 
 export interface SecureScrape {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
   readonly port: number;
   readonly path?: string;
   /** The authority to trust, PEM. */
@@ -48,15 +50,24 @@ export interface SecureScrape {
 }
 
 /** GET over TLS, as a scraper does it: the certificate is verified. A connection of its own. */
-export function scrape({ port, path = '/metrics-fio', token, ca, servername, headers }: SecureScrape): Promise<Scrape> {
+export function scrape({
+  host = '127.0.0.1',
+  port,
+  path = '/metrics-fio',
+  token,
+  ca,
+  servername,
+  headers,
+}: SecureScrape): Promise<Scrape> {
   return new Promise((resolve, reject) => {
     const options = {
-      host: '127.0.0.1',
+      host,
       port,
       path,
       ca,
       servername,
       agent: false as const,
+      signal: AbortSignal.timeout(10_000),
       ALPNProtocols: ['h2', 'http/1.1'],
       headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
     };

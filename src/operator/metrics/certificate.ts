@@ -2,10 +2,12 @@ import type { ConfigMap, Secret } from 'kubernetes-types/core/v1.d.ts';
 import type { Logger } from 'pino';
 import { FIELD_MANAGER } from '../../api/keys.ts';
 import type { Client } from '../../kube/client.ts';
+import type { Outcome } from '../../kube/controller.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../../kube/errors.ts';
 import type { Informer } from '../../kube/informer.ts';
 import { configMaps, secrets, services } from '../../kube/resources.ts';
 import { contains } from '../contains.ts';
+import type { SayOnce } from '../monitoring/say-once.ts';
 import {
   AUTHORITY,
   AUTHORITY_CONFIG_MAP,
@@ -29,22 +31,25 @@ export interface CertificateOptions {
   readonly lifetimes: Lifetimes;
   readonly now: () => Date;
   readonly log: Logger;
+  readonly sayOnce: SayOnce;
 }
 
 /** What asks OpenShift's service CA for the certificate, on the service. */
 const SERVICE_CA_ANNOTATION = 'service.beta.openshift.io/serving-cert-secret-name';
 /** Served wherever that service CA runs: OpenShift, OKD and MicroShift. */
 const OPENSHIFT_GROUP = 'security.openshift.io';
+/** How often it is looked whether that service CA is still to be waited for, and a certificate is looked at again at least. */
+const SERVICE_CA_MS = 5 * 60 * 1000;
+const LONGEST_MS = 12 * 60 * 60 * 1000;
 /** A clock that is a little behind on the other side must not refuse a fresh certificate. */
 const BACKDATED_MS = 60 * 60 * 1000;
 
 /**
  * Sees to it that the metrics have a certificate, unless somebody else sees to it, and that scrapers find whom to trust.
- * Returns when it is to be renewed; undefined: it is not ours.
  * @throws ApiError, among them a conflict when somebody else wrote the secret in between
  */
-export async function keepCertificate(options: CertificateOptions, signal: AbortSignal): Promise<Date | undefined> {
-  const { namespace, servingSecret, lifetimes, now, log } = options;
+export async function keepCertificate(options: CertificateOptions, signal: AbortSignal): Promise<Outcome> {
+  const { namespace, servingSecret, lifetimes, now, sayOnce } = options;
   const secret = servingSecret.get(`${namespace}/${SERVING_SECRET}`);
   const plan = planServing({
     secret,
@@ -53,12 +58,22 @@ export async function keepCertificate(options: CertificateOptions, signal: Abort
     hasServiceCa: secret === undefined && (await hasServiceCa(options, signal)),
     now: now(),
   });
-  if (plan.do === 'wait') log.info(`metrics: OpenShift’s service CA is to make the secret ${SERVING_SECRET}`);
-  if (plan.do === 'issue') await issue(options, secret, plan, signal);
-  // What was issued comes back by the watch, and with it this function's next call.
-  if (plan.do !== 'keep') return undefined;
-  await publishAuthority(options, authorityOf(secret), signal);
-  return plan.renewAt;
+  switch (plan.do) {
+    case 'wait': {
+      const reason = `OpenShift’s service CA is to make the secret ${SERVING_SECRET}`;
+      sayOnce('metrics: none over TLS yet', reason);
+      return { kind: 'waiting', reason, requeueAfterMs: SERVICE_CA_MS };
+    }
+    case 'issue':
+      await issue(options, secret, plan, signal);
+      return { kind: 'done' }; // it comes back by the watch, and with it the next call of this function
+    case 'keep': {
+      await publishAuthority(options, authorityOf(secret), signal);
+      if (!plan.renewAt) return { kind: 'done' };
+      const leftMs = plan.renewAt.getTime() - now().getTime();
+      return { kind: 'done', requeueAfterMs: Math.min(Math.max(leftMs, 1), LONGEST_MS) };
+    }
+  }
 }
 
 async function hasServiceCa({ client, namespace }: CertificateOptions, signal: AbortSignal): Promise<boolean> {

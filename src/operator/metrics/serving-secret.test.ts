@@ -77,6 +77,10 @@ describe('a secret of ours', () => {
     });
   });
 
+  test('is made good when it begins only later, because the clock was ahead', () => {
+    expect(planServing(world({ now: onDay(-0.1) }))).toMatchObject({ do: 'issue', authority, renewAuthority: true });
+  });
+
   test('is made anew for other names, with another authority: the old one may not vouch for them', () => {
     const plan = planServing(world({ names: [...NAMES, 'metrics.other'] }));
     expect(plan).toMatchObject({ do: 'issue', renewAuthority: true });

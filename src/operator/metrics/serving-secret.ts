@@ -97,6 +97,11 @@ export function planServing(world: ServingWorld): ServingPlan {
   if (!isFor(certificate, world.names))
     return { do: 'issue', renewAuthority: true, why: 'its names are not the service’s' };
   const renewAt = new Date(certificate.validToDate.getTime() - lifetimes.renewMs);
+  const begins = Math.max(certificate.validFromDate.getTime(), authority.certificate.validFromDate.getTime());
+  if (now.getTime() < begins) {
+    const why = `it begins at ${new Date(begins).toISOString()}: the clock was ahead when it was made`;
+    return { do: 'issue', authority: authority.pair, renewAuthority: true, why };
+  }
   if (now < renewAt) return { do: 'keep', renewAt };
   return {
     do: 'issue',

@@ -16,9 +16,8 @@ import { createPresence, type Presence } from './presence.ts';
 import { type MonitoringObject, prometheusRules, serviceMonitors } from './resources.ts';
 import { createSayOnce } from './say-once.ts';
 
-/** A right that is missing may be granted; a certificate's end may be further away than any timer. */
+/** A right that is missing may be granted. */
 const FORBIDDEN_MS = 5 * 60 * 1000;
-const LONGEST_MS = 12 * 60 * 60 * 1000;
 
 /**
  * Keeps what makes the metrics useful to others: their certificate and whom to trust for it, and, where the Prometheus
@@ -68,13 +67,8 @@ export function createUpkeep(
 
   async function reconcileCertificate(signal: AbortSignal): Promise<Outcome> {
     if (!servingSecret.isSynced || !authorityConfigMap.isSynced) return { kind: 'done' }; // each asks for it once it is
-    const renewAt = await keepCertificate(
-      { client, namespace, servingSecret, authorityConfigMap, lifetimes, now, log },
-      signal,
-    );
-    if (!renewAt) return { kind: 'done' };
-    const leftMs = renewAt.getTime() - now().getTime();
-    return { kind: 'done', requeueAfterMs: Math.min(Math.max(leftMs, 1), LONGEST_MS) };
+    const watched = { servingSecret, authorityConfigMap };
+    return keepCertificate({ client, namespace, ...watched, lifetimes, now, log, sayOnce }, signal);
   }
 
   async function keep(
