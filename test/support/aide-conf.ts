@@ -9,7 +9,7 @@ export function configurationText(): fc.Arbitrary<string> {
 
 const space = fc.constantFrom(' ', '  ', '\t', ' \t');
 const name = fc.constantFrom('DBDIR', 'LOGDIR', 'TOPDIR', 'X', 'a_1');
-const groupName = fc.constantFrom('NORMAL', 'PERMS', 'CONTENT_EX', 'R', 'L', 'p', 'sha512', 'tiger');
+const groupName = fc.constantFrom('NORMAL', 'PERMS', 'CONTENT_EX', 'my_group', 'R', 'L', 'p', 'sha3_256', 'tiger');
 const comment = fc.constantFrom('# note', '#', '# a = b /c @@if');
 const path = fc
   .array(
@@ -33,7 +33,7 @@ const path = fc
     ),
     { maxLength: 6 },
   )
-  .map((parts) => `/${parts.join('')}`);
+  .chain((parts) => fc.constantFrom('/', '/', '/', '/', '@@{X}/').map((start) => `${start}${parts.join('')}`));
 const attributes = fc
   .tuple(groupName, fc.array(fc.tuple(fc.constantFrom('+', '-', ' + '), groupName), { maxLength: 3 }))
   .map(([first, more]) => first + more.flat().join(''));
@@ -59,6 +59,9 @@ function statement(): fc.Arbitrary<string> {
         fc.constantFrom('file:@@{DBDIR}/a.db', 'stdout', '5', 'yes', 'warning'),
         end,
       )
+      .map(join),
+    fc
+      .tuple(fc.constantFrom('ignore_list', 'report_force_attrs', 'database_attrs'), fc.constant('='), attributes, end)
       .map(join),
     fc.tuple(groupName, fc.constantFrom('=', ' = '), attributes, end).map(join),
     fc.tuple(fc.constantFrom('', '='), path, space, attributes, end).map(join),

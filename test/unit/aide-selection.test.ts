@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { convert } from '../../src/aide/config/convert.ts';
+import { type DefaultName, defaultConfiguration } from '../../src/aide/config/defaults.ts';
 import { lint } from '../../src/aide/config/lint.ts';
 import { parse } from '../../src/aide/config/parse.ts';
+import { prepareConfiguration } from '../../src/aide/config/prepare.ts';
 import { rulesOf, selectionOf } from '../../src/aide/config/selection.ts';
 import { findRealAide } from '../support/aide.ts';
 import { type AideScene, makeAideScene, selectedBy } from '../support/aide-scene.ts';
@@ -18,6 +20,73 @@ const FILES = [
   'var/log/app/x',
   'var/lib/z',
 ];
+
+describe.skipIf(aide === undefined)('by default', () => {
+  /** What is selected of these files of a node. */
+  function select(name: DefaultName, files: readonly string[]): string[] {
+    if (aide === undefined) return [];
+    using scene = makeAideScene(aide);
+    for (const file of files) scene.write(file.slice(1), 'x');
+    const selected = new Set(selectedBy(scene, prepareConfiguration(defaultConfiguration(name)).text));
+    return files.filter((file) => selected.has(file));
+  }
+
+  const kept = [
+    '/boot/vmlinuz-6',
+    '/root/x',
+    '/root/.ssh/authorized_keys',
+    '/usr/bin/x',
+    '/usr/local/y',
+    '/etc/shadow',
+  ];
+
+  test('an OpenShift node is watched without what the contract leaves out', () => {
+    const leftOut = [
+      '/root/.kube/config',
+      '/usr/src/x',
+      '/usr/tmp/x',
+      '/opt/x',
+      '/var/x',
+      '/etc/NetworkManager/system-connections/x',
+      '/etc/mtab',
+      '/etc/x~',
+      '/etc/a/b~',
+      '/etc/kubernetes/static-pod-resources/x',
+      '/etc/kubernetes/aide.db.gz',
+      '/etc/kubernetes/aide.log.new',
+      '/etc/kubernetes/manifests/x',
+      '/etc/kubernetes/kubelet-ca.crt',
+      '/etc/kubernetes/cni/net.d/x',
+      '/etc/kubernetes/compliance-operator/x',
+      '/etc/kubernetes/node-feature-discovery/x',
+      '/etc/docker/certs.d/x',
+      '/etc/selinux/targeted/x',
+      '/etc/openvswitch/conf.db',
+      '/etc/machine-config-daemon/currentconfig',
+      '/etc/machine-config-daemon/node-annotation.json',
+      '/etc/machine-config-daemon/node-annotation.json.bak',
+      '/etc/pki/ca-trust/extracted/java/cacerts',
+      '/etc/cvo/updatepayloads/x',
+      '/etc/cni/multus/certs/x',
+      '/etc/mco/internal-registry-pull-secret.json',
+    ];
+    const more = ['/etc/kubernetes/kubelet.conf', '/etc/cni/net.d/x', '/etc/selinux/config', '/etc/openvswitch/x'];
+    expect(select('openshift', [...kept, ...leftOut, ...more])).toEqual([...kept, ...more]);
+  });
+
+  test('another node is watched with its static pods and its network plugins', () => {
+    const more = ['/etc/kubernetes/manifests/etcd.yaml', '/opt/cni/bin/loopback', '/etc/resolv.conf'];
+    const leftOut = [
+      '/opt/x',
+      '/var/x',
+      '/etc/mtab',
+      '/etc/cni/net.d/x',
+      '/etc/kubernetes/aide.db.gz',
+      '/root/.kube/x',
+    ];
+    expect(select('linux', [...kept, ...more, ...leftOut])).toEqual([...kept, ...more]);
+  });
+});
 
 describe.skipIf(aide === undefined)('AIDE selects what the user means', () => {
   let scene: AideScene;

@@ -1,4 +1,4 @@
-import { isBuiltInGroup } from './groups.ts';
+import { isBuiltInGroup, isDroppedChecksum } from './groups.ts';
 import { HOST_ROOT, toHostPath } from './host-path.ts';
 import { isKnownOption } from './options.ts';
 import { OUR_DEFINES } from './ours.ts';
@@ -113,7 +113,8 @@ function readGroups(statements: readonly Statement[], variables: Context['variab
   const options = statements.filter((statement) => statement.kind === 'option' && !isKnownOption(statement.name));
   const taken = new Set(statements.flatMap((statement) => (statement.kind === 'group' ? [statement.name] : [])));
   const groups = new Map<string, string>();
-  const isGroup = (name: string) => isBuiltInGroup(name) || taken.has(name) || groups.has(name);
+  const isGroup = (name: string) =>
+    isBuiltInGroup(name) || isDroppedChecksum(name) || taken.has(name) || groups.has(name);
   for (const { name, value } of options as Option[]) {
     if (
       groups.has(name) ||

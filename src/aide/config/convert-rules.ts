@@ -1,6 +1,7 @@
 import { printable } from '../../lib/text.ts';
 import { type Context, doubleBackslashes, expandStart, expandVariables, matchesSelectedFolder } from './context.ts';
 import type { Converted } from './converted.ts';
+import { isDroppedChecksum } from './groups.ts';
 import { HOST_ROOT, toHostPath } from './host-path.ts';
 import type { Problem } from './problem.ts';
 import { looksAhead } from './rule-path.ts';
@@ -49,9 +50,6 @@ function canLookAhead(path: string, { variables }: Context): boolean {
   return [path, ...used].some(looksAhead);
 }
 
-/** Checksums that the image’s AIDE does not have (dropped in 0.17 and 0.19). */
-const DROPPED_CHECKSUMS = new Set(['tiger', 'haval', 'crc32', 'crc32b', 'whirlpool', 'md2', 'md4']);
-
 /**
  * Converts an attribute expression: dropped checksums become sha512, so that contents stay watched; renamed groups get their
  * new names; a variable, which AIDE takes here no longer, its value.
@@ -64,7 +62,7 @@ export function convertExpression(
   const expanded = expandVariables(expression, variables);
   const converted = expanded.replace(/(^|[+-]\s*)([\w%>]+)/g, (all, operator: string, name: string) => {
     if (groups.has(name)) return operator + groups.get(name);
-    if (!DROPPED_CHECKSUMS.has(name)) return all;
+    if (!isDroppedChecksum(name)) return all;
     const sentence = `The checksum ${name} became sha512: AIDE no longer has it`;
     problems.push({ code: 'CONFIG_CHECKSUM', severity: 'info', sentence });
     // Taking away a checksum that is not there is nothing; taking away sha512 would be something.

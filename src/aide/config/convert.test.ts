@@ -23,6 +23,13 @@ function problems(text: string): string[] {
   return convert(text).problems.map(({ line, severity, code }) => `${line} ${severity} ${code}`);
 }
 
+/** Without the lines that cannot be carried over: their configuration is refused. */
+function withoutErrors(text: string): string {
+  const bad = new Set(convert(text).problems.flatMap(({ severity, line }) => (severity === 'error' ? [line] : [])));
+  const rest = text.split(/(?<=\n)/).filter((_line, index) => !bad.has(index + 1));
+  return bad.size === 0 ? text : withoutErrors(rest.join(''));
+}
+
 describe('a whole configuration', () => {
   test('gets our places, and its rules the node’s root', () => {
     expect(convert('/etc R\n')).toEqual({
@@ -83,15 +90,18 @@ report_url=file:@@{LOGDIR}/aide.log.new
     expect(body('/etc R\r\n/usr R')).toBe('/hostroot/etc R\r\n/hostroot/usr R\n');
   });
 
-  test('converted twice is the same, for any configuration', () => {
+  test('converted twice is the same, for any configuration that can be carried over', () => {
+    let whole = 0;
     fc.assert(
       fc.property(configurationText(), (text) => {
-        const once = convert(text);
+        const once = convert(withoutErrors(text));
         expect(convert(once.text).text).toBe(once.text);
         expect(once.lines).toHaveLength(once.text.split('\n').length - 1);
+        if (once.lines.length > 10) whole += 1;
       }),
       { numRuns: 1000 },
     );
+    expect(whole).toBeGreaterThan(100);
   });
 
   test('of any text at all is converted, and every problem has its line', () => {
@@ -284,6 +294,10 @@ describe('an expression of attributes', () => {
     expect(body('@@define A p+u\nmy_perms = @@{A}\n/etc my_perms\n')).toContain(
       '\nmyPerms = p+u\n/hostroot/etc myPerms\n',
     );
+  });
+
+  test('has groups renamed that have dropped checksums', () => {
+    expect(body('my_sums = tiger+md5\n/etc my_sums\n')).toBe('mySums = sha512+md5\n/hostroot/etc mySums\n');
   });
 
   test('never has a group renamed to another’s name', () => {

@@ -14,3 +14,11 @@ const BUILT_IN = new Set(
 export function isBuiltInGroup(name: string): boolean {
   return BUILT_IN.has(name);
 }
+
+/** Checksums that the image’s AIDE does not have (dropped in 0.17 and 0.19). */
+const DROPPED_CHECKSUMS = new Set(['tiger', 'haval', 'crc32', 'crc32b', 'whirlpool', 'md2', 'md4']);
+
+/** Whether the name is a checksum of an earlier AIDE. */
+export function isDroppedChecksum(name: string): boolean {
+  return DROPPED_CHECKSUMS.has(name);
+}
