@@ -4,7 +4,7 @@ import { fileIntegrities, GROUP, nodeStatuses, VERSION } from './group.ts';
 import { nodeStatusFieldsSchema } from './nodestatus.ts';
 
 /** A JSON schema in the structural form that a CustomResourceDefinition takes. */
-export interface StructuralSchema {
+interface StructuralSchema {
   type?: string;
   description?: string;
   properties?: Record<string, StructuralSchema>;

@@ -77,10 +77,10 @@ export const fileIntegritySpecSchema = z.object({
     .describe("Resources of the daemon's container, as in a pod."),
 });
 
-export const PHASES = ['Pending', 'Initializing', 'Active', 'Error'] as const;
+const PHASES = ['Pending', 'Initializing', 'Active', 'Error'] as const;
 export type Phase = (typeof PHASES)[number];
 
-export const conditionSchema = z.object({
+const conditionSchema = z.object({
   type: z.string(),
   status: z.enum(['True', 'False', 'Unknown']),
   observedGeneration: z.int().exactOptional(),

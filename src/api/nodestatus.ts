@@ -9,7 +9,7 @@ const time = z.iso.datetime({ offset: true });
 const whole = (description: string) => ({ description, 'x-kubernetes-map-type': 'atomic' });
 
 /** One scan's result, as the OpenShift File Integrity Operator shows it. */
-export const scanResultSchema = z.object({
+const scanResultSchema = z.object({
   lastProbeTime: time.describe('When the scan ended.'),
   condition: verdictSchema.describe('Succeeded, Failed or Errored.'),
   resultConfigMapName: z.string().exactOptional().describe('Config map with the report of a Failed scan.'),

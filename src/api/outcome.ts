@@ -48,7 +48,7 @@ export interface FileCounts {
 }
 
 /** A baseline was made or adopted, and this is its receipt. */
-export interface BaselineOutcome extends Message {
+interface BaselineOutcome extends Message {
   kind: 'baseline';
   receipt: BaselineReceipt;
 }

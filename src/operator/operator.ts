@@ -20,8 +20,9 @@ import { createMeters, type Meters, type NodeVerdict } from './metrics/meters.ts
 import { createRuntimeMeters, type RuntimeFacts, type RuntimeMeters } from './metrics/runtime.ts';
 import { createUpkeep } from './monitoring/upkeep.ts';
 import type { Profile } from './nodes/profile.ts';
+import { integrityNameOf } from './owner.ts';
 import { probe } from './probes.ts';
-import { createResultsController, integrityNameOf } from './results/controller.ts';
+import { createResultsController } from './results/controller.ts';
 import { createStores, type Stores, storesOf } from './stores.ts';
 import { Throttle } from './throttle.ts';
 import type { Tools } from './tools.ts';

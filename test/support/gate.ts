@@ -6,7 +6,7 @@ import { createAuthority, issueCertificate } from '../../devcluster/certificates
 import type { Connection, Credentials } from '../../src/kube/connection.ts';
 
 /** A write as it went to the API server: its method and the path behind the API group's version. */
-export type Write = `${'POST' | 'PUT' | 'PATCH' | 'DELETE'} ${string}`;
+type Write = `${'POST' | 'PUT' | 'PATCH' | 'DELETE'} ${string}`;
 
 /**
  * The way of one client to the real API server, which notes the writes that go through, and can shut behind one of them:

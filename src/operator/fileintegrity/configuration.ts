@@ -10,7 +10,7 @@ import { isOwnedBy, ownerReference } from '../owner.ts';
 import type { ReinitPlan } from './reinit.ts';
 
 /** The key of the effective configuration that the contract names. */
-export const CONFIGURATION_KEY = 'aide.conf';
+const CONFIGURATION_KEY = 'aide.conf';
 /** The key of the default for the nodes of the other kind, where a FileIntegrity watches both kinds. */
 const OTHER_KEY: Readonly<Record<Profile, string>> = { linux: 'aide-linux.conf', openshift: 'aide-openshift.conf' };
 

@@ -7,7 +7,7 @@ import { daemonSetName, labelValue } from '../../api/names.ts';
 import { contains } from '../contains.ts';
 import { ownerReference } from '../owner.ts';
 
-export const DAEMON_SERVICE_ACCOUNT = 'file-integrity-daemon';
+const DAEMON_SERVICE_ACCOUNT = 'file-integrity-daemon';
 
 /** The daemon's own bundle in the image: a node loads nothing else. */
 const DAEMON_COMMAND: readonly string[] = ['/usr/local/bin/node', '/opt/file-integrity-operator/daemon.mjs'];

@@ -10,8 +10,6 @@ import { performResults } from './perform.ts';
 import { planResults } from './plan.ts';
 import { partsThere } from './slot.ts';
 
-export { integrityNameOf } from '../owner.ts';
-
 /** Takes the daemons' messages into the node statuses. Keys: `namespace/name` of node statuses. */
 export function createResultsController(tools: Tools): Controller {
   const { stores } = tools;
@@ -46,10 +44,7 @@ export function createResultsController(tools: Tools): Controller {
 }
 
 /** The FileIntegrity of a node status; undefined while it is not known, or is another one of the same name. */
-export function integrityOf(
-  status: FileIntegrityNodeStatus,
-  { stores }: Pick<Tools, 'stores'>,
-): FileIntegrity | undefined {
+function integrityOf(status: FileIntegrityNodeStatus, { stores }: Pick<Tools, 'stores'>): FileIntegrity | undefined {
   const name = integrityNameOf(status);
   const integrity = stores.integrities.get(`${status.metadata.namespace}/${name}`);
   return integrity && isOwnedBy(status, integrity) ? integrity : undefined;
