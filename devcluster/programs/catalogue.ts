@@ -4,11 +4,15 @@ import { join } from 'node:path';
 import { cacheDirectory } from '../paths.ts';
 
 /** The Kubernetes that clusters run. The versions of all else stand in the go.mod files beside this file. */
-const KUBERNETES_VERSION = '1.36.3';
+export const KUBERNETES_VERSION = '1.36.3';
 
-/** A program, and how it is made. */
+/** Who makes a program. All programs of one project come from one origin: its release, or Go. */
+export type Project = 'kubernetes' | 'etcd' | 'containerd' | 'coredns' | 'pause';
+
+/** A program, and how Go makes it. */
 export interface Program {
   readonly name: string;
+  readonly project: Project;
   /** The folder beside this file with the go.mod and go.sum that pin its sources. */
   readonly module: 'kubernetes' | 'containerd' | 'coredns' | 'pause';
   readonly package: string;
@@ -31,6 +35,7 @@ const VERSION_FLAGS = Object.entries({
 function kubernetes(name: string, coldSeconds: number, nodesOnly = false): Program {
   return {
     name,
+    project: 'kubernetes',
     module: 'kubernetes',
     package: `k8s.io/kubernetes/cmd/${name}`,
     versionFlags: VERSION_FLAGS,
@@ -42,6 +47,7 @@ function kubernetes(name: string, coldSeconds: number, nodesOnly = false): Progr
 function containerd(name: string, coldSeconds: number): Program {
   return {
     name,
+    project: 'containerd',
     module: 'containerd',
     package: `github.com/containerd/containerd/v2/cmd/${name}`,
     coldSeconds,
@@ -57,12 +63,19 @@ export const PROGRAMS: readonly Program[] = [
   kubernetes('kubelet', 25, true),
   kubernetes('kube-proxy', 15, true),
   kubernetes('kubectl', 20),
-  { name: 'etcd', module: 'kubernetes', package: 'go.etcd.io/etcd/server/v3', coldSeconds: 15 },
+  { name: 'etcd', project: 'etcd', module: 'kubernetes', package: 'go.etcd.io/etcd/server/v3', coldSeconds: 15 },
   containerd('containerd', 60),
   containerd('containerd-shim-runc-v2', 5),
   containerd('ctr', 5),
-  { name: 'coredns', module: 'coredns', package: 'github.com/coredns/coredns', coldSeconds: 110, nodesOnly: true },
-  { name: 'pause', module: 'pause', package: '.', coldSeconds: 1, nodesOnly: true },
+  {
+    name: 'coredns',
+    project: 'coredns',
+    module: 'coredns',
+    package: 'github.com/coredns/coredns',
+    coldSeconds: 110,
+    nodesOnly: true,
+  },
+  { name: 'pause', project: 'pause', module: 'pause', package: '.', coldSeconds: 1, nodesOnly: true },
 ];
 
 /** The folder with the go.mod of a program. */
