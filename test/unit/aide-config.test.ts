@@ -111,6 +111,11 @@ describe.skipIf(aide === undefined)('the real AIDE', () => {
     });
   });
 
+  test('is quoted without the line that it quotes, however long that is', async () => {
+    const { problems } = await check(`/usr R\n/opt/${'x'.repeat(5000)} NONE\n`);
+    expect(problems).toMatchObject([{ line: 2, sentence: "AIDE says: group 'NONE' is not defined" }]);
+  });
+
   test('has its warnings passed on, with their lines', async () => {
     const { usable, problems } = await checkUsers('MY_GROUP = p\n/usr MY_GROUP\n\n/opt S\n');
     expect(usable).toBe(true);
@@ -202,6 +207,20 @@ describe('an AIDE that cannot be asked says nothing of a configuration', () => {
     const { usable, problems } = await checkConfiguration('/usr R\n', { command: ['/nowhere/aide'] });
     expect(usable).toBe(true);
     expect(problems).toMatchObject([{ code: 'AIDE_NOT_STARTED', severity: 'warning' }]);
+  });
+
+  test('because there is no place for its file, such as on a full disk', async () => {
+    const before = process.env.TMPDIR;
+    process.env.TMPDIR = '/nowhere';
+    try {
+      expect(await configCheck('/usr R\n')).toMatchObject({
+        verdict: 'unknown',
+        problems: [{ line: 0, code: 'CONFIG_UNCHECKED', sentence: expect.stringContaining('ENOENT') }],
+      });
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+    }
   });
 
   test('and what our rules refuse stays refused', async () => {

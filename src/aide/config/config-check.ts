@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runAide } from '../run.ts';
+import { errorCode } from '../file.ts';
+import { type AideResult, runAide } from '../run.ts';
 import type { Problem } from './problem.ts';
 
 export interface ConfigCheckOptions {
@@ -21,34 +22,44 @@ export interface ConfigCheckResult {
 
 /**
  * Has AIDE check a configuration (`--config-check`; it opens no database and no file of the configuration). Lines are those
- * of `text`; see `toUserLines`.
+ * of `text`; see `checkConfiguration`. Never throws.
  */
 export async function configCheck(text: string, options: ConfigCheckOptions = {}): Promise<ConfigCheckResult> {
-  const directory = await mkdtemp(join(tmpdir(), 'aide-config-'));
+  let directory: string | undefined;
   try {
+    directory = await mkdtemp(join(tmpdir(), 'aide-config-'));
     const file = join(directory, 'aide.conf');
     await writeFile(file, text);
-    const { meaning, stderr } = await runAide('config-check', {
-      configuration: file,
-      timeoutMs: options.timeoutMs ?? 10_000,
-      priority: 'normal',
-      ...(options.command === undefined ? {} : { command: options.command }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
-    const problems = readMessages(stderr, file);
-    if (meaning.verdict === 'Succeeded') return { verdict: 'accepted', problems };
-    const hasError = problems.some((problem) => problem.severity === 'error');
-    if (meaning.code === 'AIDE_CONFIGURATION_ERROR' && hasError) return { verdict: 'refused', problems };
-    const refused = meaning.code === 'AIDE_CONFIGURATION_ERROR';
-    const sentence = refused ? `AIDE refuses it: ${stderr.at(-1) ?? 'it does not say why'}` : meaning.sentence;
-    const code = refused ? 'CONFIG_REFUSED_BY_AIDE' : meaning.code;
-    return {
-      verdict: refused ? 'refused' : 'unknown',
-      problems: [...problems, { line: 0, code, sentence, severity: 'error' }],
-    };
+    return judge(await ask(file, options), file);
+  } catch (error) {
+    const sentence = `AIDE could not be asked: its configuration could not be written (${errorCode(error) || String(error)})`;
+    return { verdict: 'unknown', problems: [{ line: 0, code: 'CONFIG_UNCHECKED', sentence, severity: 'error' }] };
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true }).catch(() => {});
   }
+}
+
+function ask(file: string, { command, signal, timeoutMs = 10_000 }: ConfigCheckOptions): Promise<AideResult> {
+  return runAide('config-check', {
+    configuration: file,
+    timeoutMs,
+    priority: 'normal',
+    ...(command === undefined ? {} : { command }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+function judge({ meaning, stderr }: AideResult, file: string): ConfigCheckResult {
+  const problems = readMessages(stderr, file);
+  if (meaning.verdict === 'Succeeded') return { verdict: 'accepted', problems };
+  const refused = meaning.code === 'AIDE_CONFIGURATION_ERROR';
+  if (refused && problems.some((problem) => problem.severity === 'error')) return { verdict: 'refused', problems };
+  const sentence = refused ? `AIDE refuses it: ${cut(stderr.at(-1) ?? 'it does not say why')}` : meaning.sentence;
+  const code = refused ? 'CONFIG_REFUSED_BY_AIDE' : meaning.code;
+  return {
+    verdict: refused ? 'refused' : 'unknown',
+    problems: [...problems, { line: 0, code, sentence, severity: 'error' }],
+  };
 }
 
 /** `ERROR: FILE:LINE: reason (line: '…')`; a column may stand behind the line. */
@@ -63,7 +74,7 @@ function readMessages(stderr: readonly string[], file: string): Problem[] {
       ? /^(\d{1,9})(?::\d{1,9})?: (.*)$/.exec(text.slice(file.length + 1))
       : null;
     // What stands in the line is for the author to see in the text itself.
-    const reason = (place?.[2] ?? text).replace(/ \(line: '.*'\)$/, '');
+    const reason = (place?.[2] ?? text).replace(/ \(line: '.*$/, '');
     const code = severity === 'error' ? 'CONFIG_REFUSED_BY_AIDE' : 'CONFIG_WARNED_BY_AIDE';
     // The lines of standard error are printable already; again would escape their escapes.
     problems.push({ line: Number(place?.[1] ?? 0), code, sentence: `AIDE says: ${cut(reason)}`, severity });
