@@ -6,18 +6,18 @@ import { apiVersionOf, type KubeList, type KubeObject, type ObjectRef, type Reso
 import { readWatch } from './watch-stream.ts';
 
 /** Every call may be ended by its signal and then throws the signal's reason. */
-export interface CallOptions {
+interface CallOptions {
   signal?: AbortSignal;
 }
 
-export interface SelectOptions {
+interface SelectOptions {
   /** Left out: all namespaces. */
   namespace?: string;
   labelSelector?: string;
   fieldSelector?: string;
 }
 
-export interface ListOptions extends SelectOptions, CallOptions {
+interface ListOptions extends SelectOptions, CallOptions {
   /** Objects per page; left out: all in one answer. */
   limit?: number;
   /** `metadata.continue` of the page before. */
@@ -26,7 +26,7 @@ export interface ListOptions extends SelectOptions, CallOptions {
   resourceVersion?: string;
 }
 
-export interface WatchOptions extends SelectOptions {
+interface WatchOptions extends SelectOptions {
   /** Changes after this version; left out: the server starts with what there is now. */
   resourceVersion?: string;
   /** When the server ends the stream, in seconds; default 290. */
@@ -41,7 +41,7 @@ export type WatchEvent<T> =
   | { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: T }
   | { type: 'ERROR'; object: Status };
 
-export type Propagation = 'Foreground' | 'Background' | 'Orphan';
+type Propagation = 'Foreground' | 'Background' | 'Orphan';
 
 /**
  * A client of one API server. Objects go in and out as they are on the wire.

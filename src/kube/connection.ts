@@ -34,7 +34,7 @@ export interface Connection {
 }
 
 /** Where a pod finds its service account; https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/. */
-export const SERVICE_ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
+const SERVICE_ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 export interface InClusterOptions {
   /** Default `SERVICE_ACCOUNT_DIRECTORY`. */

@@ -1,11 +1,10 @@
-import type { DaemonSet, Deployment } from 'kubernetes-types/apps/v1.d.ts';
+import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 import type {
   ConfigMap,
   Event,
   Namespace,
   Node,
-  PersistentVolumeClaim,
   Pod,
   Secret,
   Service,
@@ -66,14 +65,6 @@ export const serviceAccounts: Resource<ServiceAccount> = {
   namespaced: true,
 };
 
-export const persistentVolumeClaims: Resource<PersistentVolumeClaim> = {
-  group: '',
-  version: 'v1',
-  kind: 'PersistentVolumeClaim',
-  plural: 'persistentvolumeclaims',
-  namespaced: true,
-};
-
 export const events: Resource<Event> = {
   group: '',
   version: 'v1',
@@ -87,14 +78,6 @@ export const daemonSets: Resource<DaemonSet> = {
   version: 'v1',
   kind: 'DaemonSet',
   plural: 'daemonsets',
-  namespaced: true,
-};
-
-export const deployments: Resource<Deployment> = {
-  group: 'apps',
-  version: 'v1',
-  kind: 'Deployment',
-  plural: 'deployments',
   namespaced: true,
 };
 

@@ -35,7 +35,7 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-export interface StreamRequest {
+interface StreamRequest {
   path: string;
   query: Query;
   signal: AbortSignal;
@@ -44,7 +44,7 @@ export interface StreamRequest {
 }
 
 /** Disposed, it stops watching the deadline and the signal; that does not end the response. */
-export interface Stream extends Disposable {
+interface Stream extends Disposable {
   response: IncomingMessage;
   /** The error to throw for one that reading the response threw. */
   explain(error: unknown): unknown;
