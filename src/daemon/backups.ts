@@ -4,7 +4,7 @@ import { clear, clearForeign, keepAs, presence, syncFolder } from './files.ts';
 import type { NodePaths } from './paths.ts';
 
 /** `20200917T15_07_38`, UTC: the end of a backup's name. */
-export function backupStamp(date: Date): string {
+function backupStamp(date: Date): string {
   const [day = '', time = ''] = date.toISOString().split('T');
   return `${day.replaceAll('-', '')}T${time.slice(0, 8).replaceAll(':', '_')}`;
 }

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { FioError } from '../lib/errors.ts';
 
 /** True when the error says that a file or folder is not there. */
-export function isMissing(error: unknown): boolean {
+function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
 

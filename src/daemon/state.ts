@@ -23,13 +23,13 @@ export interface NodeRecord {
 }
 
 /** AIDE does one thing at a time on a node, and this is it. */
-export type Activity =
+type Activity =
   | { kind: 'idle' }
   | { kind: 'scan'; id: string; configurationDigest: string; cancelled: boolean }
   | { kind: 'baseline'; order: BaselineOrder; configurationDigest: string; cancelled: boolean };
 
 /** The effective configuration on this node: which text lies in the daemon's file, by its digest. */
-export interface Configuration {
+interface Configuration {
   /** Digest of the text that can be used now. */
   loaded?: string;
   /** Digest of the text that is being fetched. */
@@ -38,7 +38,7 @@ export interface Configuration {
 }
 
 /** A quiet scan's message on its way to the heartbeat lease; a newer one takes its place. */
-export interface Heartbeat {
+interface Heartbeat {
   message: Message;
   failures: number;
   retryAt: number;
