@@ -1,10 +1,8 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import type { PolicyRule } from 'kubernetes-types/rbac/v1.d.ts';
 import { parseAllDocuments } from 'yaml';
 import type { Client } from '../../src/kube/client.ts';
-import { type Connection, connectInCluster } from '../../src/kube/connection.ts';
+import type { Connection } from '../../src/kube/connection.ts';
 import type { KubeObject, ObjectMeta } from '../../src/kube/types.ts';
 import { clusterRoleBindings, clusterRoles, makeAccount, roleBindings, roles } from './scraper.ts';
 
@@ -38,10 +36,7 @@ export async function connectAsOperator(
   await client.create(roleBindings, { metadata: { name: unique, namespace }, roleRef: roleRef('Role'), subjects });
   await client.create(clusterRoleBindings, { metadata: { name: unique }, roleRef: roleRef('ClusterRole'), subjects });
 
-  const directory = await mkdtemp(join(tmpdir(), 'fio-operator-'));
-  await writeFile(join(directory, 'token'), token);
-  await writeFile(join(directory, 'ca.crt'), String((await credentials()).tls.ca));
-  await writeFile(join(directory, 'namespace'), namespace);
-  const { hostname, port } = new URL(server);
-  return connectInCluster({ directory, env: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port } });
+  const { tls } = await credentials();
+  const own = { tls: { ca: tls.ca ?? '' }, headers: { authorization: `Bearer ${token}` } };
+  return { server, namespace, credentials: async () => own, forget: () => {} };
 }
