@@ -8,6 +8,13 @@ export function toHostPath(path: string): string {
   return /^\/(?:\$?|\/)$/.test(path) ? HOST_ROOT + path.slice(1) : HOST_ROOT + path;
 }
 
+/** The other way: as the author of a configuration knows the path. */
+export function toNodePath(path: string): string {
+  if (!isHostPath(path)) return path;
+  const rest = path.slice(HOST_ROOT.length);
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
 /** Whether the regular expression begins with the whole folder name `/hostroot`. */
 export function isHostPath(path: string): boolean {
   return path.startsWith(HOST_ROOT) && !/^[\w%-]|^\\\./.test(path.slice(HOST_ROOT.length));

@@ -138,3 +138,8 @@ test('a configuration as large as a config map is judged within seconds', () => 
   const rules = Array.from({ length: 12_000 }, (_value, n) => `/hostroot/etc/${n}a* R\n!/hostroot/etc/.*${n}$\n`);
   expect(lint(parse(rules.join('')))).toEqual([]);
 });
+
+test('what is said of a rule shows the path that its author wrote', () => {
+  const [problem] = lint(parse('/hostroot/usr R\n/hostroot/usr L\n'));
+  expect(problem?.sentence).toMatch(/^\/usr /);
+});

@@ -1,6 +1,6 @@
 import { printable } from '../../lib/text.ts';
 import { isBuiltInGroup } from './groups.ts';
-import { isHostPath } from './host-path.ts';
+import { isHostPath, toNodePath } from './host-path.ts';
 import { isCurrentOption } from './options.ts';
 import type { Problem } from './problem.ts';
 import { looksAhead, parentsOf, startOf } from './rule-path.ts';
@@ -162,5 +162,5 @@ function hasOpenAlternation(path: string): boolean {
 }
 
 function shown(rule: Rule): string {
-  return printable(rule.prefix + rule.path, 200);
+  return printable(rule.prefix + toNodePath(rule.path), 200);
 }

@@ -4,7 +4,7 @@ import { leftovers } from './configuration.ts';
 import type { World } from './world.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;
-const user: World['judged'] = { kind: 'user', source: 'fio/mine:aide.conf', text: '/etc R\n', notes: [] };
+const user: World['judged'] = { kind: 'user', source: 'fio/mine:aide.conf', text: '/etc R\n', notes: [], remarks: [] };
 const refused: World['judged'] = { kind: 'refused', source: 'fio/mine:aide.conf', message: 'line 3: no.' };
 
 describe('a user’s configuration', () => {
@@ -35,6 +35,16 @@ describe('a user’s configuration', () => {
     expect(event).toMatchObject({ type: 'Warning', reason: 'ConfigurationWarnings' });
     expect(event?.message).toContain('line 2: watches nothing.');
     expect(verbs(settle(world))).toEqual([]);
+  });
+
+  test('whose words were changed says so in its condition, and raises no event', () => {
+    const remarks = ['line 3: verbose=5 became report_level=changed_attributes'];
+    const world = aSettledWorld({ judged: { ...user, remarks } });
+    const valid = world.integrity.status?.conditions?.find(({ type }) => type === 'ConfigurationValid');
+    expect(valid).toMatchObject({ status: 'True', reason: 'Valid' });
+    expect(valid?.message).toContain('Carried over in other words: line 3: verbose=5 became');
+    const told = { ...aSettledWorld({ judged: user }), judged: { ...user, remarks } };
+    expect(actionsOf(told, 'event')).toEqual([]);
   });
 });
 

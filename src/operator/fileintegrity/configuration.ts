@@ -26,7 +26,15 @@ export type JudgedConfiguration =
   | { readonly kind: 'default' }
   /** One is named, and it is not there: the default stands in. `message`: a sentence for the person. */
   | { readonly kind: 'missing'; readonly message: string }
-  | { readonly kind: 'user'; readonly source: string; readonly text: string; readonly notes: readonly string[] }
+  | {
+      readonly kind: 'user';
+      readonly source: string;
+      readonly text: string;
+      /** What does not do all that it says, or hardly what is meant. */
+      readonly notes: readonly string[];
+      /** What was carried over in other words, or left out because it means nothing here. */
+      readonly remarks: readonly string[];
+    }
   /** Not fit for a node: the last good one stays. `message` says line and reason. */
   | { readonly kind: 'refused'; readonly source: string; readonly message: string };
 

@@ -53,7 +53,15 @@ export class Judge {
     if (text === undefined) return { kind: 'missing', message: `The config map ${where} has no key ${key}.` };
     const source = `${where}:${key}`;
     const { usable, problems, text: effective } = await this.#check(text);
-    if (usable) return { kind: 'user', source, text: effective, notes: told(problems, 'warning') };
+    if (usable) {
+      return {
+        kind: 'user',
+        source,
+        text: effective,
+        notes: told(problems, 'warning'),
+        remarks: told(problems, 'info'),
+      };
+    }
     const reasons = told(problems, 'error').join('. ');
     return { kind: 'refused', source, message: `The configuration ${source} was refused: ${reasons}.` };
   }
@@ -106,7 +114,11 @@ export class Judge {
     this.#checked.set(digest, check);
     const [oldest] = this.#checked.keys();
     if (this.#checked.size > REMEMBERED && oldest !== undefined) this.#checked.delete(oldest);
-    check.catch(() => this.#checked.delete(digest));
+    const forget = () => {
+      if (this.#checked.get(digest) === check) this.#checked.delete(digest);
+    };
+    // An AIDE that could not be asked now can perhaps be asked the next time.
+    check.then(({ problems }) => problems.some(({ code }) => code === 'CONFIG_UNCHECKED') && forget(), forget);
     return check;
   }
 }

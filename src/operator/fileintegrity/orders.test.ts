@@ -50,7 +50,13 @@ describe('an update and what else happens at the same time', () => {
   });
 
   test('a configuration that changes when the update ends leads to one baseline, which names the update', () => {
-    const judged: World['judged'] = { kind: 'user', source: 'fio/mine:aide.conf', text: '/etc R\n', notes: [] };
+    const judged: World['judged'] = {
+      kind: 'user',
+      source: 'fio/mine:aide.conf',
+      text: '/etc R\n',
+      notes: [],
+      remarks: [],
+    };
     const world = carriedOut({ ...done(during()), judged });
     expect(ordersOf(world, 'a')?.baseline).toMatchObject({ reason: 'NodeUpdate', detail: 'from x to y' });
     expect(ordersOf(world, 'b')?.baseline.reason).toBe('Configuration');

@@ -285,7 +285,13 @@ describe('a node update', () => {
 });
 
 describe('the configuration', () => {
-  const user = (text: string): World['judged'] => ({ kind: 'user', source: 'fio/mine:aide.conf', text, notes: [] });
+  const user = (text: string): World['judged'] => ({
+    kind: 'user',
+    source: 'fio/mine:aide.conf',
+    text,
+    notes: [],
+    remarks: [],
+  });
 
   test('once changed orders a new baseline of every node, and the same one never orders twice', () => {
     const changed = carriedOut({ ...aSettledWorld(), judged: user('/etc R\n') });

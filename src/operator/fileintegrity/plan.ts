@@ -161,7 +161,7 @@ function planStatusActions(
     configuration: {
       ...(judged.kind === 'refused' && { refused: judged.message }),
       ...(judged.kind === 'missing' && { missing: judged.message }),
-      ...(judged.kind === 'user' && { notes: judged.notes }),
+      ...(judged.kind === 'user' && { notes: judged.notes, remarks: judged.remarks }),
       description: configuration.description,
     },
   });

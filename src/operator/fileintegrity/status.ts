@@ -22,6 +22,8 @@ export interface StatusWorld {
     readonly missing?: string;
     /** What the user should know of a configuration that is in use. */
     readonly notes?: readonly string[];
+    /** What was carried over in other words. */
+    readonly remarks?: readonly string[];
     readonly description: string;
   };
   readonly now: Date;
@@ -195,11 +197,11 @@ function configurationValid({ configuration }: StatusWorld): Statement {
     const message = `${configuration.missing} ${configuration.description}`;
     return { type, status: 'False', reason: 'Missing', message };
   }
-  if (configuration.notes && configuration.notes.length > 0) {
-    const message = `${configuration.description} To be known of it: ${configuration.notes.join('. ')}.`;
-    return { type, status: 'True', reason: 'Warnings', message };
-  }
-  return { type, status: 'True', reason: 'Valid', message: configuration.description };
+  const { description, notes = [], remarks = [] } = configuration;
+  const warnings = notes.length > 0 ? ` To be known of it: ${notes.join('. ')}.` : '';
+  const changes = remarks.length > 0 ? ` Carried over in other words: ${remarks.join('. ')}.` : '';
+  const reason = notes.length > 0 ? 'Warnings' : 'Valid';
+  return { type, status: 'True', reason, message: `${description}${warnings}${changes}` };
 }
 
 function nodes(count: number): string {
