@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DaemonOptions, runDaemon } from '../daemon/daemon.ts';
-import { relieveMemory } from '../daemon/memory.ts';
+import { givePageCacheBack, shrinkHeap } from '../daemon/memory.ts';
 import { explain, FioError } from '../lib/errors.ts';
 
 const USAGE =
@@ -31,7 +31,8 @@ function readOptions(args: string[], env: NodeJS.ProcessEnv): DaemonOptions {
     ...(values['status-object'] && { statusObject: values['status-object'] }),
     ...(values['host-root'] && { hostRoot: values['host-root'] }),
     ...(values.aide && { aide: [values.aide] }),
-    afterAide: relieveMemory,
+    afterAide: givePageCacheBack,
+    quiet: shrinkHeap,
     // The container's own /tmp: there is one daemon in it.
     scratch: join(tmpdir(), 'file-integrity-daemon'),
   };

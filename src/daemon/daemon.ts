@@ -35,8 +35,10 @@ export interface DaemonOptions {
   write?: (line: string) => void;
   /** When a scan or an initialisation counts as hanging, in milliseconds; default 12 h. */
   timeoutMs?: number;
-  /** Called each time that AIDE has run; `relieveMemory` in a container. */
+  /** Called each time that AIDE has run; `givePageCacheBack` in a container. */
   afterAide?: (log: Log) => Promise<void>;
+  /** Called when nothing has run for some seconds; `shrinkHeap` in a container. */
+  quiet?: () => void;
   /** A folder for this daemon alone, emptied at the start; default: a new one in the system's for temporary files. */
   scratch?: string;
 }
@@ -82,6 +84,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
       mistake = error instanceof Error ? error : new Error(String(error));
       mailbox.post({ type: 'stop' });
     },
+    ...(options.quiet !== undefined && { quiet: options.quiet }),
     signal: ended.signal,
   });
   const stop = () => mailbox.post({ type: 'stop' });

@@ -14,6 +14,8 @@ export interface EffectsOptions {
   post: (event: Event) => void;
   /** Told when an effect ended in no event, which is a mistake of the daemon's. */
   fail: (error: unknown) => void;
+  /** Called when nothing has run for a while, until the next effect. */
+  quiet?: () => void;
   /** Ends what still runs when the daemon ends. */
   signal: AbortSignal;
 }
@@ -26,11 +28,14 @@ export interface Effects {
   settle(): Promise<void>;
 }
 
+/** Long enough for the operator's answer to a message. */
+const QUIET_MS = 3000;
+
 /** Longest time that setTimeout takes. */
 const TIMER_LIMIT = 2 ** 31 - 1;
 
 /** Carries out the effects of a step. Each that takes time ends in one event; none throws. */
-export function createEffects({ bench, sender, post, fail, signal }: EffectsOptions): Effects {
+export function createEffects({ bench, sender, post, fail, quiet, signal }: EffectsOptions): Effects {
   const { log, paths } = bench;
   const running = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
@@ -39,14 +44,23 @@ export function createEffects({ bench, sender, post, fail, signal }: EffectsOpti
   // The outbox is written in the order of the effects.
   let disk: Promise<void> = Promise.resolve();
 
+  const rests = () => (quiet === undefined ? undefined : setTimeout(quiet, QUIET_MS));
+  let rest = rests();
+
   const start = (work: () => Promise<Event | undefined>) => {
+    clearTimeout(rest);
+    const end = () => {
+      running.delete(done);
+      clearTimeout(rest);
+      if (running.size === 0) rest = rests();
+    };
     const done = work().then(
       (event) => {
-        running.delete(done);
+        end();
         if (event !== undefined) post(event);
       },
       (error: unknown) => {
-        running.delete(done);
+        end();
         fail(error);
       },
     );
@@ -133,6 +147,7 @@ export function createEffects({ bench, sender, post, fail, signal }: EffectsOpti
     settle: async () => {
       await Promise.all(running);
       await disk;
+      clearTimeout(rest);
     },
   };
 }

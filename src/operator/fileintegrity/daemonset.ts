@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { Container, PodSpec, PodTemplateSpec, ResourceRequirements } from 'kubernetes-types/core/v1.d.ts';
+import { DAEMON_COMMAND } from '../../api/daemon-command.ts';
 import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
 import { OWNER_LABEL, POD_LABEL } from '../../api/keys.ts';
 import { daemonSetName, labelValue } from '../../api/names.ts';
@@ -8,9 +9,6 @@ import { contains } from '../contains.ts';
 import { ownerReference } from '../owner.ts';
 
 const DAEMON_SERVICE_ACCOUNT = 'file-integrity-daemon';
-
-/** The daemon's own bundle in the image: a node loads nothing else. */
-const DAEMON_COMMAND: readonly string[] = ['/usr/local/bin/node', '/opt/file-integrity-operator/daemon.mjs'];
 
 /** Annotation on the daemon set: SHA-256 of what the operator asked for, so that a change of mind is seen at once. */
 export const DESIRED_ANNOTATION = 'file-integrity.openshift.io/desired';
