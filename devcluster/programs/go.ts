@@ -48,11 +48,12 @@ function isNewEnough([major, minor]: readonly [number, number]): boolean {
 
 /** Whether the distribution that this os-release(5) describes packages Go 1.21 or newer as golang-go. */
 export function packagesNewGo(text: string): boolean {
-  const value = (key: string) => new RegExp(`^${key}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1];
-  const [major = 0, minor = 0] = (value('VERSION_ID') ?? '').split('.').map(Number);
+  const id = /^ID="?([^"\n]*)"?$/m.exec(text)?.[1];
+  const version = /^VERSION_ID="?([^"\n]*)"?$/m.exec(text)?.[1];
+  const [major = 0, minor = 0] = (version ?? '').split('.').map(Number);
   // Debian’s testing and unstable have no number: they are newer than any that has one.
-  if (value('ID') === 'debian') return value('VERSION_ID') === undefined || major >= 13;
-  return value('ID') === 'ubuntu' && (major > 24 || (major === 24 && minor >= 4));
+  if (id === 'debian') return version === undefined || major >= 13;
+  return id === 'ubuntu' && (major > 24 || (major === 24 && minor >= 4));
 }
 
 function osRelease(): string {

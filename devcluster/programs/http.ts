@@ -62,7 +62,7 @@ export function networkProblem(error: unknown): string {
   if (error instanceof FioError) return error.message;
   if (!(error instanceof Error)) return `cannot be reached (${String(error)})`;
   const code = 'code' in error ? String(error.code) : '';
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'cannot be found by its name';
+  if (/^(ENOTFOUND|EAI_AGAIN)$/.test(code)) return 'cannot be found by its name';
   if (code === 'ECONNRESET') return 'broke the connection off';
   // An error of several addresses has no message of its own.
   return `cannot be reached (${error.message || code})`;
