@@ -10,8 +10,8 @@ export interface Sample {
   readonly workingSet: number;
 }
 
-/** After AIDE has ended the daemon reads its report and tells the operator; that long is not yet “between scans”. */
-export const SETTLING_MS = 2000;
+/** After AIDE has ended the daemon reads its report, tells the operator and tidies up; that long is not yet “between scans”. */
+export const SETTLING_MS = 5000;
 
 /** A pause between scans that has ended. `workingSet` is the median of its samples. */
 export interface Pause {

@@ -42,9 +42,9 @@ export function childrenTime(text = readFileSync('/proc/self/stat', 'latin1')): 
   return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
 }
 
-/** What else the machine did, as a share of all its cores: `3 % of the machine`. */
-export function describeOthers(before: ProcessorTime, after: ProcessorTime, oursSeconds: number): string {
+/** What others used of the machine between two moments, from 0 to 1 for all its cores, when we used `oursSeconds`. */
+export function shareOfOthers(before: ProcessorTime, after: ProcessorTime, oursSeconds: number): number {
   const total = after.total - before.total;
   const others = Math.max(0, after.busy - before.busy - oursSeconds);
-  return `${Math.round((100 * others) / Math.max(total, 0.01))} % of the machine`;
+  return others / Math.max(total, 0.01);
 }

@@ -1,5 +1,5 @@
 import { FioError } from '../../src/lib/errors.ts';
-import { describeOthers, processorTime } from '../lib/machine.ts';
+import { processorTime, shareOfOthers } from '../lib/machine.ts';
 import { METHODS, type Method, type RunFigures } from './messages.ts';
 import { type Peaks, peaksDuring } from './peak.ts';
 import type { Runner } from './runners.ts';
@@ -15,8 +15,8 @@ export interface Comparison {
   /** One for each round, in its order. */
   readonly figures: Readonly<Record<Method, readonly RunFigures[]>>;
   readonly peaks: Readonly<Record<Method, Peaks>>;
-  /** What else the machine did meanwhile. */
-  readonly others: string;
+  /** What others used of the machine meanwhile, from 0 to 1. */
+  readonly others: number;
 }
 
 /**
@@ -50,5 +50,5 @@ export async function compare(
     tell(`round ${round} of ${rounds}: ${latest.join(', ')}`);
   }
   if (rounds < 1) throw new FioError('BENCH_USAGE', 'At least one round is needed');
-  return { figures, peaks, others: describeOthers(before, processorTime(), oursMs / 1000) };
+  return { figures, peaks, others: shareOfOthers(before, processorTime(), oursMs / 1000) };
 }

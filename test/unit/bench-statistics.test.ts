@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { childrenTime, describeOthers, processorTime } from '../../bench/lib/machine.ts';
+import { childrenTime, processorTime, shareOfOthers } from '../../bench/lib/machine.ts';
 import { pairedRatios, spread } from '../../bench/lib/statistics.ts';
 import { besideLimit, megabytes, renderTable } from '../../bench/lib/table.ts';
 
@@ -51,6 +51,6 @@ test('processor time of children is found behind a process name with spaces and 
 
 test('what others did is what the machine did less what we did, of all its cores', () => {
   const before = { busy: 10, total: 100 };
-  expect(describeOthers(before, { busy: 25, total: 120 }, 5)).toBe('50 % of the machine');
-  expect(describeOthers(before, { busy: 11, total: 120 }, 5)).toBe('0 % of the machine');
+  expect(shareOfOthers(before, { busy: 25, total: 120 }, 5)).toBe(0.5);
+  expect(shareOfOthers(before, { busy: 11, total: 120 }, 5)).toBe(0);
 });
