@@ -93,9 +93,12 @@ describe.skipIf(!canHaveNodes())('a cluster with nodes', () => {
     const directory = mkdtempSync(join(tmpdir(), 'devcluster-'));
     rmSync(directory, { recursive: true });
     const run = startElsewhere(directory, '--ephemeral', '--node');
+    let isRunning = false;
     for await (const line of createInterface({ input: run.stdout })) {
-      if (line === 'running') break;
+      isRunning = line === 'running';
+      if (isRunning) break;
     }
+    expect(isRunning).toBe(true);
     const { octet } = mustReadState(directory);
     expect(readFileSync('/proc/net/route', 'utf8')).toContain(`fio${octet}\t`);
     run.kill('SIGKILL');
