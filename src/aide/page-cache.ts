@@ -7,7 +7,7 @@ type PageCacheResult =
   | {
       readonly done: true;
       readonly by: 'memory.reclaim' | 'memory.force_empty';
-      /** Bytes of file cache charged to this cgroup, before and after. */
+      /** Bytes charged to this cgroup for files, before and after. */
       readonly before: number;
       readonly after: number;
     }
@@ -39,6 +39,15 @@ export async function giveBackPageCache(
   }
 }
 
+/** The same for a cgroup by its folder in a tree of cgroups of that version, which must not be the root of it. */
+export async function giveBackPageCacheOf(directory: string, version: 1 | 2): Promise<PageCacheResult> {
+  try {
+    return await (version === 1 ? reclaimLegacy(directory, directory) : reclaimUnified(directory));
+  } catch (error) {
+    return { done: false, reason: reasonOf(error) };
+  }
+}
+
 async function reclaimUnified(directory: string): Promise<PageCacheResult> {
   const before = await fileCache(directory);
   if (before < WORTHWHILE) return { done: true, by: 'memory.reclaim', before, after: before };
@@ -58,11 +67,15 @@ async function reclaimLegacy(directory: string, mount: string): Promise<PageCach
   return { done: true, by: 'memory.force_empty', before, after: await fileCache(own) };
 }
 
-/** Bytes of page cache of a cgroup, from its `memory.stat`: clean files, active or not. */
+/**
+ * Bytes that a cgroup holds for files, from its `memory.stat`: page cache, active or not, and in version 2 also what the
+ * kernel knows of files that it has seen (names and inodes), which is freed only when it is asked for.
+ */
 async function fileCache(directory: string): Promise<number> {
   const text = await readFile(join(directory, 'memory.stat'), 'utf8');
   let bytes = 0;
-  for (const [, value] of text.matchAll(/^(?:total_)?(?:in)?active_file (\d+)$/gm)) bytes += Number(value);
+  for (const [, value] of text.matchAll(/^(?:(?:total_)?(?:in)?active_file|slab_reclaimable) (\d+)$/gm))
+    bytes += Number(value);
   return bytes;
 }
 

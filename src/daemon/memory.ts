@@ -1,9 +1,19 @@
-import { giveBackPageCache } from '../aide/page-cache.ts';
+import { giveBackPageCache, giveBackPageCacheOf } from '../aide/page-cache.ts';
 import type { Log } from './log.ts';
+import { findOwnCgroup, type OwnCgroup } from './own-cgroup.ts';
 
-/** Gives the page cache back that AIDE has read, where the daemon may. */
-export async function givePageCacheBack(log: Log): Promise<void> {
-  const result = await giveBackPageCache();
+let own: OwnCgroup | undefined;
+
+/**
+ * Gives back what the kernel holds of the files that AIDE has read. A container may not write to its own view of its
+ * control group, unless it is privileged, but to the one below the node's root; see docs/decisions/0003-page-cache.md.
+ */
+export async function givePageCacheBack(log: Log, hostRoot: string): Promise<void> {
+  let result = await giveBackPageCache();
+  if (!result.done) {
+    own ??= await findOwnCgroup(hostRoot);
+    if (own !== undefined) result = await giveBackPageCacheOf(own.directory, own.version);
+  }
   log.debug(result.done ? `page cache ${result.before} → ${result.after} bytes` : `page cache kept: ${result.reason}`);
 }
 
