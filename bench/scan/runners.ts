@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { DAEMON_COMMAND } from '../../src/api/daemon-command.ts';
 import { FioError } from '../../src/lib/errors.ts';
 import { memoryHierarchy } from '../lib/cgroup.ts';
 import type { RunFigures, RunnerTask } from './messages.ts';
+
+// Between the program and its bundle.
+const DAEMON_FLAGS = DAEMON_COMMAND.slice(1, -1);
 
 /** A process that scans when it is told to. */
 export interface Runner extends AsyncDisposable {
@@ -33,9 +37,10 @@ export async function bundleRunner(directory: string): Promise<string> {
   return outfile;
 }
 
-/** Starts a runner. */
+/** Starts a runner, the daemon's with the flags of Node.js that it has in the image. */
 export function startRunner(program: string, task: RunnerTask): Runner {
-  const [command, ...args] = [...confined(), process.execPath, program, JSON.stringify(task)];
+  const flags = task.method === 'daemon' ? DAEMON_FLAGS : [];
+  const [command, ...args] = [...confined(), process.execPath, ...flags, program, JSON.stringify(task)];
   const child = spawn(command ?? '', args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
