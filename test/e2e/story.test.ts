@@ -11,6 +11,7 @@ import {
   waitForActive,
   waitForCondition,
 } from '../../demo/story.ts';
+import { openIntegrity } from '../support/e2e-integrity.ts';
 import { type E2eStage, openStage } from '../support/e2e-stage.ts';
 import { canHaveNodes } from '../support/nodes.ts';
 
@@ -27,8 +28,8 @@ describe.skipIf(!canHaveNodes())('a changed file on a real node', () => {
     await applyObject(stage, fileIntegrity(INTEGRITY, { 'node-role.kubernetes.io/worker': '' }));
   });
   afterAll(async () => {
+    await openIntegrity(stage, INTEGRITY)[Symbol.asyncDispose]();
     await putBack();
-    await stage.kubectl(['delete', 'fileintegrity', INTEGRITY, '-n', NAMESPACE, '--ignore-not-found']);
     await stage[Symbol.asyncDispose]();
   });
 
