@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from './file.ts';
@@ -79,10 +80,13 @@ async function fileCache(directory: string): Promise<number> {
   return bytes;
 }
 
-/** Writes to a file of the kernel, which it never makes. The error that means “as far as it goes” is none. */
+/**
+ * Writes to a file of the kernel, which it never makes and, as it may be written to only, never reads. The error that means
+ * “as far as it goes” is none.
+ */
 async function order(file: string, value: string, goodEnough: string): Promise<void> {
   try {
-    await writeFile(file, value, { flag: 'r+' });
+    await writeFile(file, value, { flag: constants.O_WRONLY });
   } catch (error) {
     if (errorCode(error) !== goodEnough) throw error;
   }
