@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { runAide } from '../aide/run.ts';
 import type { BaselineOrder, BaselineReceipt } from '../api/outcome.ts';
 import { explain } from '../lib/errors.ts';
@@ -9,6 +8,7 @@ import { clear, draftOf, syncFile } from './files.ts';
 import { readBootId, readReceipt, writeReceipt } from './receipt.ts';
 import type { BaselineResult } from './state.ts';
 import { brokenFacts, databaseLines, erroredFacts, said, textReportLines, type Workbench } from './workbench.ts';
+import { allowedCores } from './workers.ts';
 
 export interface BaselineTask {
   order: BaselineOrder;
@@ -61,7 +61,7 @@ async function makeBaseline(
     configuration: bench.configuration,
     before: databaseLines(bench),
     after: textReportLines(bench),
-    workers: availableParallelism(),
+    workers: await allowedCores(),
     timeoutMs: bench.timeoutMs,
     signal,
   });

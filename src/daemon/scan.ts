@@ -1,5 +1,4 @@
 import { mkdir, rename } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import type { ReportReading } from '../aide/report.ts';
 import { jsonReportLines } from '../aide/report-options.ts';
 import { type AideResult, runAide } from '../aide/run.ts';
@@ -9,6 +8,7 @@ import { clear, clearForeign } from './files.ts';
 import { type KeptReport, keepReport } from './report.ts';
 import type { ScanFacts, ScanResult } from './state.ts';
 import { brokenFacts, databaseLines, erroredFacts, textReportLines, type Workbench } from './workbench.ts';
+import { allowedCores } from './workers.ts';
 
 export interface ScanTask {
   id: string;
@@ -35,8 +35,7 @@ export async function scan(bench: Workbench, task: ScanTask, signal: AbortSignal
       configuration: bench.configuration,
       before: databaseLines(bench),
       after: [...textReportLines(bench), ...jsonReportLines({ json: paths.newJson })],
-      // As many as the container's CPU limit allows: libuv reads the cgroup's quota.
-      workers: availableParallelism(),
+      workers: await allowedCores(),
       timeoutMs: bench.timeoutMs,
       signal,
     });
