@@ -22,7 +22,7 @@ export function renderTable(head: Row, rows: readonly Row[]): string {
 
 function isNumber(rows: readonly Row[], column: number): boolean {
   const cells = rows.map((row) => row[column] ?? '').filter((cell) => cell !== '');
-  return cells.length > 0 && cells.every((cell) => /^[\d.]+$/.test(cell));
+  return cells.length > 0 && cells.every((cell) => /^-?[\d.]+$/.test(cell));
 }
 
 /** Bytes in MB (10⁶ bytes), e.g. `15.9`. */
