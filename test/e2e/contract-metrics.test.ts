@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import type { EndpointSlice } from 'kubernetes-types/discovery/v1.d.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NAMESPACE } from '../../demo/stage.ts';
 import { configMaps, secrets } from '../../src/kube/resources.ts';
@@ -44,11 +44,12 @@ describe.skipIf(!canHaveNodes())('metrics', () => {
     const programs = await findPrometheus();
     if (programs === undefined) throw new Error('never: as root it is there');
     const { token, ca } = await credentialsOf(stage);
+    const targets = await targetsOf(stage);
+    expect(targets).toHaveLength(1);
     await using prometheus = await startPrometheus(programs, {
-      kubeconfig: readFileSync(stage.cluster.kubeconfigPath, 'utf8'),
       token,
       'ca.crt': ca,
-      'prometheus.json': JSON.stringify(SCRAPING),
+      'prometheus.json': JSON.stringify(scraping(targets)),
     });
     await eventually('the target is up', async () => {
       type Targets = { activeTargets: { health: string; labels: Record<string, string> }[] };
@@ -103,21 +104,33 @@ async function scrapeOperator(stage: E2eStage, { token, ca }: Credentials): Prom
   return await scrape({ host, port: 8585, ca, servername: SERVER_NAME, token }).catch(() => undefined);
 }
 
-/** Prometheus without its operator: it asks the API server for the endpoints of the service. */
-const SCRAPING = {
-  scrape_configs: [
-    {
-      job_name: 'file-integrity',
-      scrape_interval: '1s',
-      scheme: 'https',
-      metrics_path: '/metrics-fio',
-      authorization: { credentials_file: 'token' },
-      tls_config: { ca_file: 'ca.crt', server_name: SERVER_NAME },
-      kubernetes_sd_configs: [{ role: 'endpoints', kubeconfig_file: 'kubeconfig', namespaces: { names: [NAMESPACE] } }],
-      relabel_configs: [
-        { source_labels: ['__meta_kubernetes_service_name'], regex: 'metrics', action: 'keep' },
-        { source_labels: ['__meta_kubernetes_endpoint_port_name'], regex: 'metrics-fio', action: 'keep' },
-      ],
-    },
-  ],
-};
+/**
+ * The addresses behind the service, as Prometheus's own discovery finds them. Debian builds Prometheus without that, so they
+ * are handed to it.
+ */
+async function targetsOf(stage: E2eStage): Promise<string[]> {
+  const query = ['get', 'endpointslices', '-n', NAMESPACE, '-l', 'kubernetes.io/service-name=metrics', '-o', 'json'];
+  const { items } = JSON.parse((await stage.kubectl(query)).stdout) as { items: EndpointSlice[] };
+  return items.flatMap(({ endpoints, ports = [] }) =>
+    endpoints.flatMap(({ addresses: [address] }) =>
+      ports.filter(({ name }) => name === 'metrics-fio').map(({ port }) => `${address}:${port}`),
+    ),
+  );
+}
+
+/** Prometheus without its operator, as docs/metrics.md has it. */
+function scraping(targets: string[]): object {
+  return {
+    scrape_configs: [
+      {
+        job_name: 'file-integrity',
+        scrape_interval: '1s',
+        scheme: 'https',
+        metrics_path: '/metrics-fio',
+        authorization: { credentials_file: 'token' },
+        tls_config: { ca_file: 'ca.crt', server_name: SERVER_NAME },
+        static_configs: [{ targets }],
+      },
+    ],
+  };
+}
