@@ -30,7 +30,7 @@ export interface AideOptions {
   readonly timeoutMs?: number;
   /** Milliseconds between SIGTERM and SIGKILL; default 2000. */
   readonly graceMs?: number;
-  /** `low` (default): CPU niceness 19 and, where `ionice` is installed, the idle I/O class. */
+  /** `low` (default): CPU niceness 19 and, where `ionice` is installed, the lowest best-effort I/O priority. */
   readonly priority?: 'low' | 'normal';
 }
 
@@ -94,11 +94,14 @@ function aideArguments(action: AideAction, options: AideOptions): string[] {
   return words;
 }
 
-/** `ionice -t` goes on where the class may not be set. It replaces itself by AIDE, so the process id stays. */
+/**
+ * Not the idle class: whoever keeps the disk busy could keep a scan from ever ending. `ionice -t` goes on where the
+ * priority may not be set. It replaces itself by AIDE, so the process id stays.
+ */
 function politeWords(options: AideOptions): string[] {
   if (options.priority === 'normal') return [];
   const ionice = findProgram('ionice');
-  return ionice === undefined ? [] : [ionice, '-t', '-c', '3'];
+  return ionice === undefined ? [] : [ionice, '-t', '-c', '2', '-n', '7'];
 }
 
 function findProgram(name: string): string | undefined {
