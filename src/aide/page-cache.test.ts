@@ -34,6 +34,9 @@ async function place(memberships: string, files: Readonly<Record<string, string>
   };
 }
 
+/** What `cgroup.procs` says where nobody else is. */
+const ALONE = `${process.pid}\n`;
+
 const stat = (bytes: number) => `anon 99999999\nfile 77\ninactive_file ${bytes}\nactive_file ${MIB}\nslab 5\n`;
 
 describe('in a cgroup of version 2', () => {
@@ -41,19 +44,24 @@ describe('in a cgroup of version 2', () => {
     const { result, read } = await place('0::/pod/container\n', {
       'pod/container/memory.stat': stat(10 * MIB),
       'pod/container/memory.reclaim': '',
+      'pod/container/cgroup.procs': ALONE,
     });
     expect(result).toEqual({ done: true, by: 'memory.reclaim', before: 11 * MIB, after: 11 * MIB });
     expect(await read('pod/container/memory.reclaim')).toBe(`${11 * MIB}`);
   });
 
   test('leaves the kernel alone when there is little', async () => {
-    const { result, read } = await place('0::/\n', { 'memory.stat': stat(MIB), 'memory.reclaim': '' });
+    const { result, read } = await place('0::/\n', {
+      'memory.stat': stat(MIB),
+      'memory.reclaim': '',
+      'cgroup.procs': ALONE,
+    });
     expect(result).toMatchObject({ done: true, before: 2 * MIB, after: 2 * MIB });
     expect(await read('memory.reclaim')).toBe('');
   });
 
   test('says that a kernel before 5.19 cannot, and makes no file', async () => {
-    const { result, read } = await place('0::/\n', { 'memory.stat': stat(10 * MIB) });
+    const { result, read } = await place('0::/\n', { 'memory.stat': stat(10 * MIB), 'cgroup.procs': ALONE });
     expect(result).toEqual({ done: false, reason: 'the kernel has no way to reclaim a cgroup’s memory' });
     await expect(read('memory.reclaim')).rejects.toThrow('ENOENT');
   });
@@ -67,6 +75,7 @@ describe('in a cgroup of version 1', () => {
     const { result, read } = await place('9:name=systemd:/x\n4:cpu,memory:/pod/container\n0::/\n', {
       [`${folder}/memory.stat`]: `active_file 1\ntotal_inactive_file ${9 * MIB}\n`,
       [`${folder}/memory.force_empty`]: '',
+      [`${folder}/cgroup.procs`]: ALONE,
     });
     expect(result).toMatchObject({ done: true, by: 'memory.force_empty', before: 9 * MIB + 1 });
     expect(await read(`${folder}/memory.force_empty`)).toBe('0');
@@ -80,6 +89,22 @@ test.each([
 ])('%s nothing is done, and it says why', async (_name, memberships, reason) => {
   expect((await place(memberships, {})).result).toEqual({ done: false, reason });
 });
+
+test.each([
+  ['version 1', '4:memory:/shared\n', 'memory/shared', 'memory.force_empty'],
+  ['version 2', '0::/shared\n', 'shared', 'memory.reclaim'],
+])(
+  'in a cgroup of %s that others share nothing is done: what they have read is theirs',
+  async (_name, memberships, folder, file) => {
+    const { result, read } = await place(memberships, {
+      [`${folder}/memory.stat`]: stat(10 * MIB),
+      [`${folder}/${file}`]: '',
+      [`${folder}/cgroup.procs`]: `1\n${ALONE}`,
+    });
+    expect(result).toEqual({ done: false, reason: 'other processes share the control group' });
+    expect(await read(`${folder}/${file}`)).toBe('');
+  },
+);
 
 const KERNEL = '/sys/fs/cgroup/memory';
 const canMakeCgroups =

@@ -50,6 +50,7 @@ export async function giveBackPageCacheOf(directory: string, version: 1 | 2): Pr
 }
 
 async function reclaimUnified(directory: string): Promise<PageCacheResult> {
+  if (!(await isAlone(directory))) return SHARED;
   const before = await fileCache(directory);
   if (before < WORTHWHILE) return { done: true, by: 'memory.reclaim', before, after: before };
   // EAGAIN: less than asked for could be reclaimed, which is as good as it gets.
@@ -63,9 +64,21 @@ async function reclaimLegacy(directory: string, mount: string): Promise<PageCach
     () => directory,
     () => mount,
   );
+  if (!(await isAlone(own))) return SHARED;
   const before = await fileCache(own);
   await order(join(own, 'memory.force_empty'), '0', 'EBUSY');
   return { done: true, by: 'memory.force_empty', before, after: await fileCache(own) };
+}
+
+const SHARED: PageCacheResult = { done: false, reason: 'other processes share the control group' };
+
+/**
+ * Whether this process is the only one of a cgroup. Another one is not a container’s own, and emptying it would take from
+ * others what they have read: they would read it from the disk again after every scan.
+ */
+async function isAlone(directory: string): Promise<boolean> {
+  const processes = (await readFile(join(directory, 'cgroup.procs'), 'utf8')).split('\n').filter((id) => id !== '');
+  return processes.every((id) => Number(id) === process.pid);
 }
 
 /**
