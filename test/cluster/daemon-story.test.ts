@@ -105,7 +105,7 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     await node.write('etc/app/a', 'changed');
     await operator.order({ id: 'order-2' });
     expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-2', reason: 'Demand' } });
-    expect(await operator.heartbeat()).toMatchObject({ verdict: 'Succeeded' });
+    expect(await operator.word('that all is well')).toMatchObject({ verdict: 'Succeeded' });
     const names = await readdir(node.paths.directory);
     expect(names.filter((name) => name.startsWith('aide.db.gz.backup-'))).toHaveLength(1);
     expect(names.filter((name) => name.startsWith('aide.log.backup-'))).toHaveLength(1);

@@ -27,6 +27,8 @@ export interface PlayedOperator {
   slot(): Promise<Outcome | undefined>;
   /** Waits until the lease says something else than before. */
   heartbeat(): Promise<Outcome>;
+  /** Waits for a message, which it takes in, or a renewed lease: which it is depends on how soon the last one was taken in. */
+  word(what: string): Promise<Outcome>;
 }
 
 export function playOperator(client: Client, namespace: string): PlayedOperator {
@@ -109,6 +111,23 @@ export function playOperator(client: Client, namespace: string): PlayedOperator 
       });
       lastBeat = text;
       return JSON.parse(text ?? '') as Outcome;
+    },
+    async word(what) {
+      let isMessage = false;
+      let outcome: Outcome | undefined;
+      await eventually(`the daemon tells ${what}`, async () => {
+        outcome = await slot().catch(() => undefined);
+        isMessage = outcome !== undefined;
+        if (isMessage) return true;
+        const text = (await client.get(leases, slotRef)).metadata?.annotations?.[OUTCOME_ANNOTATION];
+        if (text === undefined || text === lastBeat) return false;
+        lastBeat = text;
+        outcome = JSON.parse(text) as Outcome;
+        return true;
+      });
+      if (outcome === undefined) throw new Error('never: it was waited for');
+      if (isMessage) await operator.fold(outcome);
+      return outcome;
     },
   };
   return operator;
