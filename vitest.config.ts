@@ -20,6 +20,8 @@ export default defineConfig({
           include: ['test/cluster/**/*.test.ts'],
           globalSetup: ['test/support/cluster-global.ts'],
           testTimeout: 180_000,
+          // Real servers on a machine that may be busy with something else: once more before it counts, and vitest says so.
+          retry: 1,
           hookTimeout: 180_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -31,6 +33,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/e2e-global.ts'],
           testTimeout: 300_000,
+          retry: 1,
           hookTimeout: 600_000,
           fileParallelism: false,
           maxWorkers: 1,
