@@ -82,17 +82,7 @@ async function makeBaseline(
     return { kind: 'failed', facts: brokenFacts(reading.code, sentence, startedAt) };
   }
   await syncFile(paths.newDatabase);
-  const receipt: BaselineReceipt = {
-    orderId: order.id,
-    digest: reading.facts.digest,
-    entries: reading.facts.entries,
-    configurationDigest,
-    aideVersion: reading.facts.aideVersion ?? 'unknown',
-    bootId: await readBootId(),
-    reason: order.reason,
-    ...(refused !== undefined && { refused }),
-    createdAt: new Date().toISOString(),
-  };
+  const receipt = await receiptOf(order, configurationDigest, reading.facts, refused === undefined ? {} : { refused });
   // From here on an end is no way back: a receipt without its database counts for nothing, and is written over.
   await writeReceipt(paths.receipt, receipt);
   await replaceDatabase(paths, maxBackups, new Date());
@@ -128,20 +118,30 @@ async function adopt(
     log.info(`the AIDE db on the node is not adopted: ${reading.sentence}`);
     return `${reading.sentence}.`;
   }
-  const receipt: BaselineReceipt = {
-    orderId: order.id,
-    digest: reading.facts.digest,
-    entries: reading.facts.entries,
-    configurationDigest,
-    aideVersion: reading.facts.aideVersion ?? 'unknown',
-    bootId: await readBootId(),
-    reason: order.reason,
-    adopted: true,
-    createdAt: new Date().toISOString(),
-  };
+  const receipt = await receiptOf(order, configurationDigest, reading.facts, { adopted: true });
   await writeReceipt(paths.receipt, receipt);
   log.info('the AIDE db on the node is adopted');
   return receipt;
+}
+
+/** The receipt of a database, and how it came to be the baseline. */
+async function receiptOf(
+  order: BaselineOrder,
+  configurationDigest: string,
+  { digest, entries, aideVersion = 'unknown' }: { digest: string; entries: number; aideVersion?: string },
+  how: Pick<BaselineReceipt, 'adopted' | 'refused'>,
+): Promise<BaselineReceipt> {
+  return {
+    orderId: order.id,
+    digest,
+    entries,
+    configurationDigest,
+    aideVersion,
+    bootId: await readBootId(),
+    reason: order.reason,
+    ...how,
+    createdAt: new Date().toISOString(),
+  };
 }
 
 /** Removes what an initialisation that did not end well has left, and whatever else lies where AIDE is about to write. */
