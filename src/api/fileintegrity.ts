@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ObjectMeta } from '../kube/types.ts';
+import { conditionSchema } from './condition.ts';
 
 const toleration = z
   .object({
@@ -75,24 +76,58 @@ export const fileIntegritySpecSchema = z.object({
     })
     .exactOptional()
     .describe("Resources of the daemon's container, as in a pod."),
+  staleAfter: z
+    .int()
+    .min(10)
+    .exactOptional()
+    .describe(
+      'Seconds after which a node without a newer scan is no longer Fresh. Default: twice the gracePeriod and twice as long as its last scan took, and 5 minutes.',
+    ),
+  holdLimit: z
+    .int()
+    .min(60)
+    .default(14_400)
+    .describe('Seconds that a node may be held, whoever holds it, before that is an alert.'),
+  history: z
+    .object({
+      failedResults: z
+        .int()
+        .min(0)
+        .max(50)
+        .default(5)
+        .describe('How many Failed results of a node are kept beside the newest, each with its report.'),
+      reinitRecords: z
+        .int()
+        .min(1)
+        .max(500)
+        .default(50)
+        .describe('How many records of re-initialisations are kept.'),
+    })
+    .default({ failedResults: 5, reinitRecords: 50 })
+    .describe('What is kept of the past.'),
 });
 
 const PHASES = ['Pending', 'Initializing', 'Active', 'Error'] as const;
 export type Phase = (typeof PHASES)[number];
 
-const conditionSchema = z.object({
-  type: z.string(),
-  status: z.enum(['True', 'False', 'Unknown']),
-  observedGeneration: z.int().exactOptional(),
-  lastTransitionTime: z.iso.datetime({ offset: true }),
-  reason: z.string(),
-  message: z.string(),
+/** How many nodes are in which state (`NodeState`); they add up to `selected`, with those that cannot be watched. */
+const nodeCountsSchema = z.object({
+  selected: z.int().describe('Nodes that node selector and tolerations admit.'),
+  watched: z.int().describe('Of these, the nodes whose daemon runs and is not held: see the condition Ready of each node.'),
+  succeeded: z.int(),
+  failed: z.int(),
+  errored: z.int(),
+  initializing: z.int(),
+  held: z.int(),
+  silent: z.int().describe('Nodes of which no scan is known that is recent enough.'),
+  unwatched: z.int().describe('Nodes that have no status, because its name belongs to something else.'),
 });
-export type Condition = z.output<typeof conditionSchema>;
+export type NodeCounts = z.output<typeof nodeCountsSchema>;
 
 export const fileIntegrityStatusSchema = z.object({
   phase: z.enum(PHASES).exactOptional().describe('Pending, Initializing, Active or Error.'),
   observedGeneration: z.int().exactOptional().describe('The generation of the spec that this status speaks of.'),
+  nodes: nodeCountsSchema.exactOptional().describe('Counts of nodes by state.'),
   conditions: z.array(conditionSchema).exactOptional().describe('What holds now, and since when.'),
 });
 

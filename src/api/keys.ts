@@ -59,6 +59,18 @@ export const PART_LABEL = key('part');
 export const INCOMPLETE_ANNOTATION = key('incomplete');
 /** Label with empty value on a kept report of what was found while its node was updated, which counts as no failure. */
 export const SET_ASIDE_LABEL = key('set-aside');
+/** Label with empty value on the first config map of a Failed result that is kept beside the newest. */
+export const HISTORY_LABEL = key('history');
+/** Label with empty value on each page of structured findings. */
+export const FINDINGS_LABEL = key('findings');
+/** The key of a page of structured findings. */
+export const FINDINGS_KEY = 'findings.json';
+/** Label with empty value on the record of a re-initialisation. */
+export const RECORD_LABEL = key('reinit-record');
+/** The key of such a record. */
+export const RECORD_KEY = 'record.json';
+/** Annotation on a FileIntegrity: the user that set the re-init annotation, written by the admission policy for it. */
+export const REQUESTED_BY_ANNOTATION = key('requested-by');
 /** The key of AIDE's JSON report in temporary and failed config maps; compressed whenever the text report is. */
 export const REPORT_JSON_KEY = 'report.json';
 /** Annotation on the effective configuration: the re-init request in progress, JSON (see `baseline.ts`). */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { ObjectMeta } from '../kube/types.ts';
+import { conditionSchema } from './condition.ts';
 import type { Orders } from './outcome.ts';
-import { receiptSchema, verdictSchema } from './outcome-schema.ts';
+import { baselineFaultSchema, receiptSchema, verdictSchema } from './outcome-schema.ts';
 
 const time = z.iso.datetime({ offset: true });
 
@@ -18,12 +19,20 @@ const scanResultSchema = z.object({
   filesAdded: z.int().exactOptional(),
   filesChanged: z.int().exactOptional(),
   filesRemoved: z.int().exactOptional(),
+  baselineFault: baselineFaultSchema
+    .exactOptional()
+    .describe('Why nothing that this scan compared is verified: what is the matter with the database on the node.'),
+  findingsConfigMapName: z
+    .string()
+    .exactOptional()
+    .describe('Config map with the first page of the structured findings of a Failed scan.'),
 });
 export type ScanResult = z.output<typeof scanResultSchema>;
 
 const holdSchema = z.object({
   reason: z.enum(['Annotation', 'MachineConfig', 'NodeUpdating']),
   message: z.string(),
+  owner: z.string().exactOptional().describe('Who holds the node, as far as the API server tells.'),
   since: time,
 });
 
@@ -32,6 +41,7 @@ const ordersSchema: z.ZodType<Orders> = z
     settings: z.object({ gracePeriod: z.int(), maxBackups: z.int(), debug: z.boolean() }),
     configuration: z.object({ name: z.string(), key: z.string(), digest: z.string() }),
     hold: holdSchema.exactOptional().describe('While present, no scan and no re-baseline is started on the node.'),
+    files: z.string().exactOptional().describe("How the names of the node's database and log begin; aide unless it is said."),
     baseline: z.object({
       id: z.string(),
       reason: z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']),
@@ -41,17 +51,53 @@ const ordersSchema: z.ZodType<Orders> = z
   })
   .meta(whole("The operator's orders to the node's daemon."));
 
+/**
+ * What a node is, in one word; the first that fits, from the top.
+ * - `Failed`, `Errored`: its last result says so, however old it is;
+ * - `Held`: no scan is started on it;
+ * - `Initializing`: its baseline or the first scan against it is still to come, and not overdue;
+ * - `Silent`: no scan is known that is recent enough;
+ * - `Succeeded`: a recent scan found no difference from the baseline on record.
+ */
+export const NODE_STATES = ['Failed', 'Errored', 'Held', 'Initializing', 'Silent', 'Succeeded'] as const;
+export type NodeState = (typeof NODE_STATES)[number];
+
+/** A Failed result that was kept. Each is linked to the one before it: see `digest`. */
+const keptFailureSchema = z.object({
+  sequence: z.int().describe('1 for the first Failed result of the node, and one more for each.'),
+  digest: z.string().describe('SHA-256, hex, over the result, its report and the digest of the kept failure before it.'),
+  configMapName: z.string().describe('Config map with the report.'),
+  lastProbeTime: time.describe('When the scan ended.'),
+  filesAdded: z.int().exactOptional(),
+  filesChanged: z.int().exactOptional(),
+  filesRemoved: z.int().exactOptional(),
+  baselineFault: baselineFaultSchema.exactOptional(),
+});
+export type KeptFailure = z.output<typeof keptFailureSchema>;
+
 /** The fields of a FileIntegrityNodeStatus beside its metadata: top-level, as the existing operator has them. */
 export const nodeStatusFieldsSchema = z.object({
   nodeName: z.string().describe('The node.'),
   lastResult: scanResultSchema.exactOptional().meta(whole('The newest result.')),
+  state: z.enum(NODE_STATES).exactOptional().describe('The node in one word, the age of its last result included.'),
+  freshUntil: time
+    .exactOptional()
+    .describe('Until when this status counts if no newer scan is taken in, by the clock of the operator.'),
+  conditions: z.array(conditionSchema).exactOptional().describe('What holds of the node now, and since when.'),
   results: z.array(scanResultSchema).exactOptional().describe('The newest result of each condition.'),
   orders: ordersSchema.exactOptional(),
   baseline: receiptSchema.exactOptional().meta(whole("The receipt of the node's baseline.")),
+  baselines: z.array(receiptSchema).exactOptional().describe('The newest receipts, this baseline included, newest first.'),
+  failures: z.array(keptFailureSchema).exactOptional().describe('The Failed results that are kept, newest first.'),
+  notices: z
+    .array(z.object({ at: time, reason: z.string(), message: z.string() }))
+    .exactOptional()
+    .describe('What the daemon told beside its scans, such as a trigger file found on the node; newest first.'),
   lastScan: z
     .object({
       startedAt: time,
       finishedAt: time,
+      observedAt: time.exactOptional().describe('When the operator took it in, by its own clock.'),
       exitStatus: z.int().exactOptional(),
       entries: z.int().exactOptional(),
       baselineDigest: z.string().exactOptional(),

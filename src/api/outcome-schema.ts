@@ -12,6 +12,7 @@ const sentence = z.string().max(4096);
 const count = z.int().nonnegative();
 
 export const verdictSchema = z.enum(['Succeeded', 'Failed', 'Errored']);
+export const baselineFaultSchema = z.enum(['Replaced', 'Missing', 'Damaged', 'Unordered']);
 const reason = z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']);
 
 export const receiptSchema = z.object({
@@ -42,6 +43,7 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     counts: z.object({ added: count, changed: count, removed: count }).exactOptional(),
     entries: count.exactOptional(),
     baselineDigest: digest.exactOptional(),
+    baselineFault: baselineFaultSchema.exactOptional(),
     configurationDigest: digest,
   }),
   z.object({ kind: z.literal('baseline'), ...message, receipt: receiptSchema }),

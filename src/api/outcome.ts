@@ -28,7 +28,7 @@ export interface ScanOutcome extends Message {
   finishedAt: string;
   /** AIDE's exit status; absent when it was ended by a signal or never ran. */
   exitStatus?: number;
-  /** For `Errored`: a sentence for the person. */
+  /** For `Errored`, and for a `Failed` that lacks something or has a `baselineFault`: a sentence for the person. */
   errorMessage?: string;
   /** For `Errored`: which of the errors it is, upper snake case (`docs/errors.md`). */
   errorCode?: string;
@@ -37,9 +37,19 @@ export interface ScanOutcome extends Message {
   entries?: number;
   /** SHA-256 of the uncompressed database that the scan read, hex, as AIDE itself reported it. */
   baselineDigest?: string;
+  /** For `Failed`: the node's database is not the one on record, so nothing that was compared is verified. */
+  baselineFault?: BaselineFault;
   /** SHA-256 of the effective configuration's text, hex. */
   configurationDigest: string;
 }
+
+/**
+ * What is the matter with a node's database.
+ * - `Replaced`: another one lies there than the one whose receipt is on record;
+ * - `Missing`, `Damaged`: the one on record is gone, or cannot be read;
+ * - `Unordered`: its receipt names no order of the operator, or is a second one for the same order.
+ */
+export type BaselineFault = 'Replaced' | 'Missing' | 'Damaged' | 'Unordered';
 
 export interface FileCounts {
   added: number;
@@ -105,6 +115,11 @@ export interface Orders {
     /** SHA-256 of the text under that key, hex. The daemon refuses another text. */
     digest: string;
   };
+  /**
+   * How the names of the node's database and log begin; `aide` when absent. Another FileIntegrity watches the node, too,
+   * when they begin otherwise: `aide.<FileIntegrity>`.
+   */
+  files?: string;
   /** While present, no scan and no re-baseline is started on the node. */
   hold?: Hold;
   /** The newest order to make a baseline. Done when the node's `baseline.orderId` is its `id`. */
@@ -115,6 +130,8 @@ export interface Hold {
   reason: 'Annotation' | 'MachineConfig' | 'NodeUpdating';
   /** A sentence for the person. */
   message: string;
+  /** Who holds the node, as far as the API server tells. */
+  owner?: string;
   since: string;
 }
 

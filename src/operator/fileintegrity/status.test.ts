@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Condition } from '../../api/fileintegrity.ts';
+import type { Condition } from '../../api/condition.ts';
 import {
   aNode,
   aSettledWorld,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
-import type { Condition, FileIntegrity, FileIntegrityStatus, Phase } from '../../api/fileintegrity.ts';
+import type { Condition } from '../../api/condition.ts';
+import type { FileIntegrity, FileIntegrityStatus, Phase } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 
 /** What phase and conditions of a FileIntegrity are told by. */

@@ -3,7 +3,20 @@ import type { ScanMessage } from './message.ts';
 
 /** The part of a node status that is made of the daemon's messages. */
 export interface ResultFields
-  extends Pick<NodeStatusFields, 'lastResult' | 'results' | 'lastScan' | 'baseline' | 'acknowledged'> {
+  extends Pick<
+    NodeStatusFields,
+    | 'state'
+    | 'freshUntil'
+    | 'conditions'
+    | 'lastResult'
+    | 'results'
+    | 'lastScan'
+    | 'baseline'
+    | 'baselines'
+    | 'failures'
+    | 'notices'
+    | 'acknowledged'
+  > {
   /** Id of the heartbeat that was taken in last. */
   heartbeat?: string;
 }

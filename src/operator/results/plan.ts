@@ -221,14 +221,22 @@ function tell(node: string, result: ScanResult, errorCode: string | undefined): 
   }
 }
 
+/** All fields that are made of messages: what is not written again by the same field manager would go. */
 function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
-  const { lastResult, results, lastScan, baseline, acknowledged } = status;
+  const { state, freshUntil, conditions, lastResult, results, lastScan } = status;
+  const { baseline, baselines, failures, notices, acknowledged } = status;
   const heartbeat = status.metadata.annotations?.[HEARTBEAT_ANNOTATION];
   return {
+    ...(state && { state }),
+    ...(freshUntil !== undefined && { freshUntil }),
+    ...(conditions && { conditions }),
     ...(lastResult && { lastResult }),
     ...(results && { results }),
     ...(lastScan && { lastScan }),
     ...(baseline && { baseline }),
+    ...(baselines && { baselines }),
+    ...(failures && { failures }),
+    ...(notices && { notices }),
     ...(acknowledged !== undefined && { acknowledged }),
     ...(heartbeat !== undefined && { heartbeat }),
   };
