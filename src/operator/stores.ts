@@ -9,8 +9,10 @@ import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
 import type { Client } from '../kube/client.ts';
 import { createInformer, type Informer } from '../kube/informer.ts';
 import { configMaps, daemonSets, leases, nodes, priorityClasses } from '../kube/resources.ts';
-import type { KubeObject } from '../kube/types.ts';
+import type { KubeObject, ObjectMeta } from '../kube/types.ts';
 import { SOURCE_ANNOTATION } from './fileintegrity/configuration.ts';
+import { onlyManagersOf } from './managers.ts';
+import { tellsOfUpdate } from './nodes/update.ts';
 
 /** What the operator keeps in memory of the cluster. Of large objects, only what it reads. */
 export interface Stores {
@@ -49,12 +51,11 @@ function withoutManagers<T extends KubeObject>(object: T): T {
 /** A node has some 10 KB of images and conditions, of which nothing is read. */
 function sketchNode(node: Node): Node {
   const { metadata = {}, spec, status } = node;
-  const annotations = Object.entries(metadata.annotations ?? {}).filter(([key]) =>
-    key.startsWith('machineconfiguration.openshift.io/'),
-  );
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([key]) => tellsOfUpdate(key));
+  const managedFields = onlyManagersOf(metadata as ObjectMeta, tellsOfUpdate);
   return {
     ...node,
-    metadata: { ...withoutManagers({ metadata }).metadata, annotations: Object.fromEntries(annotations) },
+    metadata: { ...metadata, managedFields, annotations: Object.fromEntries(annotations) } as Node['metadata'] & {},
     spec: { ...(spec?.taints && { taints: spec.taints }) },
     status: { ...(status?.nodeInfo && { nodeInfo: status.nodeInfo }) },
   };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION } from '../../api/keys.ts';
 import { formatNodeList, listsNode, type NodeList, parseNodeList, unionOfNodeLists } from '../../api/nodelist.ts';
+import { managerOf } from '../managers.ts';
 
 /** A request to re-initialise databases, from its annotation until the last node's receipt is in. */
 export interface ReinitRequest {
@@ -133,12 +134,13 @@ function takeUpReinit(world: ReinitWorld, open: readonly ReinitRequest[]): Taken
   const unknown = named.all ? [] : [...named.names].filter((name) => !world.selected.has(name)).sort();
   const { uid, resourceVersion } = world.integrity.metadata;
   const id = `reinit-${createHash('sha256').update(`${uid}/${resourceVersion}`).digest('hex').slice(0, 20)}`;
+  const annotation = demanded === undefined ? REINIT_ON_FAILED_ANNOTATION : REINIT_ANNOTATION;
   const { text, leftOut } = fitted(list, world.selected.size, open);
   return {
     request: {
       id,
       reason: demanded === undefined ? 'Failed' : 'Demand',
-      who: whoAnnotated(world.integrity, demanded === undefined ? REINIT_ON_FAILED_ANNOTATION : REINIT_ANNOTATION),
+      who: managerOf(world.integrity.metadata, 'annotations', annotation) ?? 'unknown',
       at: timeAfter(open.at(-1), world.now),
       nodes: text,
     },
@@ -210,21 +212,4 @@ function isRequest(value: unknown): value is ReinitRequest {
 
 function intersection(some: ReadonlySet<string>, others: ReadonlySet<string>): Set<string> {
   return new Set([...some].filter((one) => others.has(one)));
-}
-
-/** The API server records which client wrote an annotation (its field manager), not which user. */
-function whoAnnotated(integrity: FileIntegrity, annotation: string): string {
-  for (const entry of integrity.metadata.managedFields ?? []) {
-    const { manager, fieldsV1 } = entry as { manager?: unknown; fieldsV1?: Record<string, Record<string, unknown>> };
-    const annotations = fieldsV1?.['f:metadata']?.['f:annotations'];
-    if (
-      typeof manager === 'string' &&
-      typeof annotations === 'object' &&
-      annotations &&
-      `f:${annotation}` in annotations
-    ) {
-      return manager;
-    }
-  }
-  return 'unknown';
 }

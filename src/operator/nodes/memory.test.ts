@@ -9,6 +9,7 @@ const memory: NodeMemory = {
   update: { source: 'MachineConfig', from: 'a', to: 'b', since: '2026-11-24T12:00:00.000Z' },
   updated: { from: 'a', to: 'b' },
   requestedAt: '2026-11-24T12:00:00.000Z',
+  orders: ['update-2', 'initial-1'],
 };
 
 test('what the operator remembers of a node is read as it was written', () => {
@@ -26,7 +27,7 @@ test.each([
   'null',
   '[]',
   '7',
-  '{"update":{"source":"Foe"},"configuration":7,"profile":"windows","updated":"x","requestedAt":"soon"}',
+  '{"update":{"source":"Foe"},"configuration":7,"profile":"windows","updated":"x","requestedAt":"soon","orders":[7]}',
 ])('the annotation %j counts as nothing', (text) => {
   expect(parseMemory(text)).toEqual({});
 });

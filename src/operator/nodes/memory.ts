@@ -33,7 +33,12 @@ export interface NodeMemory extends UpdateMemory {
   readonly updated?: Transition;
   /** When the newest re-init request that became an order of the node was taken up, RFC 3339. */
   readonly requestedAt?: string;
+  /** Ids of the baseline orders before the one that stands, newest first: a receipt of one of them may still be under way. */
+  readonly orders?: readonly string[];
 }
+
+/** Earlier orders that are remembered. */
+export const ORDERS_LIMIT = 10;
 
 /** Annotation on a node status that holds its `NodeMemory`. */
 export const MEMORY_ANNOTATION = 'file-integrity.openshift.io/node-memory';
@@ -44,7 +49,7 @@ export function parseMemory(text: string | undefined): NodeMemory {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) return {};
-    const { node, profile, configuration, update, updated, requestedAt } = value as Record<string, unknown>;
+    const { node, profile, configuration, update, updated, requestedAt, orders } = value as Record<string, unknown>;
     return {
       ...(typeof node === 'string' && { node }),
       ...((profile === 'linux' || profile === 'openshift') && { profile }),
@@ -52,6 +57,7 @@ export function parseMemory(text: string | undefined): NodeMemory {
       ...(isNodeUpdate(update) && { update }),
       ...(isTransition(updated) && { updated }),
       ...(isTime(requestedAt) && { requestedAt }),
+      ...(isTexts(orders) && { orders: orders.slice(0, ORDERS_LIMIT) }),
     };
   } catch {
     return {};
@@ -72,6 +78,10 @@ function isTransition(value: unknown): value is Transition {
 
 function isTime(value: unknown): value is string {
   return typeof value === 'string' && !Number.isNaN(Date.parse(value));
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
 }
 
 /** Undefined when there is nothing to remember. */

@@ -1,6 +1,8 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { Hold } from '../../api/outcome.ts';
+import type { ObjectMeta } from '../../kube/types.ts';
 import { printable } from '../../lib/text.ts';
+import { managerOf, type Owned } from '../managers.ts';
 import type { NodeUpdate, Transition, UpdateMemory } from './memory.ts';
 
 /** A node with this label is being updated. Admission keeps a kubelet from setting it on its own node. */
@@ -36,7 +38,7 @@ export function followUpdate(node: Node, memory: UpdateMemory, now: Date): Updat
     };
     return {
       memory: { ...(remembered !== undefined && { configuration: remembered }), update },
-      hold: { reason: update.source, message: seen.message, since: update.since },
+      hold: { reason: update.source, message: seen.message, owner: seen.owner, since: update.since },
     };
   }
   const configuration = annotation(node, CURRENT);
@@ -66,6 +68,7 @@ interface Sighting {
   readonly from: string;
   readonly to: string;
   readonly message: string;
+  readonly owner: string;
 }
 
 function look(node: Node, memory: UpdateMemory): Sighting | undefined {
@@ -79,7 +82,8 @@ function look(node: Node, memory: UpdateMemory): Sighting | undefined {
       state === 'Degraded'
         ? `The Machine Config Operator could not update the node (Degraded) from ${from} to ${to}.`
         : `The Machine Config Operator updates the node from ${from} to ${to}.`;
-    return { source: 'MachineConfig', from, to, message };
+    const said = state === 'Working' || current === desired ? STATE : DESIRED;
+    return { source: 'MachineConfig', from, to, message, owner: ownerOf(node, 'annotations', said) };
   }
   const label = node.metadata?.labels?.[UPDATING_LABEL];
   if (label === undefined) return undefined;
@@ -90,6 +94,7 @@ function look(node: Node, memory: UpdateMemory): Sighting | undefined {
     from: describeSystem(node),
     to,
     message: `The label ${UPDATING_LABEL} says that the node is being updated${named}.`,
+    owner: ownerOf(node, 'labels', UPDATING_LABEL),
   };
 }
 
@@ -112,11 +117,25 @@ function isUpdating(
   );
 }
 
+/**
+ * Who says that the node is being updated. A node may write its own annotations, and a client names its field manager
+ * itself: this is for the record, and a hold that lasts too long is an alert whoever it names.
+ */
+function ownerOf({ metadata = {} }: Node, what: Owned, key: string): string {
+  const manager = managerOf(metadata as ObjectMeta, what, key);
+  return manager === undefined ? 'unknown' : printable(manager, 128);
+}
+
 /** What can be told of a node's software from outside. The node says it itself: untrusted. */
 function describeSystem(node: Node): string {
   const info = node.status?.nodeInfo;
   if (!info) return 'an unknown system';
   return printable(`${info.osImage}, kernel ${info.kernelVersion}, kubelet ${info.kubeletVersion}`, 200);
+}
+
+/** Whether it is one of what an update is told by. */
+export function tellsOfUpdate(key: string): boolean {
+  return key === UPDATING_LABEL || key.startsWith(machineConfig(''));
 }
 
 /** The annotation made safe to show; absent when empty. */

@@ -1,0 +1,36 @@
+import type { ObjectMeta } from '../kube/types.ts';
+
+/** What of an object's metadata a field manager is looked up for. */
+export type Owned = 'annotations' | 'labels';
+
+/**
+ * The field manager that an annotation or a label is recorded for. It is what a client calls itself (a user agent, as a
+ * rule), and no proof of who it was: the API server records which client wrote, not which user.
+ */
+export function managerOf({ managedFields }: ObjectMeta, what: Owned, key: string): string | undefined {
+  for (const entry of managedFields ?? []) {
+    const { manager, fieldsV1 } = entry as { manager?: unknown; fieldsV1?: Record<string, Record<string, unknown>> };
+    const keys = fieldsV1?.['f:metadata']?.[`f:${what}`];
+    if (typeof manager === 'string' && typeof keys === 'object' && keys && `f:${key}` in keys) return manager;
+  }
+  return undefined;
+}
+
+/** Of what is recorded about field managers, those of some annotations and labels: the rest is the larger part of a node. */
+export function onlyManagersOf(
+  { managedFields }: ObjectMeta,
+  wanted: (key: string) => boolean,
+): NonNullable<ObjectMeta['managedFields']> {
+  return (managedFields ?? []).flatMap((entry) => {
+    const { manager, fieldsV1 } = entry as { manager?: string; fieldsV1?: Record<string, Record<string, unknown>> };
+    const metadata = fieldsV1?.['f:metadata'] ?? {};
+    const kept = Object.entries(metadata).flatMap(([part, keys]) => {
+      if (part !== 'f:annotations' && part !== 'f:labels') return [];
+      const names = Object.keys((keys ?? {}) as object).filter((key) => wanted(key.slice(2)));
+      return names.length > 0 ? [[part, Object.fromEntries(names.map((name) => [name, {}]))]] : [];
+    });
+    return kept.length > 0
+      ? [{ ...(manager && { manager }), fieldsV1: { 'f:metadata': Object.fromEntries(kept) } }]
+      : [];
+  });
+}
