@@ -77,6 +77,7 @@ export function aWorld(changes: Partial<World> = {}): World {
     spec: integrity.spec,
     nodes: [aNode('a'), aNode('b')],
     statuses: new Map(),
+    others: [],
     foreignStatuses: new Map(),
     messages: [],
     leases: new Map(),

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
+import type { FileIntegrity } from '../api/fileintegrity.ts';
 import { OWNER_LABEL } from '../api/keys.ts';
 import { labelValue, resultName } from '../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
@@ -35,6 +36,8 @@ export function wire(stores: Stores, queues: Queues): void {
   stores.integrities.onChange((change) => {
     const { object } = change;
     queues.integrity(keyOf(object));
+    // Two that watch a node have to do with each other.
+    if (concerns(change, selectionFacts)) everyIntegrity();
     if (change.type === 'applied' && change.previous) return;
     for (const status of stores.statuses.list()) {
       if (integrityKeyOf(status) === keyOf(object)) queues.results(keyOf(status));
@@ -69,6 +72,10 @@ export function wire(stores: Stores, queues: Queues): void {
 function concerns<T>(change: Change<T>, facts: (object: T) => unknown): boolean {
   if (change.type === 'deleted' || change.previous === undefined) return true;
   return !isDeepStrictEqual(facts(change.previous), facts(change.object));
+}
+
+function selectionFacts({ metadata, spec }: FileIntegrity): unknown {
+  return [metadata.uid, metadata.deletionTimestamp, spec.nodeSelector, spec.tolerations];
 }
 
 function nodeFacts({ metadata, spec, status }: Node): unknown {

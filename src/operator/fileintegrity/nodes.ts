@@ -11,6 +11,7 @@ import type { Action, NodeChange, OrderNews } from './actions.ts';
 import type { ConfigurationPlan } from './configuration.ts';
 import { tellNews } from './news.ts';
 import { desiredNodeStatus, holdoffList, memoryOf, planOrders } from './orders.ts';
+import { filesOn } from './overlap.ts';
 import type { ReinitRequest } from './reinit.ts';
 import type { World } from './world.ts';
 
@@ -51,6 +52,7 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
       configuration: configuration.forNode(node),
       profile: profileOf(node),
       request: requestOf(name),
+      files: filesOn(name, world.integrity, current, world.others),
       holdoff,
     };
     const desired = desiredNodeStatus(orders, planOrders(orders));

@@ -11,6 +11,7 @@ import { isMessage } from '../results/slot.ts';
 import type { Tools } from '../tools.ts';
 import { type GoodConfiguration, lastGoodOf } from './configuration.ts';
 import type { Judge } from './judge.ts';
+import { othersThan } from './overlap.ts';
 import type { World } from './world.ts';
 
 /** What the informers do not know. */
@@ -44,12 +45,14 @@ export async function observe(
   const { lastGood, ...others } = surroundings;
   const judged = await judge.judge(integrity, spec, signal);
   const good = goodOf(judged, effective, lastGood);
+  const nodes = [...stores.nodes.list()];
   return {
     ...others,
     ...(good && { lastGood: good }),
     integrity,
     spec,
-    nodes: [...stores.nodes.list()],
+    nodes,
+    others: othersThan(integrity, stores.integrities.list(), stores.statuses.list(), nodes),
     ...observeStatuses(integrity, stores),
     leases: leasesOf(integrity, stores),
     messages: messagesOf(integrity.metadata, stores),

@@ -205,3 +205,20 @@ describe('what is told of orders', () => {
 function selecting(nodeSelector: Record<string, string>) {
   return withSpec(aSettledWorld(), { nodeSelector }).integrity;
 }
+
+describe('what stood before', () => {
+  test('is remembered, newest first, ten at most: a receipt of it may still be under way', () => {
+    let world = aSettledWorld();
+    const ids: string[] = [];
+    for (let count = 0; count < 12; count++) {
+      ids.unshift(ordersOf(world, 'a')?.baseline.id ?? '');
+      const asked = withAnnotations(world, { [key('re-init')]: 'a' });
+      const { integrity } = asked;
+      const metadata = { ...integrity.metadata, resourceVersion: `r${count}` };
+      world = withBaselinesMade(settle({ ...asked, integrity: { ...integrity, metadata } }));
+    }
+    expect(new Set(ids).size).toBe(12);
+    expect(memoryOn(world, 'a')?.orders).toEqual(ids.slice(0, 10));
+    expect(memoryOn(world, 'b')?.orders).toBeUndefined();
+  });
+});

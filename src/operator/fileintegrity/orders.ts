@@ -8,10 +8,20 @@ import { labelValue, nodeStatusName } from '../../api/names.ts';
 import { listsNode, type NodeList, parseNodeList } from '../../api/nodelist.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineOrder, BaselineReason, Hold, Orders } from '../../api/outcome.ts';
-import { formatMemory, MEMORY_ANNOTATION, type NodeMemory, parseMemory, type Transition } from '../nodes/memory.ts';
+import { printable } from '../../lib/text.ts';
+import { managerOf } from '../managers.ts';
+import {
+  formatMemory,
+  MEMORY_ANNOTATION,
+  type NodeMemory,
+  ORDERS_LIMIT,
+  parseMemory,
+  type Transition,
+} from '../nodes/memory.ts';
 import type { Profile } from '../nodes/profile.ts';
 import { followUpdate } from '../nodes/update.ts';
 import { ownerReference } from '../owner.ts';
+import { SHARED_FILES } from './overlap.ts';
 import type { ReinitRequest } from './reinit.ts';
 
 /** Everything that the orders of one node depend on. */
@@ -26,6 +36,8 @@ export interface OrdersWorld {
   readonly profile: Profile;
   /** The newest re-init request that speaks of the node. */
   readonly request: ReinitRequest | undefined;
+  /** How the names of the node's database and log begin. */
+  readonly files: string;
   /** The nodes that are held by annotation, if any are. */
   readonly holdoff: NodeList | undefined;
   readonly now: Date;
@@ -48,6 +60,8 @@ export function planOrders(world: OrdersWorld): OrdersPlan {
   const pending = isBaselined(current) ? undefined : memory.updated;
   const updated = update.finished ? { ...update.finished, ...(pending && { from: pending.from }) } : pending;
   const requestedAt = isNew(world.request, memory) ? world.request.at : memory.requestedAt;
+  const baseline = planBaseline(world, memory, updated, update.finished !== undefined);
+  const earlier = earlierOrders(current?.orders?.baseline.id, baseline.id, memory);
   return {
     memory: {
       ...(node.metadata?.uid !== undefined && { node: node.metadata.uid }),
@@ -55,6 +69,7 @@ export function planOrders(world: OrdersWorld): OrdersPlan {
       ...update.memory,
       ...(updated && { updated }),
       ...(requestedAt !== undefined && { requestedAt }),
+      ...(earlier.length > 0 && { orders: earlier }),
     },
     orders: {
       settings: {
@@ -63,10 +78,16 @@ export function planOrders(world: OrdersWorld): OrdersPlan {
         debug: spec.debug,
       },
       configuration: world.configuration,
+      ...(world.files !== SHARED_FILES && { files: world.files }),
       ...(hold && { hold }),
-      baseline: planBaseline(world, memory, updated, update.finished !== undefined),
+      baseline,
     },
   };
+}
+
+/** The ids of the orders before `ordered`: one that stands no more may have been carried out all the same. */
+function earlierOrders(standing: string | undefined, ordered: string, { orders = [] }: NodeMemory): readonly string[] {
+  return standing === undefined || standing === ordered ? orders : [standing, ...orders].slice(0, ORDERS_LIMIT);
 }
 
 /** Whether a node has carried out a request, or an order that it got after it. */
@@ -90,7 +111,7 @@ function isNew(request: ReinitRequest | undefined, { requestedAt }: NodeMemory):
 
 /** @param updated the update whose changes are in no baseline yet; `isOver`: it has just ended */
 function planBaseline(
-  { integrity, node, current, configuration, request, now }: OrdersWorld,
+  { integrity, node, current, configuration, request, files, now }: OrdersWorld,
   memory: NodeMemory,
   updated: Transition | undefined,
   isOver: boolean,
@@ -117,6 +138,10 @@ function planBaseline(
     const change = `from ${standing.configuration.digest.slice(0, 16)} to ${digest}`;
     return order('Configuration', `configuration-${digest}-${hash(id)}`, change, ...afterUpdate);
   }
+  if ((standing.files ?? SHARED_FILES) !== files) {
+    const why = `files of its own, ${files}.db.gz and so on, because another FileIntegrity watches the node, too`;
+    return order('Configuration', `files-${hash(id, files)}`, why, ...afterUpdate);
+  }
   return standing.baseline;
 }
 
@@ -128,12 +153,13 @@ function hash(...parts: readonly (string | undefined)[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 20);
 }
 
-function annotationHold({ holdoff, node, current, now }: OrdersWorld): Hold | undefined {
+function annotationHold({ integrity, holdoff, node, current, now }: OrdersWorld): Hold | undefined {
   if (!holdoff || !listsNode(holdoff, node.metadata?.name ?? '')) return undefined;
   const standing = current?.orders?.hold;
   return {
     reason: 'Annotation',
     message: `The annotation ${HOLDOFF_ANNOTATION} of the FileIntegrity holds the node.`,
+    owner: printable(managerOf(integrity.metadata, 'annotations', HOLDOFF_ANNOTATION) ?? 'unknown', 128),
     since: standing?.reason === 'Annotation' ? standing.since : now.toISOString(),
   };
 }

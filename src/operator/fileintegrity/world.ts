@@ -5,6 +5,7 @@ import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.t
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Profile } from '../nodes/profile.ts';
 import type { GoodConfiguration, JudgedConfiguration } from './configuration.ts';
+import type { Other } from './overlap.ts';
 
 /** All that a reconcile of one FileIntegrity looks at. */
 export interface World {
@@ -16,6 +17,8 @@ export interface World {
   readonly nodes: readonly Node[];
   /** The node statuses that this FileIntegrity owns, by node. */
   readonly statuses: ReadonlyMap<string, FileIntegrityNodeStatus>;
+  /** The other FileIntegrities of the namespace. */
+  readonly others: readonly Other[];
   /** Names of node statuses that are not this FileIntegrity's, and the name of the one whose they are; empty: nobody's. */
   readonly foreignStatuses: ReadonlyMap<string, string>;
   /** The daemons' messages and their parts, without their reports. */

@@ -146,3 +146,29 @@ test('a node that nobody updates is remembered with its configuration only', () 
     memory: {},
   });
 });
+
+describe('who holds', () => {
+  const recorded = (state: Node, manager: string, part: 'annotations' | 'labels', key: string): Node => {
+    const managedFields = [{ manager, fieldsV1: { 'f:metadata': { [`f:${part}`]: { [`f:${key}`]: {} } } } }];
+    return { ...state, metadata: { ...state.metadata, managedFields } };
+  };
+  const annotation = (name: string) => `machineconfiguration.openshift.io/${name}`;
+
+  test('is who the API server has recorded for what says that the node is being updated', () => {
+    const working = recorded(node('x', 'x', 'Working'), 'kubectl-annotate', 'annotations', annotation('state'));
+    expect(followUpdate(working, {}, NOW).hold?.owner).toBe('kubectl-annotate');
+    const desired = recorded(
+      node('x', 'y', 'Done'),
+      'machine-config-controller',
+      'annotations',
+      annotation('desiredConfig'),
+    );
+    expect(followUpdate(desired, {}, NOW).hold?.owner).toBe('machine-config-controller');
+    const marked = recorded(labelled('2'), 'upgrade\u001b[31m', 'labels', UPDATING_LABEL);
+    expect(followUpdate(marked, {}, NOW).hold?.owner).toBe('upgrade\\x1b[31m');
+  });
+
+  test('is unknown where nothing is recorded', () => {
+    expect(followUpdate(node('x', 'y', 'Done'), {}, NOW).hold?.owner).toBe('unknown');
+  });
+});
