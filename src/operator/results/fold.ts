@@ -34,26 +34,31 @@ export function foldScan(
   report: KeptReport | undefined,
   now: Date,
 ): ResultFields {
-  return foldResult(fields, resultOf(scan, report, now), scan);
+  return foldResult(fields, resultOf(scan, report, now), scan, now);
 }
 
-function foldResult(fields: ResultFields, result: ScanResult, { facts }: ScanMessage): ResultFields {
+function foldResult(fields: ResultFields, result: ScanResult, scan: ScanMessage, now: Date): ResultFields {
   return {
     ...fields,
     lastResult: result,
     results: [...(fields.results ?? []).filter(({ condition }) => condition !== result.condition), result],
-    ...(facts && { lastScan: facts }),
+    ...observed(scan, now),
   };
 }
 
+/** The facts of a scan, and when the operator took it in: the one time in them that is not the node's word. */
+function observed({ facts }: ScanMessage, now: Date): Pick<ResultFields, 'lastScan'> {
+  return facts ? { lastScan: { ...facts, observedAt: now.toISOString() } } : {};
+}
+
 /** A scan whose findings do not count, because the node was being updated: that it took place is all that is noted. */
-export function foldSetAside(fields: ResultFields, scan: ScanMessage): ResultFields {
-  return { ...fields, ...(scan.facts && { lastScan: scan.facts }) };
+export function foldSetAside(fields: ResultFields, scan: ScanMessage, now: Date): ResultFields {
+  return { ...fields, ...observed(scan, now) };
 }
 
 /** The last result, said again later: see `repeated`. */
 export function foldAgain(fields: ResultFields, last: ScanResult, scan: ScanMessage, now: Date): ResultFields {
-  return foldResult(fields, { ...last, lastProbeTime: probeTime(scan.finishedAt, now) }, scan);
+  return foldResult(fields, { ...last, lastProbeTime: probeTime(scan.finishedAt, now) }, scan, now);
 }
 
 /** The last result, if a scan says the same but for ids and times. What a report lacks is the operator's to say. */

@@ -28,7 +28,7 @@ describe('a scan’s message', () => {
     expect(plan.fields).toMatchObject({
       lastResult: { condition: 'Succeeded', lastProbeTime: minutesBefore(1) },
       results: [{ condition: 'Succeeded' }],
-      lastScan: { exitStatus: 0 },
+      lastScan: { exitStatus: 0, observedAt: NOW.toISOString() },
       acknowledged: 'scan-1',
     });
     expect(plan.keep).toBeUndefined();

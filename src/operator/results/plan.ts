@@ -103,7 +103,7 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
   if (last) return { fields: foldAgain(noted, last, scan, now), events: [] };
   if (!(Date.parse(scan.finishedAt) > Date.parse(fields.lastScan?.finishedAt ?? '1970-01-01'))) return nothing;
   if (scan.verdict === 'Failed' && updateOf(status, world.node, now)) {
-    return { fields: foldSetAside(noted, scan), events: [] };
+    return { fields: foldSetAside(noted, scan, now), events: [] };
   }
   const after = foldScan(noted, scan, undefined, now);
   return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
@@ -148,7 +148,7 @@ function takeFailure(world: ResultsWorld, fields: ResultFields, message: ScanMes
   if (update) {
     const name = setAsideName(integrity, status.nodeName);
     return {
-      fields: foldSetAside(fields, scan),
+      fields: foldSetAside(fields, scan, now),
       keep: { ...keep, to: name, label: SET_ASIDE_LABEL },
       events: [tellSetAside(status.nodeName, scan, update, `${namespace}/${name}`)],
     };
@@ -222,7 +222,7 @@ function tell(node: string, result: ScanResult, errorCode: string | undefined): 
 }
 
 /** All fields that are made of messages: what is not written again by the same field manager would go. */
-function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
+export function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
   const { state, freshUntil, conditions, lastResult, results, lastScan } = status;
   const { baseline, baselines, failures, notices, acknowledged } = status;
   const heartbeat = status.metadata.annotations?.[HEARTBEAT_ANNOTATION];
