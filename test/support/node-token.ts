@@ -1,3 +1,4 @@
+import { daemonSetName } from '../../src/api/names.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { isAlreadyExists } from '../../src/kube/errors.ts';
@@ -10,6 +11,8 @@ export interface TokenOwner {
   serviceAccount: string;
   /** Left out: an unbound token, as `kubectl create token` gives. */
   node?: string;
+  /** The FileIntegrity that the pod is a daemon of, by its name; default `worker`. */
+  integrity?: string;
 }
 
 /** A token, and the pod that it is bound to: once that is gone, the token is worth nothing. */
@@ -68,7 +71,7 @@ async function makePodOn(admin: Client, node: string, owner: TokenOwner): Promis
   const pod = await admin.create(pods, {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { generateName: 'daemon-', namespace: owner.namespace },
+    metadata: { generateName: `${daemonSetName(owner.integrity ?? 'worker')}-`, namespace: owner.namespace },
     spec: {
       nodeName: node,
       serviceAccountName: owner.serviceAccount,
