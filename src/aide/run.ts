@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { constants as osConstants, setPriority } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { constants, setPriority } from 'node:os';
 import { printable } from '../lib/text.ts';
 import { type Capture, captureEnd } from './capture.ts';
 import { type AideEnd, type ExitMeaning, explainExit } from './exit.ts';
 import { errorCode } from './file.ts';
+import { type AideLock, explainLock, lockWords } from './lock.ts';
+import { findProgram } from './program.ts';
 
 /** What AIDE is asked to do. */
 export type AideAction = 'check' | 'init' | 'update' | 'config-check';
@@ -26,8 +26,10 @@ export interface AideOptions {
   readonly limit?: string;
   /** Ends AIDE: SIGTERM, then SIGKILL after `graceMs`. */
   readonly signal?: AbortSignal;
-  /** Milliseconds after which AIDE is ended; default: none. */
+  /** Milliseconds after which AIDE is ended, and those that a lock is waited for; default: none. */
   readonly timeoutMs?: number;
+  /** AIDE runs only while it holds this lock; default: none. */
+  readonly lock?: AideLock;
   /** Milliseconds between SIGTERM and SIGKILL; default 2000. */
   readonly graceMs?: number;
   /** `low` (default): CPU niceness 19 and, where `ionice` is installed, the lowest best-effort I/O priority. */
@@ -45,7 +47,6 @@ export interface AideResult {
   readonly stderr: readonly string[];
   /** Something of standard error, its beginning, was dropped. */
   readonly stderrCut: boolean;
-  readonly durationMs: number;
 }
 
 const STDERR_LIMIT = 32 * 1024;
@@ -53,22 +54,53 @@ const LINE_LIMIT = 2048;
 /** What AIDE wrote last is in the pipe when it ends. */
 const STDERR_AFTER_EXIT_MS = 500;
 
+/** How long one process waits for a lock; then the next one does, which costs a millisecond. */
+const LOCK_WAIT_MS = 60_000;
+
 /**
  * Runs AIDE to its end. Never throws and never rejects for what AIDE or the machine does: a program that is missing, a
- * timeout or an abort are meanings of their own. Ends at most `graceMs` and a moment after the signal aborts.
+ * timeout or an abort are meanings of their own. Ends at most `graceMs` and a moment after the signal aborts, also while a
+ * lock is waited for.
  */
 export async function runAide(action: AideAction, options: AideOptions): Promise<AideResult> {
-  const startedAt = performance.now();
-  const elapsed = () => Math.round(performance.now() - startedAt);
-  if (options.signal?.aborted) {
-    return { meaning: stopMeaning('signal'), stoppedBy: 'signal', stderr: [], stderrCut: false, durationMs: 0 };
+  const words = [...politeWords(options), ...(options.command ?? ['aide']), ...aideArguments(action, options)];
+  const { lock } = options;
+  return await (lock === undefined ? runWords(words, options) : runLocked(words, lock, options));
+}
+
+async function runLocked(words: readonly string[], lock: AideLock, options: AideOptions): Promise<AideResult> {
+  const giveUpAt = performance.now() + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
+  let waitMs = 0;
+  while (true) {
+    const locking = lockWords(lock.path, waitMs);
+    if (locking === undefined) {
+      lock.onFailure?.('flock is not installed');
+      return await runWords(words, options);
+    }
+    // The time that AIDE has does not begin before it has the lock.
+    const limit = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs + waitMs };
+    const result = await runWords([...locking, ...words], { ...options, ...limit });
+    const { end, stoppedBy, stderr } = result;
+    const said = end !== undefined && 'status' in end && stoppedBy === undefined ? explainLock(end.status) : undefined;
+    if (said === undefined) return result;
+    if (said === 'not-executed') return { ...result, meaning: startFailure(new Error('flock could not execute it')) };
+    if (said === 'failed') {
+      lock.onFailure?.(stderr.at(-1) ?? 'flock does not say why');
+      return await runWords(words, options);
+    }
+    const leftMs = giveUpAt - performance.now();
+    if (leftMs <= 0) return { ...result, meaning: lockedMeaning(lock.path), stoppedBy: 'timeout' };
+    if (waitMs === 0) lock.onWait?.();
+    waitMs = Math.ceil(Math.min(LOCK_WAIT_MS, leftMs));
   }
-  const [program, ...args] = [
-    ...politeWords(options),
-    ...(options.command ?? ['aide']),
-    ...aideArguments(action, options),
-  ];
-  const child = spawn(program ?? 'aide', args, {
+}
+
+async function runWords(words: readonly string[], options: AideOptions): Promise<AideResult> {
+  if (options.signal?.aborted) {
+    return { meaning: stopMeaning('signal'), stoppedBy: 'signal', stderr: [], stderrCut: false };
+  }
+  const [program = 'aide', ...args] = words;
+  const child = spawn(program, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', TZ: 'UTC' },
   });
@@ -76,7 +108,7 @@ export async function runAide(action: AideAction, options: AideOptions): Promise
   const stderr = captureEnd(child.stderr, STDERR_LIMIT);
   using stop = stopOn(child, options);
   const end = await endOf(child);
-  const output = { stderr: printableLines(stderr), stderrCut: stderr.cut(), durationMs: elapsed() };
+  const output = { stderr: printableLines(stderr), stderrCut: stderr.cut() };
   if (end instanceof Error) return { meaning: startFailure(end), ...output };
   const stoppedBy = stop.reason();
   // An exit that came before our signal took effect still counts as what it is: a finished check is a finished check.
@@ -104,24 +136,11 @@ function politeWords(options: AideOptions): string[] {
   return ionice === undefined ? [] : [ionice, '-t', '-c', '2', '-n', '7'];
 }
 
-function findProgram(name: string): string | undefined {
-  for (const directory of (process.env.PATH ?? '/usr/bin:/bin').split(delimiter)) {
-    const file = join(directory, name);
-    try {
-      accessSync(file, constants.X_OK);
-      return file;
-    } catch {
-      // Not here.
-    }
-  }
-  return undefined;
-}
-
 /** AIDE’s threads take over the priority of the one that starts them, and it is set before AIDE has read its configuration. */
 function lowerPriority(child: ChildProcess): void {
   if (child.pid === undefined) return;
   try {
-    setPriority(child.pid, osConstants.priority.PRIORITY_LOW);
+    setPriority(child.pid, constants.priority.PRIORITY_LOW);
   } catch {
     // It has ended already, or the sandbox forbids it: a scan at normal priority is better than none.
   }
@@ -171,6 +190,11 @@ function stopMeaning(reason: 'signal' | 'timeout'): ExitMeaning {
   const sentence =
     'AIDE took longer than it is allowed to and was ended. Watch fewer files, or give the daemon more CPU';
   return { verdict: 'Errored', code: 'AIDE_TIMEOUT', sentence, flags: NO_FLAGS };
+}
+
+function lockedMeaning(path: string): ExitMeaning {
+  const sentence = `${path} stayed locked by something else, such as a scan that does not end. Find it (fuser) and end it`;
+  return { verdict: 'Errored', code: 'AIDE_LOCKED', sentence, flags: NO_FLAGS };
 }
 
 function startFailure(error: Error): ExitMeaning {

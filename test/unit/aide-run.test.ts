@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AideOptions, runAide } from '../../src/aide/run.ts';
 import { fixtureProgram } from '../support/daemon-node.ts';
@@ -114,7 +115,7 @@ describe('an AIDE that does not end', () => {
   test('is not even started when the signal has aborted', async () => {
     const file = join(directory, 'started');
     const result = await run(script(`touch ${file}`), { signal: AbortSignal.abort() });
-    expect(result).toMatchObject({ stoppedBy: 'signal', meaning: { code: 'AIDE_INTERRUPTED' }, durationMs: 0 });
+    expect(result).toMatchObject({ stoppedBy: 'signal', meaning: { code: 'AIDE_INTERRUPTED' } });
     expect(existsSync(file)).toBe(false);
   });
 
@@ -148,6 +149,111 @@ describe('an AIDE that does not end', () => {
   test('but says while it is being ended that it was interrupted was stopped by us', async () => {
     const result = await run(script("trap 'exit 25' TERM; while :; do sleep 0.02; done"), { timeoutMs: 300 });
     expect(result).toMatchObject({ end: { status: 25 }, stoppedBy: 'timeout', meaning: { code: 'AIDE_TIMEOUT' } });
+  });
+});
+
+describe('an AIDE under a lock', () => {
+  /** Runs it under the lock, and tells whether it had to wait. */
+  const runLocked = (command: readonly [string, ...string[]], options: Partial<AideOptions> = {}) => {
+    const told: string[] = [];
+    const lock = {
+      path: directory,
+      onWait: () => told.push('waits'),
+      onFailure: (reason: string) => told.push(reason),
+    };
+    return { told, result: run(command, { lock, ...options }) };
+  };
+  const at = (name: string) => join(directory, name);
+  const pidIn = (name: string) => Number(readFileSync(at(name), 'utf8'));
+  /** Runs until the file `go` is there. */
+  const holding = (name: string) => script(`echo $$ >${at(name)}; until [ -e ${at('go')} ]; do sleep 0.02; done`);
+  const holds = (name: string) =>
+    eventually(`${name} runs`, () => existsSync(at(name)) && readFileSync(at(name), 'utf8').endsWith('\n'));
+
+  test('ends as it does without one, takes the same words, and writes nothing', async () => {
+    for (const priority of ['normal', 'low'] as const) {
+      const { told, result } = runLocked(script('echo "$@" >&2; exit 4'), { priority, limit: '-x' });
+      expect(await result).toMatchObject({
+        end: { status: 4 },
+        meaning: { verdict: 'Failed' },
+        stderr: ['--check --config=/x/aide.conf --limit=-x'],
+      });
+      expect(told).toEqual([]);
+    }
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('waits for another to end, says so once, and never runs beside it', async () => {
+    const first = runLocked(holding('first'));
+    await holds('first');
+    const others = [1, 2, 3].map((number) =>
+      // Whoever finds another's mark was not alone.
+      runLocked(
+        script(`[ ! -e ${at('mark')} ] || exit 7; touch ${at('mark')}; sleep 0.1; rm ${at('mark')}; exit ${number}`),
+      ),
+    );
+    await eventually('all wait', () => others.every(({ told }) => told.length > 0));
+    execFileSync('touch', [at('go')]);
+    expect((await first.result).end).toEqual({ status: 0 });
+    for (const [index, { told, result }] of others.entries()) {
+      expect((await result).end).toEqual({ status: index + 1 });
+      expect(told).toEqual(['waits']);
+    }
+  });
+
+  test('that is killed frees the lock', async () => {
+    const first = runLocked(holding('first'));
+    await holds('first');
+    const second = runLocked(script('exit 3'));
+    await eventually('the other waits', () => second.told.length > 0);
+    process.kill(pidIn('first'), 'SIGKILL');
+    expect((await first.result).meaning.code).toBe('AIDE_KILLED');
+    expect((await second.result).end).toEqual({ status: 3 });
+  });
+
+  test('is stopped at once while it waits', async () => {
+    const first = runLocked(holding('first'));
+    await holds('first');
+    const controller = new AbortController();
+    const second = runLocked(script(`touch ${at('second')}`), { signal: controller.signal });
+    await eventually('it waits', () => second.told.length > 0);
+    controller.abort();
+    expect(await second.result).toMatchObject({ stoppedBy: 'signal', meaning: { code: 'AIDE_INTERRUPTED' } });
+    execFileSync('touch', [at('go')]);
+    await first.result;
+    expect(existsSync(at('second'))).toBe(false);
+  });
+
+  test('gives up waiting when its time is up, which is no time of AIDE’s', async () => {
+    const first = runLocked(holding('first'));
+    await holds('first');
+    const late = runLocked(script('exit 0'), { timeoutMs: 200 });
+    expect(await late.result).toMatchObject({
+      stoppedBy: 'timeout',
+      meaning: { verdict: 'Errored', code: 'AIDE_LOCKED', sentence: expect.stringContaining(directory) },
+    });
+    expect(late.told).toEqual(['waits']);
+    // Half its time goes by while it waits; the whole of it is left for AIDE.
+    const patient = runLocked(script('sleep 1.8; exit 0'), { timeoutMs: 3000 });
+    await eventually('it waits', () => patient.told.length > 0);
+    await delay(1500);
+    execFileSync('touch', [at('go')]);
+    expect(await patient.result).toMatchObject({ end: { status: 0 }, meaning: { code: 'AIDE_OK' } });
+    await first.result;
+  });
+
+  test('that cannot be had runs without it, and says why', async () => {
+    const { told, result } = runLocked(script('exit 1'), {
+      lock: { path: at('missing/folder'), onFailure: (reason) => told.push(reason) },
+    });
+    expect((await result).end).toEqual({ status: 1 });
+    expect(told).toEqual([expect.stringMatching(/^flock: cannot open lock file .*No such file/)]);
+  });
+
+  test.each(['low', 'normal'] as const)('that is not installed is told, at %s priority', async (priority) => {
+    const { told, result } = runLocked(['/nowhere/aide'], { priority });
+    expect((await result).meaning).toMatchObject({ verdict: 'Errored', code: 'AIDE_NOT_STARTED' });
+    expect(told).toEqual([]);
   });
 });
 
