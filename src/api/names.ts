@@ -25,6 +25,21 @@ export function setAsideName(integrity: string, node: string): string {
   return shorten(`aide-${integrity}-${node}-set-aside`, NAME_LIMIT - PART_SUFFIX_ROOM);
 }
 
+/** A kept failure that is no longer the newest: `failed` is the name that it had, `sequence` its number. */
+export function historyName(failed: string, sequence: number): string {
+  return shorten(`${failed}.${sequence}`, NAME_LIMIT - PART_SUFFIX_ROOM);
+}
+
+/** The first page of the structured findings of a kept report; the others as `partName` has it. */
+export function findingsName(report: string): string {
+  return shorten(`${report}.findings`, NAME_LIMIT - PART_SUFFIX_ROOM);
+}
+
+/** The record of a re-initialisation. */
+export function recordName(integrity: string, id: string): string {
+  return shorten(`aide-${integrity}-reinit-${id}`, NAME_LIMIT);
+}
+
 /** The `number`-th config map, counted from 1, of a report that begins in the config map `first`. */
 export function partName(first: string, number: number): string {
   return number === 1 ? first : `${first}-${number}`;
