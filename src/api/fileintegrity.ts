@@ -146,6 +146,6 @@ export interface FileIntegrity {
 }
 
 /** Seconds between scans as the daemons take them: contract: below 10 acts as 10. */
-export function effectiveGracePeriod(spec: FileIntegritySpec): number {
+export function effectiveGracePeriod(spec: Pick<FileIntegritySpec, 'config'>): number {
   return Math.max(10, spec.config.gracePeriod);
 }
