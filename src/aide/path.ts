@@ -18,3 +18,11 @@ function showBytes(character: string): string {
   const code = character.charCodeAt(0);
   return code >= 0xdc00 ? `\\x${(code - 0xdc00).toString(16)}` : `\\xc2\\x${code.toString(16)}`;
 }
+
+/** The bytes that a file name, as it comes from a `Report`, was on the node: the other way than `decodeBytes`. */
+export function pathBytes(path: string): Buffer {
+  const parts = path.split(/((?<![\ud800-\udbff])[\udc80-\udcff])/);
+  return Buffer.concat(
+    parts.map((part, index) => (index % 2 === 0 ? Buffer.from(part) : Buffer.of(part.charCodeAt(0) - 0xdc00))),
+  );
+}

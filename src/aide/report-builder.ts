@@ -1,5 +1,5 @@
 import type { JsonHandler } from './json-stream.ts';
-import type { DatabaseDigest, FileChange, Report } from './report.ts';
+import type { DatabaseDigest, FileChange, Report, ReportLimits } from './report.ts';
 
 type Change = FileChange['change'];
 
@@ -25,10 +25,16 @@ export class ReportBuilder implements JsonHandler {
   readonly #listed: Record<Change, number> = { added: 0, removed: 0, changed: 0 };
   readonly #files = new Map<string, Omit<FileChange, 'attributes'> & { attributes: Attribute[] }>();
   readonly #databases: DatabaseDigest[] = [];
-  #room = MAX_TEXT;
+  readonly #fair: boolean;
+  /** Files that are kept of each kind. */
+  #shares: Readonly<Record<Change, number>> | undefined;
+  readonly #kept: Record<Change, number> = { added: 0, removed: 0, changed: 0 };
+  #room: number;
 
-  constructor(maxFiles: number) {
+  constructor(maxFiles: number, { maxText = MAX_TEXT, fair = false }: Pick<ReportLimits, 'maxText' | 'fair'> = {}) {
     this.#maxFiles = maxFiles;
+    this.#fair = fair;
+    this.#room = maxText;
   }
 
   open(): void {
@@ -90,9 +96,20 @@ export class ReportBuilder implements JsonHandler {
 
   #takeFile(change: Change, path: string, summary: string): void {
     this.#listed[change] += 1;
-    if (this.#files.size >= this.#maxFiles || !this.#hasRoomFor(path, summary)) return;
+    if (this.#kept[change] >= this.#shareOf(change) || this.#files.size >= this.#maxFiles) return;
+    if (!this.#hasRoomFor(path, summary)) return;
     if (this.#files.has(path)) this.#forged = true;
-    else this.#files.set(path, { path, change, summary, attributes: [] });
+    else {
+      this.#files.set(path, { path, change, summary, attributes: [] });
+      this.#kept[change] += 1;
+    }
+  }
+
+  /** The counts precede the files. */
+  #shareOf(change: Change): number {
+    if (!this.#fair) return this.#maxFiles;
+    this.#shares ??= fairShares(this.#counts, this.#maxFiles);
+    return this.#shares[change];
   }
 
   #takeDetail(path: string, name: string, side: string, text: string): void {
@@ -147,6 +164,18 @@ export class ReportBuilder implements JsonHandler {
       databases: this.#databases,
     };
   }
+}
+
+/** How many of each kind have room, so that what one kind does not need goes to the others. */
+function fairShares(counts: Readonly<Record<Change, number>>, room: number): Record<Change, number> {
+  const shares = { added: 0, removed: 0, changed: 0 };
+  let left = room;
+  const fewestFirst = (['added', 'removed', 'changed'] as const).toSorted((one, other) => counts[one] - counts[other]);
+  for (const [index, change] of fewestFirst.entries()) {
+    shares[change] = Math.min(counts[change], Math.floor(left / (fewestFirst.length - index)));
+    left -= shares[change];
+  }
+  return shares;
 }
 
 /** An `AttributeChange` that still grows. */

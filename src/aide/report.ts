@@ -73,8 +73,12 @@ type ReportProblem =
 export interface ReportLimits {
   /** Bytes read; default 1 GiB. */
   readonly maxSize?: number;
-  /** Files kept; default 10,000. All are counted. */
+  /** Files kept, the first of the report; default 10,000. All are counted. */
   readonly maxFiles?: number;
+  /** Characters kept of names and values, each of which costs some more; default 32 Mi. */
+  readonly maxText?: number;
+  /** Where there are more files than are kept, keep as many of each kind: a thousand added ones hide no changed one. */
+  readonly fair?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -109,7 +113,7 @@ export async function readReport(file: string, limits: ReportLimits = {}): Promi
 /** The same from a stream of bytes, which is destroyed at the end. */
 export async function readReportStream(stream: Readable, limits: ReportLimits = {}): Promise<ReportReading> {
   const maxSize = limits.maxSize ?? DEFAULT_SIZE;
-  const builder = new ReportBuilder(limits.maxFiles ?? DEFAULT_FILES);
+  const builder = new ReportBuilder(limits.maxFiles ?? DEFAULT_FILES, limits);
   const json = new JsonStream(builder, JSON_LIMITS);
   const problem = (code: ReportProblem): ReportReading => ({
     ok: false,

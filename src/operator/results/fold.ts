@@ -1,5 +1,11 @@
 import type { NodeStatusFields, ScanResult } from '../../api/nodestatus.ts';
-import type { ScanMessage } from './message.ts';
+import type { BaselineReceipt } from '../../api/outcome.ts';
+import type { Kept } from './keep.ts';
+import type { Message, ScanMessage } from './message.ts';
+
+/** Receipts, and notices, that a status keeps. */
+const RECEIPTS = 10;
+const NOTICES = 10;
 
 /** The part of a node status that is made of the daemon's messages. */
 export interface ResultFields
@@ -56,15 +62,47 @@ export function foldSetAside(fields: ResultFields, scan: ScanMessage, now: Date)
   return { ...fields, ...observed(scan, now) };
 }
 
+/** A receipt that was taken in is the baseline, and the first of those that are kept. */
+export function foldReceipt(fields: ResultFields, receipt: BaselineReceipt): ResultFields {
+  // A status of before has one receipt and no list.
+  const earlier = fields.baselines ?? (fields.baseline ? [fields.baseline] : []);
+  return { ...fields, baseline: receipt, baselines: [receipt, ...earlier].slice(0, RECEIPTS) };
+}
+
+export function foldNotice(
+  fields: ResultFields,
+  { at, notice, message }: Extract<Message, { kind: 'notice' }>,
+): ResultFields {
+  return { ...fields, notices: [{ at, reason: notice, message }, ...(fields.notices ?? [])].slice(0, NOTICES) };
+}
+
 /** The last result, said again later: see `repeated`. */
 export function foldAgain(fields: ResultFields, last: ScanResult, scan: ScanMessage, now: Date): ResultFields {
   return foldResult(fields, { ...last, lastProbeTime: probeTime(scan.finishedAt, now) }, scan, now);
+}
+
+/** The fields once the report of their last result is kept. */
+export function foldKept(
+  fields: ResultFields,
+  { findings, failures }: Pick<Kept, 'findings' | 'failures'>,
+): ResultFields {
+  const { lastResult, results = [] } = fields;
+  // What was set aside is no result.
+  if (!failures || !lastResult) return fields;
+  const result = { ...lastResult, ...(findings !== undefined && { findingsConfigMapName: findings }) };
+  return {
+    ...fields,
+    lastResult: result,
+    results: results.map((each) => (each === lastResult ? result : each)),
+    failures: [...failures],
+  };
 }
 
 /** The last result, if a scan says the same but for ids and times. What a report lacks is the operator's to say. */
 export function repeated({ lastResult: last }: ResultFields, scan: ScanMessage): ScanResult | undefined {
   const isSame =
     last?.condition === scan.verdict &&
+    last.baselineFault === scan.baselineFault &&
     (scan.verdict !== 'Errored' || last.errorMessage === scan.errorMessage) &&
     last.filesAdded === scan.counts?.added &&
     last.filesChanged === scan.counts?.changed &&
@@ -72,12 +110,13 @@ export function repeated({ lastResult: last }: ResultFields, scan: ScanMessage):
   return isSame ? last : undefined;
 }
 
-/** A transition, or a failure whose counts changed: what is worth an event. */
+/** A transition, or a failure whose counts or whose word on the baseline changed: what is worth an event. */
 export function isNews(before: ScanResult | undefined, after: ScanResult): boolean {
   if (before?.condition !== after.condition) return true;
   return (
     after.condition === 'Failed' &&
-    (before.filesAdded !== after.filesAdded ||
+    (before.baselineFault !== after.baselineFault ||
+      before.filesAdded !== after.filesAdded ||
       before.filesChanged !== after.filesChanged ||
       before.filesRemoved !== after.filesRemoved)
   );
@@ -89,6 +128,7 @@ function resultOf(scan: ScanMessage, report: KeptReport | undefined, now: Date):
     condition: scan.verdict,
     ...(report && { resultConfigMapName: report.name, resultConfigMapNamespace: report.namespace }),
     ...(scan.errorMessage !== undefined && { errorMessage: scan.errorMessage }),
+    ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
     ...(scan.counts && {
       filesAdded: scan.counts.added,
       filesChanged: scan.counts.changed,
@@ -98,6 +138,6 @@ function resultOf(scan: ScanMessage, report: KeptReport | undefined, now: Date):
 }
 
 /** A node whose clock is ahead must not look fresh for longer than it is. */
-function probeTime(finishedAt: string, now: Date): string {
+export function probeTime(finishedAt: string, now: Date): string {
   return Date.parse(finishedAt) <= now.getTime() ? finishedAt : now.toISOString();
 }

@@ -1,11 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aReceipt, aScan, aSlot } from './fixtures.ts';
-import { idOf, readHeartbeat, readSlot, type ScanMessage } from './message.ts';
+import { idOf, otherSender, readHeartbeat, readSlot, type ScanMessage } from './message.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;
 const sender = { integrity: 'worker', node: 'a' };
 const read = (...slot: Parameters<typeof aSlot>) => readSlot(aSlot(...slot), sender) as ScanMessage;
+
+test.each([
+  ['under another name', { name: 'aide-worker-b' }, 'FileIntegrity worker, node a'],
+  ['with the label of another node', { labels: { [key('node')]: 'b' } }, 'FileIntegrity worker, node b'],
+  ['of another FileIntegrity', { labels: { [key('owner')]: 'x\n' } }, 'FileIntegrity x\\x0a, node a'],
+  ['of the node itself', {}, undefined],
+])('a message %s is told from one of the node', (_, metadata, other) => {
+  expect(otherSender(aSlot(aScan(), metadata), sender)).toBe(other);
+});
 
 describe('a message', () => {
   test('of a scan is understood', () => {
@@ -28,6 +37,7 @@ describe('a message', () => {
       kind: 'notice',
       id: 'n',
       notice: 'UnorderedReinit',
+      at,
       message: 'x\\x0ay',
     });
   });
@@ -46,9 +56,6 @@ describe('a message', () => {
   test.each([
     ['that is no JSON', '{', {}, 'not JSON'],
     ['that speaks of another node', aScan({ node: 'b' }), {}, 'speaks of another node'],
-    ['under another name', aScan(), { name: 'aide-worker-b' }, 'name is not that of the node'],
-    ['with the label of another node', aScan(), { labels: { [key('node')]: 'b' } }, 'node label names another node'],
-    ['with another owner', aScan(), { labels: { [key('owner')]: 'x' } }, 'owner label names another'],
     ['of no parts', aScan(), { annotations: { [key('parts')]: '0' } }, 'number of its parts'],
     ['of too many parts', aScan(), { annotations: { [key('parts')]: '1000' } }, 'number of its parts'],
     ['of parts that are no number', aScan(), { annotations: { [key('parts')]: '1e2' } }, 'number of its parts'],

@@ -13,7 +13,14 @@ import {
 } from '../../api/keys.ts';
 import { labelValue, resultName } from '../../api/names.ts';
 import type { NodeStatusFields } from '../../api/nodestatus.ts';
-import type { BaselineReceipt, FileCounts, NoticeOutcome, ScanOutcome, Verdict } from '../../api/outcome.ts';
+import type {
+  BaselineFault,
+  BaselineReceipt,
+  FileCounts,
+  NoticeOutcome,
+  ScanOutcome,
+  Verdict,
+} from '../../api/outcome.ts';
 import { parseOutcome } from '../../api/outcome-schema.ts';
 import { explain, FioError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
@@ -27,6 +34,8 @@ export type Message =
       readonly kind: 'notice';
       readonly id: string;
       readonly notice: NoticeOutcome['notice'];
+      /** RFC 3339, by the node's clock. */
+      readonly at: string;
       readonly message: string;
     };
 
@@ -39,6 +48,8 @@ export interface ScanMessage {
   readonly errorMessage?: string;
   /** For `Errored`: which of the errors it is. The daemon's word: bound it. */
   readonly errorCode?: string;
+  /** For `Failed`: nothing that was compared is verified, and why. */
+  readonly baselineFault?: BaselineFault;
   readonly counts?: FileCounts;
   /** Absent for what an earlier daemon said, and for what could not be read. */
   readonly facts?: NonNullable<NodeStatusFields['lastScan']>;
@@ -53,6 +64,18 @@ export interface Sender {
 }
 
 /**
+ * What a config map in the place of a node's message says of itself, when it is another's; undefined when it is the node's.
+ * Admission binds a daemon's labels to its own node: such a one is no word of this node.
+ */
+export function otherSender({ metadata }: ConfigMap, { integrity, node }: Sender): string | undefined {
+  const { name, labels = {} } = metadata ?? {};
+  const [owner, of] = [labels[OWNER_LABEL], labels[NODE_LABEL]];
+  const isOwn = name === resultName(integrity, node) && owner === labelValue(integrity) && of === labelValue(node);
+  if (isOwn) return undefined;
+  return `FileIntegrity ${printable(owner ?? '(none)', 63)}, node ${printable(of ?? '(none)', 63)}`;
+}
+
+/**
  * Understands the temporary config map of a node. It never fails: what cannot be read is a scan that `Errored`, with the
  * reason, so that no message is lost and the node shows that something is wrong.
  *
@@ -61,7 +84,6 @@ export interface Sender {
  */
 export function readSlot(slot: ConfigMap, sender: Sender): Message {
   try {
-    checkSender(slot, sender);
     const text = slot.metadata?.annotations?.[OUTCOME_ANNOTATION];
     return text === undefined ? readLegacy(slot) : readOutcome(text, sender, readParts(slot));
   } catch (error) {
@@ -103,13 +125,6 @@ export function idOf(slot: ConfigMap): string {
   }
 }
 
-function checkSender(slot: ConfigMap, { integrity, node }: Sender): void {
-  const { name, labels = {} } = slot.metadata ?? {};
-  if (name !== resultName(integrity, node)) refuse('its name is not that of the node');
-  if (labels[OWNER_LABEL] !== labelValue(integrity)) refuse('its owner label names another FileIntegrity');
-  if (labels[NODE_LABEL] !== labelValue(node)) refuse('its node label names another node');
-}
-
 function readParts(slot: ConfigMap): number {
   const text = slot.metadata?.annotations?.[PARTS_ANNOTATION];
   if (text === undefined) return 1;
@@ -129,7 +144,13 @@ function readOutcome(text: string, { node }: Sender, parts: number): Message {
     case 'baseline':
       return { kind: 'baseline', id: outcome.id, receipt: safeReceipt(outcome.receipt) };
     case 'notice':
-      return { kind: 'notice', id: outcome.id, notice: outcome.notice, message: printable(outcome.message, 512) };
+      return {
+        kind: 'notice',
+        id: outcome.id,
+        notice: outcome.notice,
+        at: outcome.at,
+        message: printable(outcome.message, 512),
+      };
   }
 }
 
@@ -153,6 +174,7 @@ function fromScan(scan: ScanOutcome, parts: number): ScanMessage {
     finishedAt,
     ...(scan.verdict !== 'Succeeded' && reason !== undefined && { errorMessage: printable(reason) }),
     ...(scan.verdict === 'Errored' && scan.errorCode !== undefined && { errorCode: scan.errorCode }),
+    ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
     ...(scan.verdict === 'Failed' && scan.counts && { counts: scan.counts }),
     facts: {
       startedAt,

@@ -4,10 +4,11 @@ import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { isConflict } from '../../kube/errors.ts';
 import { configMaps } from '../../kube/resources.ts';
 import type { Tools } from '../tools.ts';
-import type { ResultFields } from './fold.ts';
-import { keepReport, removeParts } from './keep.ts';
+import { type Place, removeKept, removeNumbered } from './archive.ts';
+import { foldKept, type ResultFields } from './fold.ts';
+import type { HistoryBreak } from './history.ts';
+import { type KeepWorld, keepReport } from './keep.ts';
 import { HEARTBEAT_ANNOTATION, type ResultEvent, type ResultsPlan } from './plan.ts';
-import { partsThere } from './slot.ts';
 
 /** Field manager of what is made of the daemons' messages; the orders have another, so that neither overwrites the other. */
 const RESULTS_MANAGER = 'file-integrity-operator-results';
@@ -23,19 +24,51 @@ export async function performResults(
   { client, stores, recorder, meters }: Tools,
   signal: AbortSignal,
 ): Promise<void> {
-  const { namespace = '' } = status.metadata;
+  const { name = '', namespace = '' } = status.metadata;
   if (plan.keep) {
-    const sender = { integrity: integrity.metadata.name ?? '', node: status.nodeName };
-    const get = (name: string) => stores.configMaps.get(`${namespace}/${name}`);
-    const surplus = partsThere(plan.keep.to, sender, get).filter((number) => number > (plan.keep?.parts ?? 1));
-    await keepReport(client, namespace, sender, plan.keep, surplus, signal);
+    // A plan made from an old copy would be refused only after the report was kept; the new copy brings the next look.
+    const current = await client.find(nodeStatuses, { namespace, name }, { signal });
+    if (current?.metadata.resourceVersion !== status.metadata.resourceVersion) return;
   }
+  const place = {
+    client,
+    namespace,
+    sender: { integrity: integrity.metadata.name ?? '', node: status.nodeName },
+    signal,
+  };
+  const kept =
+    plan.keep && (await keepReport(plan.keep, { ...place, ...keepWorld(status, integrity, stores, recorder) }));
   if (plan.fields) {
-    await client.apply(nodeStatuses, withFields(status, plan.fields), { fieldManager: RESULTS_MANAGER, signal });
-    if (isCarriedOut(status, plan.fields)) meters.carriedOut();
+    const fields = kept ? foldKept(plan.fields, kept) : plan.fields;
+    await client.apply(nodeStatuses, withFields(status, fields), { fieldManager: RESULTS_MANAGER, signal });
+    if (isCarriedOut(status, fields)) meters.carriedOut();
   }
   for (const event of plan.events) tell(event, status, integrity, { recorder, meters });
-  if (plan.remove) await removeMessage(plan.remove, namespace, client, signal);
+  for (const earlier of kept?.surplus ?? []) await removeKept(earlier, place);
+  if (plan.remove) await removeMessage(plan.remove, place);
+}
+
+function keepWorld(
+  { nodeName, metadata, failures = [] }: FileIntegrityNodeStatus,
+  integrity: FileIntegrity,
+  { configMaps: store }: Tools['stores'],
+  recorder: Tools['recorder'],
+): Omit<KeepWorld, keyof Place> {
+  return {
+    listed: failures,
+    limit: integrity.spec.history.failedResults,
+    known: () => store.list(),
+    get: (name) => store.get(`${metadata.namespace}/${name}`),
+    onBroken: (breaks) => recorder.record(integrity, 'Warning', 'HistoryBroken', inWords(nodeName, breaks)),
+  };
+}
+
+function inWords(node: string, breaks: readonly HistoryBreak[]): string {
+  const facts = breaks.map(({ sequence, fault }) => {
+    if (fault === 'unlinked') return `number ${sequence} does not follow the one before it`;
+    return `number ${sequence} was ${fault}`;
+  });
+  return `The kept Failed results of node ${node} are not as they were written: ${facts.join(', ')}.`;
 }
 
 /** The version that was read goes along, so that a plan made from an old copy is refused. */
@@ -76,13 +109,9 @@ function tell(
 }
 
 /** The first part last: while it is there, the message is known to have parts. */
-async function removeMessage(
-  { name, uid, parts }: NonNullable<ResultsPlan['remove']>,
-  namespace: string,
-  client: Tools['client'],
-  signal: AbortSignal,
-): Promise<void> {
-  await removeParts(client, namespace, name, parts, signal);
+async function removeMessage({ name, uid, parts }: NonNullable<ResultsPlan['remove']>, place: Place): Promise<void> {
+  await removeNumbered(name, parts, place);
+  const { client, namespace, signal } = place;
   try {
     await client.remove(configMaps, { namespace, name }, { uid, signal });
   } catch (error) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ScanOutcome } from '../../api/outcome.ts';
+import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import type { BaselineReceipt, ScanOutcome } from '../../api/outcome.ts';
 import { aNode, machineConfigured, minutesBefore, NOW } from '../fixtures.ts';
 import { formatMemory, MEMORY_ANNOTATION, type NodeMemory } from '../nodes/memory.ts';
 import {
@@ -38,7 +39,7 @@ describe('a scan’s message', () => {
 
   test('with findings is kept, and the result says where and how many', () => {
     const plan = planResults(aResultsWorld({ slot: aSlot(failed()) }));
-    expect(plan.keep).toMatchObject({ messageId: 'scan-1', to: 'aide-worker-a-failed', parts: 1, counts });
+    expect(plan.keep).toMatchObject({ scan: { id: 'scan-1', counts }, to: 'aide-worker-a-failed', parts: 1 });
     expect(plan.fields?.lastResult).toEqual({
       lastProbeTime: minutesBefore(1),
       condition: 'Failed',
@@ -155,20 +156,128 @@ describe('a report in parts', () => {
   });
 });
 
-describe('other messages', () => {
-  test('a receipt becomes the baseline of the status', () => {
-    const receipt = aReceipt({ orderId: 'order-2' });
-    const plan = planResults(aResultsWorld({ slot: aSlot({ kind: 'baseline', id: 'b', node: 'a', receipt }) }));
-    expect(plan.fields).toMatchObject({ baseline: receipt, acknowledged: 'b' });
-    expect(plan.events).toEqual([]);
+describe('a receipt', () => {
+  const other = 'e'.repeat(64);
+  const received = (receipt: BaselineReceipt) => aSlot({ kind: 'baseline', id: 'b', node: 'a', receipt });
+  /** Node a has the order `standing`; before it, it had `earlier`, the newest first. */
+  const ordered = (standing: string, earlier: readonly string[], changes: Partial<FileIntegrityNodeStatus> = {}) => {
+    const status = aStatus(changes);
+    const annotations = { [MEMORY_ANNOTATION]: formatMemory({ orders: earlier }) ?? '' };
+    const { orders } = aStatus();
+    const baseline = { id: standing, reason: 'Demand', requestedAt: minutesBefore(5) } as const;
+    return {
+      ...status,
+      metadata: { ...status.metadata, annotations },
+      ...(orders && { orders: { ...orders, baseline } }),
+    };
+  };
+
+  test.each([
+    ['the standing order', 'order-3'],
+    ['an earlier order', 'order-2'],
+  ])('of %s becomes the baseline, and the first of those on record', (_, orderId) => {
+    const receipt = aReceipt({ orderId, digest: other });
+    const plan = planResults(
+      aResultsWorld({ status: ordered('order-3', ['order-2', 'order-1']), slot: received(receipt) }),
+    );
+    expect(plan.fields).toMatchObject({ baseline: receipt, baselines: [receipt, aReceipt()], acknowledged: 'b' });
+    expect(plan).toMatchObject({ events: [] });
+    expect(plan.keep).toBeUndefined();
   });
 
-  test('a notice is told of as a warning', () => {
-    const notice = { kind: 'notice', id: 'n', node: 'a', notice: 'UnorderedReinit', at: minutesBefore(1) } as const;
-    expect(planResults(aResultsWorld({ slot: aSlot({ ...notice, message: 'A file.' }) }))).toMatchObject({
-      fields: { acknowledged: 'n' },
-      events: [{ type: 'Warning', reason: 'UnorderedReinit', message: 'node a: A file.' }],
+  test('is one of the last ten that are on record', () => {
+    const baselines = Array.from({ length: 10 }, (_, index) => aReceipt({ orderId: `old-${index}` }));
+    const status = ordered('order-3', [], { baselines });
+    const { fields } = planResults(aResultsWorld({ status, slot: received(aReceipt({ orderId: 'order-3' })) }));
+    expect(fields?.baselines?.map(({ orderId }) => orderId)).toEqual([
+      'order-3',
+      ...baselines.slice(0, 9).map(({ orderId }) => orderId),
+    ]);
+  });
+
+  test.each([
+    ['names no order', aReceipt({ orderId: 'made-up', digest: other }), 'no order of that id was given'],
+    ['is a second one for its order', aReceipt({ digest: other }), 'its order was carried out already'],
+    ['is for an order before that of the baseline', aReceipt({ orderId: 'order-0' }), 'its order was given before'],
+  ])('that %s is not taken in: the node is Failed, and says why', (_, receipt, why) => {
+    const world = aResultsWorld({ status: ordered('order-2', ['order-1', 'order-0']), slot: received(receipt) });
+    const plan = planResults(world);
+    expect(plan.fields).toMatchObject({
+      baseline: aReceipt(),
+      lastResult: {
+        condition: 'Failed',
+        baselineFault: 'Unordered',
+        errorMessage: expect.stringContaining(why),
+        resultConfigMapName: 'aide-worker-a-failed',
+      },
+      acknowledged: 'b',
     });
+    expect(plan.fields?.baselines).toBeUndefined();
+    expect(plan.keep).toMatchObject({ scan: { id: 'b' }, to: 'aide-worker-a-failed' });
+    expect(plan.events.map(({ reason }) => reason)).toEqual(['NodeIntegrityStatus', 'BaselineUnordered']);
+    expect(plan.remove).toBeDefined();
+    // It is told of each time, also where it changes nothing any more.
+    const again = { ...afterResults(world, plan), slot: aSlot({ kind: 'baseline', id: 'c', node: 'a', receipt }) };
+    expect(planResults(again).events.map(({ reason }) => reason)).toEqual(['BaselineUnordered']);
+  });
+
+  test('that is there already changes nothing', () => {
+    const world = aResultsWorld({ slot: received(aReceipt({ createdAt: minutesBefore(1) })) });
+    expect(planResults(world)).toMatchObject({ fields: { baseline: aReceipt(), acknowledged: 'b' }, events: [] });
+  });
+
+  test('that is the first and is refused leaves no scan that counts behind it', () => {
+    const { baseline: _, ...bare } = ordered('order-2', []);
+    const refused = afterResults(aResultsWorld({ status: bare, slot: received(aReceipt({ orderId: 'made-up' })) }));
+    const scanned = planResults(withSlot(refused, aScan({ baselineDigest: DIGEST })));
+    expect(scanned.fields?.lastResult).toMatchObject({ condition: 'Failed', baselineFault: 'Unordered' });
+  });
+});
+
+test('a notice is told of as a warning, and the newest ten stay in the status', () => {
+  const notice = (id: string) =>
+    aSlot({ kind: 'notice', id, node: 'a', notice: 'UnorderedReinit', at: minutesBefore(1), message: 'A \u001bfile.' });
+  const plan = planResults(aResultsWorld({ slot: notice('n') }));
+  expect(plan).toMatchObject({
+    fields: {
+      acknowledged: 'n',
+      notices: [{ at: minutesBefore(1), reason: 'UnorderedReinit', message: 'A \\x1bfile.' }],
+    },
+    events: [{ type: 'Warning', reason: 'UnorderedReinit', message: 'node a: A \\x1bfile.' }],
+  });
+  let world = aResultsWorld();
+  for (let count = 0; count < 12; count++) world = afterResults({ ...world, slot: notice(`n-${count}`) });
+  expect(world.status.notices).toHaveLength(10);
+});
+
+describe('a message in the place of another node’s', () => {
+  const foreign = aSlot(failed(), { labels: { [key('node')]: 'b' } });
+
+  test('is removed and told of, and says nothing of the node', () => {
+    const plan = planResults(aResultsWorld({ slot: foreign }));
+    expect(plan).toEqual({
+      events: [
+        {
+          type: 'Warning',
+          reason: 'ResultRefused',
+          message:
+            'A message in the place of those of node a was removed and counts for no node. By its labels it is of another: FileIntegrity worker, node b.',
+        },
+      ],
+      remove: { name: 'aide-worker-a', uid: 'uid-of-slot', parts: [] },
+    });
+  });
+
+  test('keeps no heartbeat of the node from being taken in', () => {
+    const lease = aLease(aScan({ startedAt: minutesBefore(0.2), finishedAt: minutesBefore(0.1) }));
+    const plan = planResults({ ...aResultsWorld({ slot: foreign }), lease });
+    expect(plan.fields?.lastResult?.condition).toBe('Succeeded');
+    expect(plan.fields).not.toHaveProperty('acknowledged');
+  });
+
+  test('that is a kept report, since names can meet, is left alone', () => {
+    const annotations = { [key('message')]: 'x' };
+    expect(planResults(aResultsWorld({ slot: aSlot(undefined, { annotations }) }))).toEqual({ events: [] });
   });
 });
 
@@ -226,16 +335,39 @@ describe('a heartbeat', () => {
 
 describe('a scan that was compared with another baseline than the receipt names', () => {
   const scan = (changes: Partial<ScanOutcome> = {}) => aScan({ baselineDigest: 'e'.repeat(64), ...changes });
+  const untrusted = {
+    condition: 'Failed',
+    baselineFault: 'Replaced',
+    errorMessage: expect.stringContaining('another baseline'),
+  };
 
-  test('is no proof: the node is Errored', () => {
-    const { fields } = planResults(aResultsWorld({ slot: aSlot(scan()) }));
-    expect(fields?.lastResult).toMatchObject({ condition: 'Errored' });
-    expect(fields?.lastResult?.errorMessage).toContain('another baseline');
+  test('is no proof: the node is Failed, what is known of it is kept, and both are told of', () => {
+    const plan = planResults(aResultsWorld({ slot: aSlot(scan()) }));
+    expect(plan.fields?.lastResult).toMatchObject({ ...untrusted, resultConfigMapName: 'aide-worker-a-failed' });
+    expect(plan.keep).toMatchObject({ scan: { baselineFault: 'Replaced' }, to: 'aide-worker-a-failed' });
+    expect(plan.events.map(({ type, reason }) => `${type} ${reason}`)).toEqual([
+      'Warning NodeIntegrityStatus',
+      'Warning BaselineUntrusted',
+    ]);
   });
 
-  test('and has findings is Failed', () => {
-    const slot = aSlot(failed({ baselineDigest: 'e'.repeat(64) }));
-    expect(planResults(aResultsWorld({ slot })).fields?.lastResult?.condition).toBe('Failed');
+  test('and has findings is Failed for both', () => {
+    const { fields } = planResults(aResultsWorld({ slot: aSlot(failed({ baselineDigest: 'e'.repeat(64) })) }));
+    expect(fields?.lastResult).toMatchObject({ ...untrusted, filesAdded: 1 });
+  });
+
+  test('by heartbeat is the same, is kept with what is known of it, and said again changes no result', () => {
+    const lease = (id: string, minutes: number) =>
+      aLease(scan({ id, startedAt: minutesBefore(minutes), finishedAt: minutesBefore(minutes) }));
+    const first = { ...aWorldAfter(aScan()), lease: lease('beat-1', 0.5) };
+    expect(planResults(first)).toMatchObject({
+      keep: { scan: { id: 'beat-1' }, to: 'aide-worker-a-failed' },
+      fields: { lastResult: untrusted, heartbeat: 'beat-1' },
+    });
+    expect(planResults(first).keep?.from).toBeUndefined();
+    const second = planResults({ ...afterResults(first), lease: lease('beat-2', 0.2) });
+    expect(second).toMatchObject({ events: [], fields: { lastResult: untrusted, heartbeat: 'beat-2' } });
+    expect(second.keep).toBeUndefined();
   });
 
   test('because it began before that baseline was made, is as good as ever', () => {
@@ -246,6 +378,23 @@ describe('a scan that was compared with another baseline than the receipt names'
   test('but not the one with the right baseline', () => {
     const slot = aSlot(scan({ baselineDigest: DIGEST }));
     expect(planResults(aResultsWorld({ slot })).fields?.lastResult?.condition).toBe('Succeeded');
+  });
+});
+
+describe('a scan whose daemon itself found a fault of the baseline', () => {
+  test.each(['Replaced', 'Missing', 'Damaged', 'Unordered'] as const)('is Failed: %s', (baselineFault) => {
+    for (const verdict of ['Failed', 'Errored', 'Succeeded'] as const) {
+      const slot = aSlot(aScan({ verdict, baselineFault, errorMessage: 'gone.' }));
+      const { lastResult } = planResults(aResultsWorld({ slot })).fields ?? {};
+      expect(lastResult).toMatchObject({ condition: 'Failed', baselineFault });
+      expect(lastResult?.errorMessage).not.toBe('');
+    }
+  });
+
+  test('counts while its node is updated, too: an update does not touch the database', () => {
+    const slot = aSlot(failed({ baselineFault: 'Missing' }));
+    const node = machineConfigured(aNode('a'), 'x', 'y', 'Working');
+    expect(planResults(aResultsWorld({ node, slot })).fields?.lastResult?.condition).toBe('Failed');
   });
 });
 

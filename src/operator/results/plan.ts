@@ -5,10 +5,21 @@ import { failedName, setAsideName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
 import type { Transition } from '../nodes/memory.ts';
-import { foldAgain, foldScan, foldSetAside, isNews, type ResultFields, repeated } from './fold.ts';
+import {
+  foldAgain,
+  foldNotice,
+  foldReceipt,
+  foldScan,
+  foldSetAside,
+  isNews,
+  probeTime,
+  type ResultFields,
+  repeated,
+} from './fold.ts';
 import { isLeaseOf } from './lease.ts';
-import { idOf, type Message, readHeartbeat, readSlot, type ScanMessage } from './message.ts';
-import { isOlder, provenBy, updateOf } from './verdict.ts';
+import { idOf, type Message, otherSender, readHeartbeat, readSlot, type ScanMessage } from './message.ts';
+import { isKept } from './slot.ts';
+import { isOlder, judgeReceipt, judgeScan, updateOf } from './verdict.ts';
 
 /** Annotation on a node status: id of the heartbeat that was taken in last. */
 export const HEARTBEAT_ANNOTATION = 'file-integrity.openshift.io/heartbeat';
@@ -40,16 +51,19 @@ export interface ResultsPlan {
 }
 
 export interface KeepReport {
-  readonly messageId: string;
-  readonly from: { readonly name: string; readonly uid: string };
+  /** What is kept. */
+  readonly scan: ScanMessage;
+  /** The first config map of the message; undefined for what came by heartbeat, which has no report. */
+  readonly from: { readonly name: string; readonly uid: string } | undefined;
   readonly to: string;
+  /** When the scan ended, no later than now. */
+  readonly probedAt: string;
   /** Label, with an empty value, of the first config map of the kept report. */
-  readonly label: string;
+  readonly label: typeof RESULT_LOG_LABEL | typeof SET_ASIDE_LABEL;
   /** Config maps that are kept, the first included. */
   readonly parts: number;
   /** Config maps that there should be, when some are missing. */
   readonly announced?: number;
-  readonly counts: ScanMessage['counts'];
 }
 
 export interface ResultEvent {
@@ -68,25 +82,35 @@ export function planResults(world: ResultsWorld): ResultsPlan {
   const before = fieldsOf(world.status);
   const heartbeat =
     world.lease && isLeaseOf(world.lease, world.status) ? readHeartbeat(world.lease, sender) : undefined;
-  const rested = heartbeat ? takeHeartbeat(world, before, heartbeat) : { fields: before, events: [] };
-  const noted = { ...(rested.fields !== before && { fields: rested.fields }), events: rested.events };
-  if (!slot) return noted;
+  // Names can meet: what was kept of another node is no message of this one.
+  if (!slot || isKept(slot)) return planHeartbeat(world, before, heartbeat);
 
   const remove = { name: slot.metadata?.name ?? '', uid: slot.metadata?.uid ?? '', parts: world.parts };
-  if (before.acknowledged === idOf(slot)) return { ...noted, remove };
+  const other = otherSender(slot, sender);
+  if (other !== undefined) {
+    const { events, ...noted } = planHeartbeat(world, before, heartbeat);
+    return { ...noted, events: [...events, tellRefused(sender.node, other)], remove };
+  }
+  if (before.acknowledged === idOf(slot)) return { ...planHeartbeat(world, before, heartbeat), remove };
 
   const message = readSlot(slot, sender);
-  const taken = takeMessage(world, rested.fields, message, slot);
+  const taken = takeMessage(world, before, message, slot);
   const fields: ResultFields = {
     ...taken.fields,
     acknowledged: message.id,
-    // A heartbeat older than this message must not be taken in after it.
-    ...(heartbeat && { heartbeat: heartbeat.id }),
+    // A heartbeat is older than a message, and must not be taken in after it. What it says of a scan, a later scan says.
+    ...(message.kind === 'scan' && heartbeat && { heartbeat: heartbeat.id }),
   };
-  return { ...taken, fields, events: [...rested.events, ...taken.events], remove };
+  return { ...taken, fields, remove };
 }
 
 type Taken = Pick<ResultsPlan, 'keep' | 'events'> & { readonly fields: ResultFields };
+
+function planHeartbeat(world: ResultsWorld, before: ResultFields, heartbeat: ScanMessage | undefined): ResultsPlan {
+  if (!heartbeat) return { events: [] };
+  const { fields, ...taken } = takeHeartbeat(world, before, heartbeat);
+  return { ...taken, ...(fields !== before && { fields }) };
+}
 
 /**
  * A heartbeat says the last result again, later. One that says something else (the message behind it could not be read, or
@@ -97,30 +121,33 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
   const nothing = { fields, events: [] };
   if (heartbeat.id === fields.heartbeat) return nothing;
   if (fields.baseline && isOlder(heartbeat, fields.baseline)) return nothing;
-  const scan = provenBy(fields.baseline, heartbeat);
+  const scan = judgeScan(fields, heartbeat);
   const noted = { ...fields, heartbeat: scan.id };
   const last = repeated(fields, scan);
   if (last) return { fields: foldAgain(noted, last, scan, now), events: [] };
   if (!(Date.parse(scan.finishedAt) > Date.parse(fields.lastScan?.finishedAt ?? '1970-01-01'))) return nothing;
-  if (scan.verdict === 'Failed' && updateOf(status, world.node, now)) {
-    return { fields: foldSetAside(noted, scan, now), events: [] };
+  if (scan.verdict === 'Failed') {
+    if (coverOf(world, scan)) return { fields: foldSetAside(noted, scan, now), events: [] };
+    return keepFailure(world, noted, { scan, from: undefined, parts: 1 });
   }
   const after = foldScan(noted, scan, undefined, now);
   return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
 }
 
 function takeMessage(world: ResultsWorld, fields: ResultFields, message: Message, slot: ConfigMap): Taken {
+  const { status } = world;
   switch (message.kind) {
     case 'baseline':
-      return { fields: { ...fields, baseline: message.receipt }, events: tellReceipt(world, message.receipt) };
+      return takeReceipt(world, fields, message, slot);
     case 'notice': {
-      const text = `node ${world.status.nodeName}: ${message.message}`;
-      return { fields, events: [{ type: 'Warning', reason: message.notice, message: text }] };
+      const text = `node ${status.nodeName}: ${message.message}`;
+      const event: ResultEvent = { type: 'Warning', reason: message.notice, message: text };
+      return { fields: foldNotice(fields, message), events: [event] };
     }
-    case 'scan':
-      return message.verdict === 'Failed'
-        ? takeFailure(world, fields, message, slot)
-        : takeScan(world, fields, provenBy(fields.baseline, message));
+    case 'scan': {
+      const scan = judgeScan(fields, message);
+      return scan.verdict === 'Failed' ? takeFailure(world, fields, scan, slot) : takeScan(world, fields, scan);
+    }
   }
 }
 
@@ -129,36 +156,67 @@ function takeScan({ status, now }: ResultsWorld, fields: ResultFields, scan: Sca
   return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
 }
 
+/** A receipt that is none of an order leaves what is on record, and the node is Failed: what lies on it, nobody asked for. */
+function takeReceipt(
+  world: ResultsWorld,
+  fields: ResultFields,
+  { id, receipt }: Extract<Message, { kind: 'baseline' }>,
+  slot: ConfigMap,
+): Taken {
+  const judged = judgeReceipt(world.status, fields, receipt);
+  if (judged.kind === 'known') return { fields, events: [] };
+  if (judged.kind === 'good') return { fields: foldReceipt(fields, receipt), events: tellReceipt(world, receipt) };
+  const scan: ScanMessage = {
+    kind: 'scan',
+    id,
+    verdict: 'Failed',
+    finishedAt: receipt.createdAt,
+    errorMessage: judged.why,
+    baselineFault: 'Unordered',
+    parts: 1,
+  };
+  const taken = takeFailure(world, fields, scan, slot);
+  const message = `node ${world.status.nodeName}: ${judged.why}`;
+  // That the node is Failed for it may be no news; that it came again is.
+  const isTold = taken.events.some(({ reason }) => reason === 'BaselineUnordered');
+  return isTold ? taken : { ...taken, events: [{ type: 'Warning', reason: 'BaselineUnordered', message }] };
+}
+
 /**
- * What an update changes on its node is no finding: while it lasts, and until the baseline after it is made. But it may
- * serve as cover, so the report is kept and told of.
+ * The update that a finding may come of. What an update changes on its node is no finding, while it lasts and until the
+ * baseline after it is made; but no update touches the database, so a fault of the baseline always counts.
  */
+function coverOf({ status, node, now }: ResultsWorld, { baselineFault }: ScanMessage): Transition | undefined {
+  return baselineFault === undefined ? updateOf(status, node, now) : undefined;
+}
+
+/** What counts as no finding may serve as cover, so its report is kept all the same, and told of. */
 function takeFailure(world: ResultsWorld, fields: ResultFields, message: ScanMessage, slot: ConfigMap): Taken {
   const { status, integrity, now } = world;
-  const namespace = status.metadata.namespace ?? '';
-  const { scan, parts, announced } = withPartsThere(message, world.parts);
-  const keep = {
-    messageId: scan.id,
-    from: { name: slot.metadata?.name ?? '', uid: slot.metadata?.uid ?? '' },
-    parts,
-    ...(announced !== undefined && { announced }),
-    counts: scan.counts,
+  const from = { name: slot.metadata?.name ?? '', uid: slot.metadata?.uid ?? '' };
+  const report = { ...withPartsThere(message, world.parts), from };
+  const update = coverOf(world, message);
+  if (!update) return keepFailure(world, fields, report);
+  const name = setAsideName(integrity, status.nodeName);
+  const log = `${status.metadata.namespace ?? ''}/${name}`;
+  return {
+    fields: foldSetAside(fields, message, now),
+    keep: { ...report, to: name, probedAt: probeTime(message.finishedAt, now), label: SET_ASIDE_LABEL },
+    events: [tellSetAside(status.nodeName, message, update, log)],
   };
-  const update = updateOf(status, world.node, now);
-  if (update) {
-    const name = setAsideName(integrity, status.nodeName);
-    return {
-      fields: foldSetAside(fields, scan, now),
-      keep: { ...keep, to: name, label: SET_ASIDE_LABEL },
-      events: [tellSetAside(status.nodeName, scan, update, `${namespace}/${name}`)],
-    };
-  }
+}
+
+function keepFailure(
+  { status, integrity, now }: ResultsWorld,
+  fields: ResultFields,
+  report: Pick<KeepReport, 'scan' | 'from' | 'parts' | 'announced'>,
+): Taken {
   const name = failedName(integrity, status.nodeName);
-  const after = foldScan(fields, scan, { name, namespace }, now);
+  const after = foldScan(fields, report.scan, { name, namespace: status.metadata.namespace ?? '' }, now);
   return {
     fields: after,
-    keep: { ...keep, to: name, label: RESULT_LOG_LABEL },
-    events: tellResult(status.nodeName, fields, after, scan),
+    keep: { ...report, to: name, probedAt: probeTime(report.scan.finishedAt, now), label: RESULT_LOG_LABEL },
+    events: tellResult(status.nodeName, fields, after, report.scan),
   };
 }
 
@@ -170,7 +228,8 @@ function withPartsThere(
   let parts = 1;
   while (parts < scan.parts && there.includes(parts + 1)) parts += 1;
   if (parts === scan.parts) return { scan, parts };
-  const errorMessage = `The report is incomplete: part ${parts + 1} of ${scan.parts} was not there.`;
+  const lack = `The report is incomplete: part ${parts + 1} of ${scan.parts} was not there.`;
+  const errorMessage = scan.errorMessage === undefined ? lack : `${scan.errorMessage} ${lack}`;
   return { scan: { ...scan, errorMessage }, parts, announced: scan.parts };
 }
 
@@ -180,7 +239,21 @@ function tellResult(
   { lastResult }: ResultFields,
   { errorCode }: ScanMessage,
 ): ResultEvent[] {
-  return lastResult && isNews(before.lastResult, lastResult) ? [tell(node, lastResult, errorCode)] : [];
+  if (!lastResult || !isNews(before.lastResult, lastResult)) return [];
+  return [tell(node, lastResult, errorCode), ...tellFault(node, lastResult)];
+}
+
+function tellFault(node: string, { baselineFault, errorMessage = '' }: ScanResult): ResultEvent[] {
+  if (baselineFault === undefined) return [];
+  const reason = baselineFault === 'Unordered' ? 'BaselineUnordered' : 'BaselineUntrusted';
+  return [{ type: 'Warning', reason, message: `node ${node}: ${errorMessage}` }];
+}
+
+function tellRefused(node: string, other: string): ResultEvent {
+  const message =
+    `A message in the place of those of node ${node} was removed and counts for no node. ` +
+    `By its labels it is of another: ${other}.`;
+  return { type: 'Warning', reason: 'ResultRefused', message };
 }
 
 function tellSetAside(node: string, { counts }: ScanMessage, { from, to }: Transition, log: string): ResultEvent {

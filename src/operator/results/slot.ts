@@ -1,10 +1,23 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
-import { LOG_LABEL, NODE_LABEL, OWNER_LABEL, PART_LABEL, RESULT_LOG_LABEL } from '../../api/keys.ts';
+import { LOG_LABEL, NODE_LABEL, OWNER_LABEL, PART_LABEL, RECORD_LABEL, RESULT_LOG_LABEL } from '../../api/keys.ts';
 import { labelValue, partName } from '../../api/names.ts';
 import type { Sender } from './message.ts';
 
 /** Annotation on each config map of a kept failure: id of the message that it was made of. */
 export const MESSAGE_ANNOTATION = 'file-integrity.openshift.io/message';
+
+// On the first config map of a kept failure ------------------------------------------------------
+
+/** Annotation: its number among the Failed results of its node. */
+export const SEQUENCE_ANNOTATION = 'file-integrity.openshift.io/sequence';
+/** Annotation: SHA-256, hex; see `linkDigest`. */
+export const DIGEST_ANNOTATION = 'file-integrity.openshift.io/digest';
+/** Annotation: the digest of the kept failure before it; empty for the first. */
+export const PREVIOUS_ANNOTATION = 'file-integrity.openshift.io/previous';
+/** Annotation: how many pages of structured findings it has, decimal. */
+export const PAGES_ANNOTATION = 'file-integrity.openshift.io/findings-pages';
+/** Annotation: why it has none. */
+export const NO_PAGES_ANNOTATION = 'file-integrity.openshift.io/findings-problem';
 
 /** Config maps that one report may have. At 1 MiB each it is more than any node's list of files. */
 export const PARTS_LIMIT = 999;
@@ -15,9 +28,10 @@ export function isMessage(configMap: ConfigMap): boolean {
   return (LOG_LABEL in labels || PART_LABEL in labels) && !isKept(configMap);
 }
 
-/** Whether a config map is what the operator has kept of a message, or a part of that. */
+/** Whether a config map is what the operator has kept for the user: of a message, a part of that, or a record. */
 export function isKept({ metadata }: ConfigMap): boolean {
-  return RESULT_LOG_LABEL in (metadata?.labels ?? {}) || metadata?.annotations?.[MESSAGE_ANNOTATION] !== undefined;
+  const { labels = {}, annotations = {} } = metadata ?? {};
+  return RESULT_LOG_LABEL in labels || RECORD_LABEL in labels || MESSAGE_ANNOTATION in annotations;
 }
 
 /** Name of the config map that a message begins in, by one of its parts. */

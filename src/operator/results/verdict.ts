@@ -1,8 +1,9 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineFault, BaselineReceipt } from '../../api/outcome.ts';
 import { MEMORY_ANNOTATION, parseMemory, type Transition } from '../nodes/memory.ts';
 import { followUpdate } from '../nodes/update.ts';
+import type { ResultFields } from './fold.ts';
 import type { ScanMessage } from './message.ts';
 
 /**
@@ -20,18 +21,71 @@ export function updateOf(status: FileIntegrityNodeStatus, node: Node | undefined
 }
 
 /**
- * A scan without findings proves something only when it was compared with the baseline whose receipt the operator has: AIDE
- * itself says what it read. Otherwise the database on the node was replaced.
+ * What a scan is worth, by the database that it was compared with: AIDE itself says what it read. Unless that is the one
+ * whose receipt is on record, nothing is verified, and the node is Failed whatever the scan found.
  */
-export function provenBy(receipt: BaselineReceipt | undefined, scan: ScanMessage): ScanMessage {
+export function judgeScan({ baseline, lastResult }: ResultFields, scan: ScanMessage): ScanMessage {
+  if (scan.baselineFault) return withFault(scan, scan.baselineFault);
   const digest = scan.facts?.baselineDigest;
-  if (scan.verdict !== 'Succeeded' || !receipt || digest === undefined || digest === receipt.digest) return scan;
-  if (isOlder(scan, receipt)) return scan;
-  const short = (whole: string) => whole.slice(0, 16);
-  const errorMessage =
-    `The node was compared with another baseline (${short(digest)}…) than the one whose receipt is on record ` +
-    `(${short(receipt.digest)}…): its database was replaced. Re-initialise the node once you know why.`;
-  return { ...scan, verdict: 'Errored', errorCode: 'DATABASE_REPLACED', errorMessage };
+  if (scan.verdict === 'Errored' || digest === undefined) return scan;
+  if (!baseline) return lastResult?.baselineFault === 'Unordered' ? withFault(scan, 'Unordered') : scan;
+  if (digest === baseline.digest || isOlder(scan, baseline)) return scan;
+  const sentence =
+    `The node was compared with another baseline (${short(digest)}) than the one whose receipt is on record ` +
+    `(${short(baseline.digest)}): its database was replaced. Re-initialise the node once you know why.`;
+  return withFault(scan, 'Replaced', sentence);
+}
+
+const FAULTS: Readonly<Record<BaselineFault, string>> = {
+  Replaced: 'The database on the node is not the one whose receipt is on record.',
+  Missing: 'The database whose receipt is on record is gone from the node.',
+  Damaged: 'The database whose receipt is on record cannot be read any more.',
+  Unordered: 'The database on the node was made without an order of the operator.',
+};
+
+function withFault(scan: ScanMessage, fault: BaselineFault, sentence?: string): ScanMessage {
+  const { errorCode: _, errorMessage, ...rest } = scan;
+  const sentences = [sentence, errorMessage].filter((text) => text !== undefined);
+  const said = sentences.length > 0 ? sentences.join(' ') : FAULTS[fault];
+  return { ...rest, verdict: 'Failed', baselineFault: fault, errorMessage: said };
+}
+
+/** `known`: it is on record already. `unordered`: it is none that the operator asked for, and `why` says so in a sentence. */
+export type ReceiptJudgement =
+  | { readonly kind: 'good' }
+  | { readonly kind: 'known' }
+  | { readonly kind: 'unordered'; readonly why: string };
+
+/**
+ * Whether a receipt is that of an order. Orders are carried out in their turn: one of an order before that of the baseline
+ * on record comes too late to be anything but a database that was put back.
+ */
+export function judgeReceipt(
+  { orders, metadata }: FileIntegrityNodeStatus,
+  { baseline, baselines = [] }: ResultFields,
+  receipt: BaselineReceipt,
+): ReceiptJudgement {
+  const remembered = parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).orders ?? [];
+  const given = orders ? [orders.baseline.id, ...remembered] : [];
+  const turn = given.indexOf(receipt.orderId);
+  if (turn < 0) return unordered('no order of that id was given');
+  const earlier = [...(baseline ? [baseline] : []), ...baselines].find(({ orderId }) => orderId === receipt.orderId);
+  if (earlier?.digest === receipt.digest) return { kind: 'known' };
+  if (earlier) {
+    const digests = `${short(receipt.digest)}, not ${short(earlier.digest)}`;
+    return unordered(`its order was carried out already, with another database (${digests})`);
+  }
+  const recorded = baseline ? given.indexOf(baseline.orderId) : -1;
+  if (recorded >= 0 && turn > recorded) return unordered('its order was given before that of the baseline on record');
+  return { kind: 'good' };
+}
+
+function unordered(why: string): ReceiptJudgement {
+  return { kind: 'unordered', why: `The receipt of a baseline was refused: ${why}. What was on record stays.` };
+}
+
+function short(digest: string): string {
+  return `${digest.slice(0, 16)}…`;
 }
 
 /** The scan began before the baseline was made. Both times are by the node's clock. */

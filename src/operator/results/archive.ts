@@ -1,0 +1,180 @@
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import {
+  FIELD_MANAGER,
+  HISTORY_LABEL,
+  NODE_LABEL,
+  OUTCOME_ANNOTATION,
+  OWNER_LABEL,
+  PARTS_ANNOTATION,
+  RESULT_LOG_LABEL,
+} from '../../api/keys.ts';
+import { findingsName, historyName, labelValue, partName } from '../../api/names.ts';
+import type { KeptFailure } from '../../api/nodestatus.ts';
+import type { Client } from '../../kube/client.ts';
+import { configMaps } from '../../kube/resources.ts';
+import { dataDigest, type HistoryEntry, type KeptSketch, linkDigest } from './history.ts';
+import type { Sender } from './message.ts';
+import {
+  DIGEST_ANNOTATION,
+  MESSAGE_ANNOTATION,
+  PAGES_ANNOTATION,
+  PARTS_LIMIT,
+  PREVIOUS_ANNOTATION,
+  SEQUENCE_ANNOTATION,
+} from './slot.ts';
+
+/** Where kept failures are read from and written to. */
+export interface Place {
+  readonly client: Client;
+  readonly namespace: string;
+  readonly sender: Sender;
+  readonly signal: AbortSignal;
+}
+
+/** What the first config map of a kept failure says of it. */
+export function sketchOf({ metadata }: ConfigMap): KeptSketch {
+  const { name = '', annotations = {} } = metadata ?? {};
+  return {
+    name,
+    sequence: wholeNumber(annotations[SEQUENCE_ANNOTATION]),
+    digest: annotations[DIGEST_ANNOTATION] ?? '',
+    previous: annotations[PREVIOUS_ANNOTATION] ?? '',
+    message: annotations[MESSAGE_ANNOTATION] ?? '',
+    parts: Math.min(PARTS_LIMIT, Math.max(1, wholeNumber(annotations[PARTS_ANNOTATION]) ?? 1)),
+    pages: Math.min(PARTS_LIMIT, wholeNumber(annotations[PAGES_ANNOTATION]) ?? 0),
+  };
+}
+
+/** The earlier failures of a node, of the first config maps of all. */
+export function earlierOf(all: Iterable<ConfigMap>, { namespace, sender }: Place): KeptSketch[] {
+  const sketches: KeptSketch[] = [];
+  for (const configMap of all) {
+    const { labels = {}, namespace: where } = configMap.metadata ?? {};
+    if (
+      HISTORY_LABEL in labels &&
+      where === namespace &&
+      labels[OWNER_LABEL] === labelValue(sender.integrity) &&
+      labels[NODE_LABEL] === labelValue(sender.node)
+    ) {
+      sketches.push(sketchOf(configMap));
+    }
+  }
+  return sketches;
+}
+
+/**
+ * Copies the newest failure, its pages and all, to where it stays when a newer one takes its place; one config map at a
+ * time, the first last: when that is there, all is done already.
+ */
+export async function archive(newest: ConfigMap, sequence: number, place: Place): Promise<void> {
+  const { name: from, message, parts, pages } = sketchOf(newest);
+  const to = historyName(from, sequence);
+  const there = await find(to, place);
+  if (there?.metadata?.annotations?.[MESSAGE_ANNOTATION] === message) return;
+  const rest = [
+    ...range(2, parts).map((number) => [partName(from, number), partName(to, number)] as const),
+    ...range(1, pages).map(
+      (number) => [partName(findingsName(from), number), partName(findingsName(to), number)] as const,
+    ),
+  ];
+  for (const [source, target] of rest) {
+    const copied = await find(source, place);
+    if (copied) await write(copied, target, {}, place);
+  }
+  const { [RESULT_LOG_LABEL]: _, ...labels } = newest.metadata?.labels ?? {};
+  const marks = { labels: { ...labels, [HISTORY_LABEL]: '' }, sequence };
+  await write(newest, to, marks, place);
+}
+
+/** What was found of a failure that is on record; undefined while that cannot be told. */
+export async function entryOf(
+  { sequence, digest }: KeptFailure,
+  newest: ConfigMap | undefined,
+  to: string,
+  message: string,
+  place: Place,
+): Promise<HistoryEntry | undefined> {
+  const archived = await find(historyName(to, sequence), place);
+  const first = archived ?? (isNumber(newest, sequence) ? newest : undefined);
+  if (!first) return { sequence, digest, found: undefined };
+  const { name, parts, previous } = sketchOf(first);
+  const digests = [dataDigest(first.data)];
+  for (const number of range(2, parts)) {
+    const part = await find(partName(name, number), place);
+    // The new one is being written over it, since there is no room for this one in the history.
+    if (part?.metadata?.annotations?.[MESSAGE_ANNOTATION] === message) return undefined;
+    digests.push(part ? dataDigest(part.data) : '');
+  }
+  const found = linkOf(first, digests, place.sender);
+  return { sequence, digest, found: { previous, digest: linkDigest(found) } };
+}
+
+/** Its number may have been taken from it. */
+function isNumber(newest: ConfigMap | undefined, sequence: number): boolean {
+  return newest !== undefined && (sketchOf(newest).sequence ?? sequence) === sequence;
+}
+
+function linkOf(first: ConfigMap, parts: readonly string[], { integrity, node }: Sender) {
+  const { sequence = 0, previous, message } = sketchOf(first);
+  const outcome = first.metadata?.annotations?.[OUTCOME_ANNOTATION] ?? '';
+  return { sequence, previous, integrity, node, message, outcome, parts };
+}
+
+/** Removes a kept failure, the first config map last. */
+export async function removeKept({ name, parts, pages }: KeptSketch, place: Place): Promise<void> {
+  await removeNumbered(findingsName(name), range(1, pages), place);
+  await removeNumbered(name, range(2, parts), place);
+  await removeNumbered(name, [1], place);
+}
+
+/** Removes those of a number of config maps that are still there. */
+export async function removeNumbered(
+  first: string,
+  numbers: readonly number[],
+  { client, namespace, signal }: Pick<Place, 'client' | 'namespace' | 'signal'>,
+): Promise<void> {
+  for (const number of numbers) {
+    await client.remove(configMaps, { namespace, name: partName(first, number) }, { signal });
+  }
+}
+
+function find(name: string, { client, namespace, signal }: Place): Promise<ConfigMap | undefined> {
+  return client.find(configMaps, { namespace, name }, { signal });
+}
+
+async function write(
+  { metadata, data }: ConfigMap,
+  name: string,
+  { labels, sequence }: { readonly labels?: Record<string, string>; readonly sequence?: number },
+  { client, namespace, sender, signal }: Place,
+): Promise<void> {
+  const copy: ConfigMap = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name,
+      namespace,
+      labels: {
+        ...(labels ?? metadata?.labels),
+        [OWNER_LABEL]: labelValue(sender.integrity),
+        [NODE_LABEL]: labelValue(sender.node),
+      },
+      annotations: {
+        [MESSAGE_ANNOTATION]: '',
+        ...metadata?.annotations,
+        ...(sequence !== undefined && { [SEQUENCE_ANNOTATION]: String(sequence) }),
+      },
+    },
+    data: data ?? {},
+  };
+  await client.apply(configMaps, copy, { fieldManager: FIELD_MANAGER, signal });
+}
+
+/** `from` to `to`, both included. */
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}

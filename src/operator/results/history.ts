@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import type { KeptFailure } from '../../api/nodestatus.ts';
+
+/** What the digest of a kept failure is made over, beside the data of its config maps. */
+export interface Link {
+  /** 1 for the first Failed result of the node, and one more for each. */
+  readonly sequence: number;
+  /** The digest of the one before; empty for the first. */
+  readonly previous: string;
+  readonly integrity: string;
+  readonly node: string;
+  /** Id of the daemon's message. */
+  readonly message: string;
+  /** The daemon's word on the scan, as it came; empty where there was none. */
+  readonly outcome: string;
+  /** Of each config map, the first included: see `dataDigest`. */
+  readonly parts: readonly string[];
+}
+
+/** SHA-256, hex, of one config map's data: of each key its name, the length of its value in bytes, and the value. */
+export function dataDigest(data: Readonly<Record<string, string>> = {}): string {
+  const keys = Object.keys(data).sort();
+  return sha256(keys.map((key) => field(key, data[key] ?? '')).join(''));
+}
+
+/** SHA-256, hex, over a kept failure and the digest of the one before it: whoever changes one changes all behind it. */
+export function linkDigest({ sequence, parts, ...texts }: Link): string {
+  const fields: [name: string, value: string][] = [
+    ['sequence', String(sequence)],
+    ['previous', texts.previous],
+    ['integrity', texts.integrity],
+    ['node', texts.node],
+    ['message', texts.message],
+    ['outcome', texts.outcome],
+    ...parts.map((digest): [string, string] => ['part', digest]),
+  ];
+  return sha256(fields.map(([name, value]) => field(name, value)).join(''));
+}
+
+/** With its length, so that no value can be taken for two. */
+function field(name: string, value: string): string {
+  return `${name} ${Buffer.byteLength(value)}\n${value}\n`;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** A kept failure that is on record, and what was found of it. */
+export interface HistoryEntry {
+  readonly sequence: number;
+  /** As it is on record outside the kept failure. */
+  readonly digest: string;
+  /** What its config maps say of the one before, and the digest that they give; undefined when they are not there. */
+  readonly found: { readonly previous: string; readonly digest: string } | undefined;
+}
+
+export interface HistoryBreak {
+  readonly sequence: number;
+  /** `unlinked`: it says another digest of the one before than that one has on record. */
+  readonly fault: 'removed' | 'changed' | 'unlinked';
+}
+
+/** What does not hold of a chain of kept failures, newest first; nothing when all is as it was written. */
+export function verifyHistory(entries: readonly HistoryEntry[]): HistoryBreak[] {
+  return entries.flatMap((entry, index) => {
+    const fault = faultOf(entry, entries[index + 1]);
+    return fault ? [{ sequence: entry.sequence, fault }] : [];
+  });
+}
+
+function faultOf(
+  { sequence, digest, found }: HistoryEntry,
+  before: HistoryEntry | undefined,
+): HistoryBreak['fault'] | undefined {
+  if (!found) return 'removed';
+  if (found.digest !== digest) return 'changed';
+  return before?.sequence === sequence - 1 && found.previous !== before.digest ? 'unlinked' : undefined;
+}
+
+/** What a kept failure's first config map says of it. */
+export interface KeptSketch {
+  readonly name: string;
+  /** Undefined for one that was kept before there was a history. */
+  readonly sequence: number | undefined;
+  readonly digest: string;
+  readonly previous: string;
+  /** Id of the message that it was made of. */
+  readonly message: string;
+  /** Config maps that it has, the first included: parts of the report, and pages of findings. */
+  readonly parts: number;
+  readonly pages: number;
+}
+
+/** Config maps that the earlier failures of one node have at most, together. */
+export const HISTORY_MAPS = 64;
+
+export interface HistoryWorld {
+  /** Id of the message that is to be kept. */
+  readonly message: string;
+  /** The name that an earlier failure has by its number. */
+  readonly nameOf: (sequence: number) => string;
+  /** What is kept as the newest now. */
+  readonly kept: KeptSketch | undefined;
+  /** Earlier failures that are known to be there, in any order. One that was just written may be missing. */
+  readonly earlier: readonly KeptSketch[];
+  /** What the node status has on record, newest first. */
+  readonly listed: readonly KeptFailure[];
+  /** How many are kept beside the newest. */
+  readonly limit: number;
+}
+
+export interface HistoryPlan {
+  /** The place of the new one in the chain. */
+  readonly sequence: number;
+  readonly previous: string;
+  /** The number under which the newest now is kept from now on; undefined when it is not, or is no longer the newest. */
+  readonly archive: number | undefined;
+  /** Numbers of the earlier failures that stay. */
+  readonly staying: ReadonlySet<number>;
+  /** Earlier failures that there is no room for any more. */
+  readonly surplus: readonly KeptSketch[];
+}
+
+/** Where a new failure goes, and which of the earlier ones have to go. Planned again after a crash, it is the same. */
+export function planHistory(world: HistoryWorld): HistoryPlan {
+  const { message, kept, earlier, listed } = world;
+  const newest = listed[0]?.sequence ?? 0;
+  if (kept?.message === message) {
+    return { sequence: kept.sequence ?? 1, previous: kept.previous, archive: undefined, ...fitting(world) };
+  }
+  const top = Math.max(kept?.sequence ?? 0, newest, ...earlier.map(({ sequence = 0 }) => sequence));
+  // One whose status was never written, since the operator died, or went with its node, is in the chain all the same.
+  const isAhead = kept?.sequence !== undefined && kept.sequence > newest;
+  const archive = kept && numberFor(kept, earlier, newest, top);
+  const { staying, surplus } = fitting(
+    world,
+    kept && archive !== undefined ? { ...kept, sequence: archive } : undefined,
+  );
+  return {
+    sequence: Math.max(top, archive ?? 0) + 1,
+    previous: isAhead ? kept.digest : (listed[0]?.digest ?? ''),
+    archive: archive !== undefined && staying.has(archive) ? archive : undefined,
+    staying,
+    surplus,
+  };
+}
+
+/** Its own number, unless another one has that already, which must not be overwritten. */
+function numberFor(kept: KeptSketch, earlier: readonly KeptSketch[], onRecord: number, top: number): number {
+  const own = kept.sequence ?? onRecord;
+  return earlier.some(({ sequence, message }) => sequence === own && message !== kept.message) ? top + 1 : own;
+}
+
+/** The newest, as many as there is room for. */
+function fitting(
+  { earlier, listed, limit, nameOf }: HistoryWorld,
+  archived?: KeptSketch,
+): Pick<HistoryPlan, 'staying' | 'surplus'> {
+  const unseen = { digest: '', previous: '', message: '', parts: 1, pages: 0 };
+  const all = [
+    ...listed.map(({ sequence }) => ({ ...unseen, sequence, name: nameOf(sequence) })),
+    ...(archived ? [archived] : []),
+    ...earlier,
+  ];
+  const byNumber = new Map<number, KeptSketch>(all.map((each) => [each.sequence ?? 0, each]));
+  const newestFirst = [...byNumber].sort(([one], [other]) => other - one);
+  let maps = 0;
+  let count = 0;
+  const fits = ({ parts, pages }: KeptSketch) => {
+    maps += parts + pages;
+    count += 1;
+    return count <= limit && maps <= HISTORY_MAPS;
+  };
+  const staying = new Set(newestFirst.filter(([, each]) => fits(each)).map(([number]) => number));
+  return { staying, surplus: earlier.filter(({ sequence }) => !staying.has(sequence ?? 0)) };
+}
