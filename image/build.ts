@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureHostPrograms, type HostNeed } from '../devcluster/host.ts';
@@ -9,6 +18,7 @@ import { cacheDirectory } from '../devcluster/paths.ts';
 import { ensureBase, packageSource } from './base.ts';
 import { buildahIn } from './buildah.ts';
 import { bundle } from './bundle.ts';
+import { socketFilter } from './sockets.ts';
 
 /** The image's name in the manifests of deploy/. */
 export const IMAGE = 'localhost/file-integrity-operator:dev';
@@ -78,11 +88,13 @@ export async function buildImage(options: BuildOptions = {}): Promise<BuiltImage
   return { archive, reference: IMAGE };
 }
 
-/** The folder that the Dockerfile is built in: itself, the bundles and Node.js. */
+/** The folder that the Dockerfile is built in: itself, what goes beside the bundles, and Node.js. */
 async function makeContext(directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   await bundle(join(directory, 'dist'));
+  writeFileSync(join(directory, 'dist', 'sockets.bpf'), socketFilter());
+  copyFileSync(fileURLToPath(new URL('confined', import.meta.url)), join(directory, 'dist', 'confined'));
   copyFileSync(fileURLToPath(new URL('Dockerfile', import.meta.url)), join(directory, 'Dockerfile'));
   copyFileSync(process.execPath, join(directory, 'node'));
 }

@@ -5,13 +5,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { DAEMON_COMMAND } from '../../src/api/daemon-command.ts';
+import { DAEMON_FLAGS } from '../../src/api/daemon-command.ts';
 import { FioError } from '../../src/lib/errors.ts';
 import { memoryHierarchy } from '../lib/cgroup.ts';
 import type { RunFigures, RunnerTask } from './messages.ts';
-
-// Between the program and its bundle.
-const DAEMON_FLAGS = DAEMON_COMMAND.slice(1, -1);
 
 /** A process that scans when it is told to. */
 export interface Runner extends AsyncDisposable {

@@ -31,7 +31,7 @@ function readOptions(args: string[], env: NodeJS.ProcessEnv): DaemonOptions {
     ...(values['status-object'] && { statusObject: values['status-object'] }),
     ...(values['host-root'] && { hostRoot: values['host-root'] }),
     ...(values.aide && { aide: [values.aide] }),
-    afterAide: (log) => givePageCacheBack(log, values['host-root'] ?? '/hostroot'),
+    afterAide: (log) => givePageCacheBack(log, env.OWN_CGROUP ?? ''),
     quiet: shrinkHeap,
     // The container's own /tmp: there is one daemon in it.
     scratch: join(tmpdir(), 'file-integrity-daemon'),

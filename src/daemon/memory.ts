@@ -1,18 +1,18 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { giveBackPageCache, giveBackPageCacheOf } from '../aide/page-cache.ts';
 import type { Log } from './log.ts';
-import { findOwnCgroup, type OwnCgroup } from './own-cgroup.ts';
-
-let own: OwnCgroup | undefined;
 
 /**
  * Gives back what the kernel holds of the files that AIDE has read. A container may not write to its own view of its
- * control group, unless it is privileged, but to the one below the node's root; see docs/decisions/0003-page-cache.md.
+ * control group, unless it is privileged, but to the one in the node's tree; see docs/decisions/0003-page-cache.md.
+ * @param ownCgroup its folder there, as `image/confined` found it; empty where it found none
  */
-export async function givePageCacheBack(log: Log, hostRoot: string): Promise<void> {
+export async function givePageCacheBack(log: Log, ownCgroup: string): Promise<void> {
   let result = await giveBackPageCache();
-  if (!result.done) {
-    own ??= await findOwnCgroup(hostRoot);
-    if (own !== undefined) result = await giveBackPageCacheOf(own.directory, own.version);
+  if (!result.done && ownCgroup !== '') {
+    const version = existsSync(join(ownCgroup, 'memory.force_empty')) ? 1 : 2;
+    result = await giveBackPageCacheOf(ownCgroup, version);
   }
   log.debug(result.done ? `page cache ${result.before} → ${result.after} bytes` : `page cache kept: ${result.reason}`);
 }

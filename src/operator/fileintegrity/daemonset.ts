@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
-import type { Container, PodSpec, PodTemplateSpec, ResourceRequirements } from 'kubernetes-types/core/v1.d.ts';
+import type {
+  Container,
+  PodSpec,
+  PodTemplateSpec,
+  ResourceRequirements,
+  Volume,
+  VolumeMount,
+} from 'kubernetes-types/core/v1.d.ts';
 import { DAEMON_COMMAND } from '../../api/daemon-command.ts';
 import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
 import { OWNER_LABEL, POD_LABEL } from '../../api/keys.ts';
@@ -66,11 +73,39 @@ export function isAsDesired(actual: DaemonSet, desired: DaemonSet, isSettled: bo
   return contains(actual, desired, (path) => (isSettled && path === '.spec') || path.endsWith('.resources'));
 }
 
+/**
+ * What of the node is no file of a disk. The mount of its root is read-only and those below it are not, so these are mounted
+ * again. `/run` follows the node, lest what is unmounted there stay in use; the others hardly change, and are read-only in
+ * all their depth where the kernel and the container runtime can do that. Folders of the disk must not be mounted again:
+ * what somebody mounts over such a folder later would stay hidden below ours.
+ */
+const KERNEL_FOLDERS: readonly { name: string; path: string; mount: Mount }[] = [
+  { name: 'run', path: '/run', mount: { readOnly: true, mountPropagation: 'HostToContainer' } },
+  { name: 'dev', path: '/dev', mount: { readOnly: true, recursiveReadOnly: 'IfPossible' } },
+  { name: 'proc', path: '/proc', mount: { readOnly: true, recursiveReadOnly: 'IfPossible' } },
+  { name: 'sys', path: '/sys', mount: { readOnly: true, recursiveReadOnly: 'IfPossible' } },
+];
+
+/** Kubernetes 1.30 and later; earlier ones ignore what they do not know. */
+type Mount = Omit<VolumeMount, 'name' | 'mountPath'> & { recursiveReadOnly?: 'IfPossible' };
+
+/** As every pod gets it, but for an hour at a time. The kubelet renews it, and the client reads it again each minute. */
+const CREDENTIALS: Volume = {
+  name: 'credentials',
+  projected: {
+    sources: [
+      { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } },
+      { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+    ],
+  },
+};
+
 function podTemplate(integrity: FileIntegrity, spec: FileIntegritySpec, image: string): PodTemplateSpec {
   const name = integrity.metadata.name ?? '';
   const pod: PodSpec = {
     serviceAccountName: DAEMON_SERVICE_ACCOUNT,
-    automountServiceAccountToken: true,
+    // It has one of its own; see `CREDENTIALS`.
+    automountServiceAccountToken: false,
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 10,
     ...(hasEntries(spec.nodeSelector) && { nodeSelector: spec.nodeSelector }),
@@ -88,9 +123,12 @@ function podTemplate(integrity: FileIntegrity, spec: FileIntegritySpec, image: s
     containers: [daemonContainer(integrity, spec, image)],
     volumes: [
       { name: 'hostroot', hostPath: { path: '/', type: 'Directory' } },
+      ...KERNEL_FOLDERS.map(({ name, path }) => ({ name, hostPath: { path, type: 'Directory' } })),
+      { name: 'cgroup', hostPath: { path: '/sys/fs/cgroup', type: 'Directory' } },
       // A node without OpenShift's folders gets this one made.
       { name: 'database', hostPath: { path: '/etc/kubernetes', type: 'DirectoryOrCreate' } },
       { name: 'tmp', emptyDir: {} },
+      CREDENTIALS,
     ],
   };
   return {
@@ -120,8 +158,12 @@ function daemonContainer(integrity: FileIntegrity, spec: FileIntegritySpec, imag
     },
     volumeMounts: [
       { name: 'hostroot', mountPath: '/hostroot', readOnly: true, mountPropagation: 'HostToContainer' },
+      ...KERNEL_FOLDERS.map(({ name, path, mount }) => ({ name, mountPath: `/hostroot${path}`, ...mount })),
       { name: 'database', mountPath: '/hostroot/etc/kubernetes' },
+      // `image/confined` lets the daemon write to one file of its own control group, by which its page cache is given back.
+      { name: 'cgroup', mountPath: '/cgroup' },
       { name: 'tmp', mountPath: '/tmp' },
+      { name: 'credentials', mountPath: '/var/run/secrets/kubernetes.io/serviceaccount', readOnly: true },
     ],
   };
 }
