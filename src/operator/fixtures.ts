@@ -5,6 +5,8 @@ import type { Action } from './fileintegrity/actions.ts';
 import { memoryOf } from './fileintegrity/orders.ts';
 import { plan } from './fileintegrity/plan.ts';
 import type { World } from './fileintegrity/world.ts';
+import type { Daemon } from './nodes/daemon.ts';
+import { planNodeState } from './nodes/state.ts';
 
 // Builders for the tests of plans: worlds that read as sentences.
 
@@ -19,6 +21,7 @@ export function aNode(name: string, labels: Record<string, string> = {}, taints?
     metadata: { name, uid: `uid-of-${name}`, labels, annotations: {} },
     spec: { ...(taints && { taints }) },
     status: {
+      conditions: [{ type: 'Ready', status: 'True' }],
       nodeInfo: {
         osImage: 'Debian GNU/Linux 13 (trixie)',
         kernelVersion: '6.12.0',
@@ -169,6 +172,24 @@ export function withBaselinesMade(world: World): World {
   const statuses = [...world.statuses].map(
     ([node, status]) => [node, status.orders?.hold ? status : obedient(status, world.now)] as const,
   );
+  return withStates({ ...world, statuses: new Map(statuses) });
+}
+
+/** Each node status says what its node is; their daemons run, but for those that are named. */
+export function withStates(world: World, daemons: Readonly<Record<string, Daemon>> = {}): World {
+  const { integrity, spec, now } = world;
+  const statuses = [...world.statuses].map(([name, status]) => {
+    const told = planNodeState({
+      now,
+      fields: status,
+      daemon: daemons[name] ?? { is: 'running' },
+      node: world.nodes.find(({ metadata }) => metadata?.name === name),
+      spec,
+      generation: integrity.metadata.generation,
+    });
+    const { changesAt: _, ...fields } = told;
+    return [name, { ...status, ...fields }] as const;
+  });
   return { ...world, statuses: new Map(statuses) };
 }
 
@@ -193,7 +214,7 @@ export function withResult(world: World, node: string, condition: 'Succeeded' | 
   const status = world.statuses.get(node);
   if (!status) throw new Error(`${node} has no status`);
   const lastResult = { condition, lastProbeTime: NOW.toISOString() };
-  return { ...world, statuses: new Map([...world.statuses, [node, { ...status, lastResult }]]) };
+  return withStates({ ...world, statuses: new Map([...world.statuses, [node, { ...status, lastResult }]]) });
 }
 
 export function withAnnotations(world: World, annotations: Record<string, string>): World {

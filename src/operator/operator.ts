@@ -19,6 +19,7 @@ import { type Endpoint, type MetricsOptions, serveMetrics } from './metrics/endp
 import { createMeters, type Meters, type NodeVerdict } from './metrics/meters.ts';
 import { createRuntimeMeters, type RuntimeFacts, type RuntimeMeters } from './metrics/runtime.ts';
 import { createUpkeep } from './monitoring/upkeep.ts';
+import { Alarms } from './nodes/alarms.ts';
 import type { Profile } from './nodes/profile.ts';
 import { integrityNameOf } from './owner.ts';
 import { probe } from './probes.ts';
@@ -46,6 +47,8 @@ export interface OperatorOptions {
 
 /** One FileIntegrity is planned at most so often, in milliseconds, however many nodes report. */
 const PLAN_INTERVAL_MS = 1000;
+/** So long the first alarm waits for others that are told with it, in milliseconds. */
+const ALARM_WAIT_MS = 2000;
 
 /**
  * Runs the operator until the signal aborts; then ends within 5 seconds.
@@ -108,7 +111,11 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     onError: (error) => log.warn(`event: ${printable(explain(error))}`),
   });
   const tools: Tools = { client, stores, recorder, meters, runtime, log };
-  const results = createResultsController(tools);
+  const alarms = new Alarms(
+    (integrity, reason, message) => recorder.record(integrity, 'Warning', reason, message),
+    ALARM_WAIT_MS,
+  );
+  const results = createResultsController(tools, alarms);
   const judge = new Judge(
     {
       client,
@@ -138,6 +145,7 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     if (!signal.aborted) throw error;
   } finally {
     throttle.stop();
+    alarms.flush();
   }
   await watching;
   await recorder.flush(1000);

@@ -1,17 +1,18 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
-import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
+import type { ConfigMap, Node, NodeCondition, Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { PriorityClass } from 'kubernetes-types/scheduling/v1.d.ts';
 import type { FileIntegrity } from '../api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../api/group.ts';
-import { OWNER_LABEL } from '../api/keys.ts';
+import { OWNER_LABEL, POD_LABEL } from '../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
 import type { Client } from '../kube/client.ts';
 import { createInformer, type Informer } from '../kube/informer.ts';
-import { configMaps, daemonSets, leases, nodes, priorityClasses } from '../kube/resources.ts';
+import { configMaps, daemonSets, leases, nodes, pods, priorityClasses } from '../kube/resources.ts';
 import type { KubeObject, ObjectMeta } from '../kube/types.ts';
 import { SOURCE_ANNOTATION } from './fileintegrity/configuration.ts';
 import { onlyManagersOf } from './managers.ts';
+import { sketchPod } from './nodes/daemon.ts';
 import { tellsOfUpdate } from './nodes/update.ts';
 
 /** What the operator keeps in memory of the cluster. Of large objects, only what it reads. */
@@ -23,6 +24,8 @@ export interface Stores {
   readonly configMaps: Informer<ConfigMap>;
   readonly leases: Informer<Lease>;
   readonly daemonSets: Informer<DaemonSet>;
+  /** The daemons' pods. */
+  readonly pods: Informer<Pod>;
   readonly priorityClasses: Informer<PriorityClass>;
 }
 
@@ -35,6 +38,12 @@ export function createStores(client: Client, namespace: string, onError: (error:
     configMaps: createInformer(client, configMaps, { ...owned, transform: sketchConfigMap }),
     leases: createInformer(client, leases, { ...owned, transform: withoutManagers }),
     daemonSets: createInformer(client, daemonSets, { ...owned, transform: withoutManagers }),
+    pods: createInformer(client, pods, {
+      namespace,
+      labelSelector: `${OWNER_LABEL},${POD_LABEL}`,
+      onError,
+      transform: sketchPod,
+    }),
     priorityClasses: createInformer(client, priorityClasses, { onError, transform: withoutManagers }),
   };
 }
@@ -48,7 +57,7 @@ function withoutManagers<T extends KubeObject>(object: T): T {
   return object;
 }
 
-/** A node has some 10 KB of images and conditions, of which nothing is read. */
+/** A node has some 10 KB of images and conditions, of which little is read. */
 function sketchNode(node: Node): Node {
   const { metadata = {}, spec, status } = node;
   const annotations = Object.entries(metadata.annotations ?? {}).filter(([key]) => tellsOfUpdate(key));
@@ -57,8 +66,17 @@ function sketchNode(node: Node): Node {
     ...node,
     metadata: { ...metadata, managedFields, annotations: Object.fromEntries(annotations) } as Node['metadata'] & {},
     spec: { ...(spec?.taints && { taints: spec.taints }) },
-    status: { ...(status?.nodeInfo && { nodeInfo: status.nodeInfo }) },
+    status: {
+      ...(status?.nodeInfo && { nodeInfo: status.nodeInfo }),
+      conditions: (status?.conditions ?? []).filter(({ type }) => type === 'Ready').map(sketchCondition),
+    },
   };
+}
+
+/** Without the time of the heartbeat, which a kubelet writes again and again. */
+function sketchCondition({ type, status, reason, message }: NodeCondition): NodeCondition {
+  if (status === 'True') return { type, status };
+  return { type, status, ...(reason !== undefined && { reason }), ...(message !== undefined && { message }) };
 }
 
 /** A report has up to 1 MiB: of thousands of nodes that fail at once, none may stay in memory. */

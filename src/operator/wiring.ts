@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Node } from 'kubernetes-types/core/v1.d.ts';
+import type { Node, Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity } from '../api/fileintegrity.ts';
 import { OWNER_LABEL } from '../api/keys.ts';
 import { labelValue, resultName } from '../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
 import { type Change, keyOf } from '../kube/informer.ts';
 import type { KubeObject } from '../kube/types.ts';
+import { daemonOf, podKey, podKeyOf } from './nodes/daemon.ts';
 import { integrityNameOf } from './owner.ts';
 import { HEARTBEAT_ANNOTATION } from './results/plan.ts';
 import { firstName, isKept } from './results/slot.ts';
@@ -26,6 +27,10 @@ export interface Queues {
 export function wire(stores: Stores, queues: Queues): void {
   /** `namespace/name` of a node's temporary config map and lease → key of its status. */
   const statusOfMessage = new Map<string, string>();
+  /** `podKey` of the daemon's pods → key of the node's status. */
+  const statusOfPod = new Map<string, string>();
+  /** Node → keys of its statuses, one for each FileIntegrity that watches it. */
+  const statusesOfNode = new Map<string, Set<string>>();
   const everyIntegrity = () => {
     for (const integrity of stores.integrities.list()) queues.integrity(keyOf(integrity));
   };
@@ -38,20 +43,34 @@ export function wire(stores: Stores, queues: Queues): void {
     queues.integrity(keyOf(object));
     // Two that watch a node have to do with each other.
     if (concerns(change, selectionFacts)) everyIntegrity();
-    if (change.type === 'applied' && change.previous) return;
+    // How old a result may be, and which generation the conditions speak of.
+    if (!concerns(change, ({ metadata }) => [metadata.uid, metadata.generation])) return;
     for (const status of stores.statuses.list()) {
       if (integrityKeyOf(status) === keyOf(object)) queues.results(keyOf(status));
     }
   });
   stores.nodes.onChange((change) => {
     if (concerns(change, nodeFacts)) everyIntegrity();
+    if (!concerns(change, ({ status }) => status?.conditions)) return;
+    for (const key of statusesOfNode.get(change.object.metadata?.name ?? '') ?? []) queues.results(key);
   });
   stores.statuses.onChange((change) => {
-    const key = messageKeyOf(change.object);
-    if (change.type === 'deleted') statusOfMessage.delete(key);
-    else statusOfMessage.set(key, keyOf(change.object));
-    queues.results(keyOf(change.object));
-    if (concerns(change, statusFacts)) queues.integrity(integrityKeyOf(change.object));
+    const { type, object } = change;
+    const key = keyOf(object);
+    const ofNode = statusesOfNode.get(object.nodeName) ?? new Set();
+    if (type === 'deleted') {
+      statusOfMessage.delete(messageKeyOf(object));
+      statusOfPod.delete(podKeyOf(object));
+      ofNode.delete(key);
+    } else {
+      statusOfMessage.set(messageKeyOf(object), key);
+      statusOfPod.set(podKeyOf(object), key);
+      ofNode.add(key);
+    }
+    if (ofNode.size > 0) statusesOfNode.set(object.nodeName, ofNode);
+    else statusesOfNode.delete(object.nodeName);
+    queues.results(key);
+    if (concerns(change, statusFacts)) queues.integrity(integrityKeyOf(object));
   });
   stores.configMaps.onChange(({ object }) => {
     if (isKept(object)) return; // the user's to read and to delete
@@ -63,6 +82,10 @@ export function wire(stores: Stores, queues: Queues): void {
     const status = statusOfMessage.get(keyOf(change.object));
     if (change.type === 'deleted') owner(change.object);
     else if (status !== undefined) queues.results(status);
+  });
+  stores.pods.onChange((change) => {
+    const status = statusOfPod.get(podKey(change.object) ?? '');
+    if (status !== undefined && concerns(change, podFacts)) queues.results(status);
   });
   stores.daemonSets.onChange(({ object }) => owner(object));
   stores.priorityClasses.onChange(everyIntegrity);
@@ -82,10 +105,17 @@ function nodeFacts({ metadata, spec, status }: Node): unknown {
   return [metadata?.uid, metadata?.labels, metadata?.annotations, spec?.taints, status?.nodeInfo];
 }
 
-function statusFacts({ metadata, lastResult, baseline, orders, nodeName }: FileIntegrityNodeStatus): unknown {
+function statusFacts(status: FileIntegrityNodeStatus): unknown {
+  const { metadata, lastResult, baseline, orders, nodeName, state, conditions = [] } = status;
   const { uid, labels, annotations = {}, ownerReferences } = metadata;
   const { [HEARTBEAT_ANNOTATION]: _, ...others } = annotations;
-  return [uid, nodeName, labels, others, ownerReferences, lastResult?.condition, baseline?.orderId, orders];
+  const facts = [uid, nodeName, labels, others, ownerReferences, lastResult?.condition, baseline?.orderId, orders];
+  return [...facts, state, conditions.map(({ type, status, reason }) => [type, status, reason])];
+}
+
+/** What of a pod its node's status may be told by. */
+function podFacts(pod: Pod): unknown {
+  return [pod.metadata?.uid, podKey(pod), daemonOf([pod])];
 }
 
 function integrityKeyOf(status: FileIntegrityNodeStatus): string {

@@ -11,7 +11,7 @@ import { reportOutcome } from '../outcomes.ts';
 import type { Tools } from '../tools.ts';
 import type { GoodConfiguration } from './configuration.ts';
 import type { Judge } from './judge.ts';
-import { messagesOf, observe, type Surroundings } from './observe.ts';
+import { messagesOf, observe, observeStatuses, type Surroundings } from './observe.ts';
 import { perform } from './perform.ts';
 import { plan, troubleActions } from './plan.ts';
 
@@ -47,7 +47,8 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
 
   /** What stands in the way goes where the user looks: into the status, and once as an event. */
   async function tellTrouble(integrity: FileIntegrity, reason: string, message: string, signal: AbortSignal) {
-    const actions = troubleActions(integrity, reason, printable(message), new Date());
+    const { statuses } = observeStatuses(integrity, tools.stores);
+    const actions = troubleActions(integrity, [...statuses.values()], reason, printable(message), new Date());
     await perform(actions, integrity, tools, () => {}, signal);
   }
 

@@ -81,7 +81,8 @@ function readSpec(integrity: FileIntegrity): World['spec'] {
   throw new FioError('SPEC_INVALID', `The FileIntegrity cannot be read: ${where}.`);
 }
 
-function observeStatuses(integrity: FileIntegrity, { statuses }: Tools['stores']) {
+/** The node statuses that a FileIntegrity owns, by node; and the names of the others, with whose they are. */
+export function observeStatuses(integrity: FileIntegrity, { statuses }: Tools['stores']) {
   const own = new Map<string, FileIntegrityNodeStatus>();
   const foreign = new Map<string, string>();
   for (const status of statuses.list()) {

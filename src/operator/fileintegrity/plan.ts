@@ -1,6 +1,7 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityStatus } from '../../api/fileintegrity.ts';
 import { REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, REINIT_REQUEST_ANNOTATION } from '../../api/keys.ts';
+import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { printable } from '../../lib/text.ts';
 import { profileOf } from '../nodes/profile.ts';
@@ -17,9 +18,10 @@ import { DESIRED_ANNOTATION, desiredDaemonSet, isAsDesired, isOurs } from './dae
 import { tellTakenUp } from './news.ts';
 import { type NodesPlan, planNodes } from './nodes.ts';
 import { hasCarriedOut, memoryOf } from './orders.ts';
+import { sharedNodes } from './overlap.ts';
 import { parseRequests, planReinit, type ReinitPlan } from './reinit.ts';
 import { selectNodes } from './selection.ts';
-import { type OwnStatus, planStatus, planTrouble, says } from './status.ts';
+import { nextLost, type OwnStatus, planStatus, planTrouble, says } from './status.ts';
 import type { World } from './world.ts';
 
 export interface Plan {
@@ -51,29 +53,38 @@ export function plan(world: World): Plan {
       ...planPriorityClass(world),
       ...(waitMs > 0 ? [] : nodes.actions),
       ...daemons.actions,
-      ...planStatusActions(world, nodes, selected.length, daemons.isCurrent, configuration, reinit),
+      ...planStatusActions(world, nodes, selected, daemons.isCurrent, configuration, reinit),
     ],
-    outcome:
-      waitMs > 0
-        ? { kind: 'waiting', reason: 'the initial delay is not over', requeueAfterMs: waitMs }
-        : { kind: 'done' },
+    outcome: outcomeOf(world, nodes, waitMs),
   };
 }
 
-function nameIsTaken({ integrity, now }: World): Plan {
+function outcomeOf({ now }: World, { statuses }: NodesPlan, delayMs: number): Outcome {
+  if (delayMs > 0) return { kind: 'waiting', reason: 'the initial delay is not over', requeueAfterMs: delayMs };
+  const lost = nextLost({ statuses, now });
+  return lost ? { kind: 'done', requeueAfterMs: lost.getTime() - now.getTime() + 1 } : { kind: 'done' };
+}
+
+function nameIsTaken({ integrity, statuses, now }: World): Plan {
   const name = integrity.metadata.name ?? '';
   const message =
     `The config map ${name} exists and is not the operator's. The effective configuration needs that name: ` +
     'rename the config map or the FileIntegrity.';
   return {
-    actions: troubleActions(integrity, 'NameTaken', message, now),
+    actions: troubleActions(integrity, [...statuses.values()], 'NameTaken', message, now),
     outcome: { kind: 'waiting', reason: message, requeueAfterMs: NAME_RETRY_MS },
   };
 }
 
 /** What a user sees when nothing can be done for a FileIntegrity: its phase and condition, and one event. */
-export function troubleActions(integrity: World['integrity'], reason: string, message: string, now: Date): Action[] {
-  return statusActions(integrity, planTrouble(integrity, reason, message, now));
+export function troubleActions(
+  integrity: World['integrity'],
+  statuses: readonly FileIntegrityNodeStatus[],
+  reason: string,
+  message: string,
+  now: Date,
+): Action[] {
+  return statusActions(integrity, planTrouble(integrity, statuses, reason, message, now));
 }
 
 /** Milliseconds of `initialDelay` that are left, counted from the creation of the FileIntegrity; 0 once daemons run. */
@@ -145,7 +156,7 @@ function planDaemonSet(world: World): { actions: Action[]; isCurrent: boolean } 
 function planStatusActions(
   world: World,
   { statuses, taken }: NodesPlan,
-  selected: number,
+  selected: readonly Node[],
   daemonSetIsCurrent: boolean,
   configuration: ConfigurationPlan,
   reinit: ReinitPlan,
@@ -155,8 +166,9 @@ function planStatusActions(
     ...world,
     daemonSetIsCurrent,
     statuses,
-    selected,
+    selected: selected.length,
     taken,
+    shared: sharedNodes(world.others, selected),
     reinit: reinit.updated !== undefined,
     configuration: {
       ...(judged.kind === 'refused' && { refused: judged.message }),
@@ -175,6 +187,7 @@ function statusActions({ status: before }: World['integrity'], status: OwnStatus
     ...phaseEvent(before, status),
     ...conditionEvent(before, status, 'ConfigurationValid', ['Refused', 'Missing', 'Warnings'], 'Configuration'),
     ...conditionEvent(before, status, 'Ready', ['NameTaken', 'SpecInvalid', 'Refused'], ''),
+    ...sharedEvent(before, status),
   ];
 }
 
@@ -196,6 +209,14 @@ function conditionEvent(
   const condition = conditions.find((each) => each.type === type);
   if (!condition || !reasons.includes(condition.reason) || condition.message === earlier?.message) return [];
   return [{ do: 'event', type: 'Warning', reason: `${prefix}${condition.reason}`, message: condition.message }];
+}
+
+/** Once, and not at each node that comes or goes. */
+function sharedEvent(before: FileIntegrityStatus | undefined, { conditions }: OwnStatus): Action[] {
+  const find = (all: FileIntegrityStatus['conditions']) => all?.find(({ type }) => type === 'Exclusive');
+  const exclusive = find(conditions);
+  if (exclusive?.status !== 'False' || find(before?.conditions)?.status === 'False') return [];
+  return [{ do: 'event', type: 'Warning', reason: exclusive.reason, message: exclusive.message }];
 }
 
 function nameOf(node: Node): string {

@@ -44,7 +44,7 @@ describe('the condition Ready', () => {
     const world = withAnnotations(aSettledWorld(), { [key('holdoff')]: 'b' });
     expect(condition(world, 'Ready')).toMatchObject({
       status: 'True',
-      message: 'All 2 nodes are watched. Held, and not scanned: b.',
+      message: '1 of 2 nodes watched. Held, and not scanned: b.',
     });
   });
 
@@ -119,9 +119,16 @@ describe('the status', () => {
     expect(verbs(world)).toEqual([]);
     const failed = withResult(world, 'a', 'Failed');
     const written = plan(failed).actions.find((action) => action.do === 'write-status');
-    expect(written).toMatchObject({
-      status: { conditions: [{ type: 'Ready' }, { type: 'Progressing' }, { type: 'ConfigurationValid' }] },
-    });
+    const types = written?.status.conditions?.map(({ type }) => type);
+    expect(types).toEqual([
+      'Ready',
+      'Progressing',
+      'ConfigurationValid',
+      'IntegrityHeld',
+      'Fresh',
+      'BaselineTrusted',
+      'Exclusive',
+    ]);
   });
 
   test('that lost a condition gets it back', () => {
@@ -137,7 +144,7 @@ describe('the status', () => {
     };
     const { status } = settle(next).integrity;
     expect(status?.observedGeneration).toBe(2);
-    expect(status?.conditions?.map(({ observedGeneration }) => observedGeneration)).toEqual([2, 2, 2]);
+    expect(new Set(status?.conditions?.map(({ observedGeneration }) => observedGeneration))).toEqual(new Set([2]));
     expect(eventsOf(next)).toEqual([]);
   });
 });

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
-import type { Condition } from '../../api/condition.ts';
-import type { FileIntegrity, FileIntegrityStatus, Phase } from '../../api/fileintegrity.ts';
+import type { FileIntegrity, FileIntegrityStatus, NodeCounts, Phase } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import { inOrder, type Statement, stamp } from '../conditions.ts';
+import { countNodes, someNodes } from '../words.ts';
+import { byReason, conditionOf, countStates, summarize, told } from './summary.ts';
 
 /** What phase and conditions of a FileIntegrity are told by. */
 export interface StatusWorld {
@@ -11,11 +13,13 @@ export interface StatusWorld {
   /** Whether the daemon set in the cluster is what the operator wants. */
   readonly daemonSetIsCurrent: boolean;
   /** Statuses of the watched nodes as they will be: with their new orders. */
-  readonly statuses: readonly Pick<FileIntegrityNodeStatus, 'nodeName' | 'lastResult' | 'baseline' | 'orders'>[];
+  readonly statuses: readonly WatchedNode[];
   /** Watched nodes, with a status or not. */
   readonly selected: number;
   /** Nodes that cannot be watched, because the name of their status belongs to something else. */
   readonly taken: readonly string[];
+  /** The nodes that other FileIntegrities watch, too, by the other's name. */
+  readonly shared: ReadonlyMap<string, readonly string[]>;
   /** A re-init request is under way. */
   readonly reinit: boolean;
   readonly configuration: {
@@ -30,34 +34,72 @@ export interface StatusWorld {
   readonly now: Date;
 }
 
+type WatchedNode = Pick<
+  FileIntegrityNodeStatus,
+  'nodeName' | 'lastResult' | 'baseline' | 'orders' | 'state' | 'conditions'
+>;
+
 /** A status as the operator writes it: whole, with its own conditions and no others. */
-export type OwnStatus = FileIntegrityStatus & Required<Pick<FileIntegrityStatus, 'phase' | 'conditions'>>;
+export type OwnStatus = FileIntegrityStatus & Required<Pick<FileIntegrityStatus, 'phase' | 'nodes' | 'conditions'>>;
 
 export function planStatus(world: StatusWorld): OwnStatus {
   const tally = count(world);
   const phase = tellPhase(world, tally);
-  const wanted = [ready(world, phase, tally), progressing(world, phase, tally), configurationValid(world)];
-  return statusOf(world.integrity, phase, wanted, world.now);
+  const stands = ready(world, phase, tally);
+  const valid = configurationValid(world);
+  const wanted = [
+    stands,
+    progressing(world, phase, tally),
+    valid,
+    ...summarize(world),
+    exclusive(world),
+    ...stalled([stands, valid]),
+  ];
+  return statusOf(world.integrity, phase, countStates(world), wanted, world.now);
 }
 
-/** The status of a FileIntegrity for which nothing can be done. What was known of it before stays. */
-export function planTrouble(integrity: FileIntegrity, reason: string, message: string, now: Date): OwnStatus {
-  const standing = (integrity.status?.conditions ?? []).filter(({ type }) => type !== 'Ready' && OWN_TYPES.has(type));
-  const ready = { type: 'Ready', status: 'False', reason, message } as const;
-  return statusOf(integrity, 'Error', [ready, ...standing], now);
+/**
+ * The status of a FileIntegrity for which nothing can be done. What its nodes say goes on to count; what else was known of
+ * it before stays.
+ */
+export function planTrouble(
+  integrity: FileIntegrity,
+  statuses: readonly WatchedNode[],
+  reason: string,
+  message: string,
+  now: Date,
+): OwnStatus {
+  const nodes = { statuses, taken: [] };
+  const stands: Statement = { type: 'Ready', status: 'False', reason, message };
+  const said = [stands, ...summarize(nodes), ...stalled([stands])];
+  const stays = (integrity.status?.conditions ?? []).filter(
+    ({ type }) => OWN_TYPES.has(type) && type !== 'Stalled' && !said.some((statement) => statement.type === type),
+  );
+  return statusOf(integrity, 'Error', countStates(nodes), [...said, ...stays], now);
 }
 
-const OWN_TYPES: ReadonlySet<string> = new Set(['Ready', 'Progressing', 'ConfigurationValid']);
+const OWN_TYPES: ReadonlySet<string> = new Set([
+  'Ready',
+  'Progressing',
+  'ConfigurationValid',
+  'IntegrityHeld',
+  'Fresh',
+  'BaselineTrusted',
+  'Exclusive',
+  'Stalled',
+]);
 
 function statusOf(
   { metadata: { generation }, status }: FileIntegrity,
   phase: Phase,
+  nodes: NodeCounts,
   statements: readonly Statement[],
   now: Date,
 ): OwnStatus {
   return {
     phase,
     ...(generation !== undefined && { observedGeneration: generation }),
+    nodes,
     conditions: statements.map((statement) => stamp(statement, status?.conditions ?? [], generation, now)),
   };
 }
@@ -65,11 +107,10 @@ function statusOf(
 /** Whether a status says all this already. Conditions of others do not count. */
 export function says(actual: FileIntegrityStatus, wanted: OwnStatus): boolean {
   const own = (actual.conditions ?? []).filter(({ type }) => OWN_TYPES.has(type));
-  const inOrder = (conditions: readonly Condition[]) =>
-    [...conditions].sort((one, other) => (one.type < other.type ? -1 : 1));
   return (
     actual.phase === wanted.phase &&
     actual.observedGeneration === wanted.observedGeneration &&
+    isDeepStrictEqual(actual.nodes, wanted.nodes) &&
     isDeepStrictEqual(inOrder(own), inOrder(wanted.conditions))
   );
 }
@@ -85,8 +126,7 @@ interface Tally {
 }
 
 function count({ statuses }: StatusWorld): Tally {
-  const names = (which: (status: StatusWorld['statuses'][number]) => boolean) =>
-    statuses.filter(which).map(({ nodeName }) => nodeName);
+  const names = (which: (status: WatchedNode) => boolean) => statuses.filter(which).map(({ nodeName }) => nodeName);
   return {
     errored: names((status) => isErrored(status) && !isStale(status)),
     initializing: names((status) => isPending(status) && !status.orders?.hold),
@@ -119,51 +159,85 @@ function tellPhase(world: StatusWorld, tally: Tally): Phase {
   return isUnderWay(world, tally) ? 'Initializing' : 'Active';
 }
 
-function isUnderWay(world: StatusWorld, { initializing, unproven }: Tally): boolean {
-  return world.reinit || initializing.length > 0 || unproven.length > 0 || !isRolledOut(world);
+function isUnderWay(world: StatusWorld, tally: Tally): boolean {
+  return isChanging(world, tally) || !isRolledOut(world);
 }
 
-function isRolledOut({ daemonSet, daemonSetIsCurrent, selected }: StatusWorld): boolean {
+/** Something is on its way to the nodes that is not there yet. */
+function isChanging(world: StatusWorld, { initializing, unproven }: Tally): boolean {
+  return world.reinit || initializing.length > 0 || unproven.length > 0 || !isUpToDate(world);
+}
+
+function isRolledOut(world: StatusWorld): boolean {
+  const status = world.daemonSet?.status;
+  if (!status || !isUpToDate(world)) return false;
+  return status.numberReady >= Math.max(status.desiredNumberScheduled, world.selected);
+}
+
+/** Every daemon that there is was made of the newest daemon set. */
+function isUpToDate({ daemonSet, daemonSetIsCurrent }: StatusWorld): boolean {
   const status = daemonSet?.status;
   if (!status || !daemonSetIsCurrent) return false;
   return (
     (status.observedGeneration ?? 0) >= (daemonSet.metadata?.generation ?? 0) &&
-    (status.updatedNumberScheduled ?? 0) >= status.desiredNumberScheduled &&
-    status.numberReady >= Math.max(status.desiredNumberScheduled, selected)
+    (status.updatedNumberScheduled ?? 0) >= status.desiredNumberScheduled
   );
 }
 
-type Statement = Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>;
+/** So long a node may be without its daemon while that is started or replaced. */
+const ROLLOUT_MS = 120_000;
+
+/** The nodes that nobody watches though nobody holds them. A hold is said elsewhere, and makes no FileIntegrity un-Ready. */
+function unwatched({ statuses }: Pick<StatusWorld, 'statuses'>) {
+  return statuses.flatMap((status) => {
+    const ready = conditionOf(status, 'Ready');
+    if (status.orders?.hold || ready?.status === 'True') return [];
+    return [{ node: status.nodeName, reason: ready?.reason ?? 'NotSeen', since: ready?.lastTransitionTime }];
+  });
+}
+
+/** When the next node has been without its daemon for longer than a roll-out takes; undefined: none. */
+export function nextLost({ statuses, now }: Pick<StatusWorld, 'statuses' | 'now'>): Date | undefined {
+  const times = unwatched({ statuses }).map(({ since }) => Date.parse(since ?? '') + ROLLOUT_MS);
+  const next = Math.min(...times.filter((time) => time > now.getTime()));
+  return Number.isFinite(next) ? new Date(next) : undefined;
+}
 
 function ready(world: StatusWorld, phase: Phase, tally: Tally): Statement {
   const type = 'Ready';
   const no = (reason: string, message: string): Statement => ({ type, status: 'False', reason, message });
   if (world.taken.length > 0) {
-    const message = `Not watched, because the names of their node statuses belong to something else: ${some(world.taken)}.`;
+    const message = `Not watched, because the names of their node statuses belong to something else: ${someNodes(world.taken)}.`;
     return no('NameTaken', message);
   }
-  switch (phase) {
-    case 'Active':
-      if (world.selected === 0) return no('NoNodes', 'No node is selected: nothing is watched.');
-      return { type, status: 'True', reason: 'Active', message: watched(world, tally) };
-    case 'Error': {
-      if (world.configuration.refused !== undefined) {
-        return no('Error', 'The configuration was refused; see the condition ConfigurationValid.');
-      }
-      const { errored } = tally;
-      return no('Error', `${errored.length} of ${nodes(world.selected)} could not be scanned: ${some(errored)}.`);
+  if (phase === 'Error') {
+    if (world.configuration.refused !== undefined) {
+      return no('Error', 'The configuration was refused; see the condition ConfigurationValid.');
     }
-    case 'Initializing':
-    case 'Pending':
-      return no(phase, whyNotYet(world, phase, tally));
+    const { errored } = tally;
+    return no(
+      'Error',
+      `${errored.length} of ${countNodes(world.selected)} could not be scanned: ${someNodes(errored)}.`,
+    );
   }
+  if (phase === 'Pending') return no(phase, whyNotYet(world, phase, tally));
+  const missing = unwatched(world);
+  const lost = missing.filter(({ since }) => Date.parse(since ?? '') + ROLLOUT_MS <= world.now.getTime());
+  if (lost.length > 0) return no('NodesNotWatched', `${told(byReason(lost, []), world.selected)}.`);
+  if (isChanging(world, tally) || missing.length > 0) return no('Initializing', whyNotYet(world, phase, tally));
+  if (world.selected === 0) return no('NoNodes', 'No node is selected: nothing is watched.');
+  return { type, status: 'True', reason: 'Active', message: watched(world, tally) };
 }
 
 /** A node that is held is not scanned: that must not look like a node without findings. */
-function watched({ selected }: StatusWorld, { failed, held }: Tally): string {
-  const all = `${selected === 1 ? 'The one node is' : `All ${selected} nodes are`} watched.`;
-  const found = failed.length > 0 ? ` Changed files: ${some(failed)}.` : '';
-  const idle = held.length > 0 ? ` Held, and not scanned: ${some(held)}.` : '';
+function watched({ statuses, selected }: StatusWorld, { failed, held }: Tally): string {
+  const count = statuses.length - held.length;
+  const all =
+    count === selected
+      ? `${count === 1 ? 'The one node is' : `All ${count} nodes are`} watched.`
+      : `${count} of ${countNodes(selected)} watched.`;
+  const found = failed.length > 0 ? ` Changed files: ${someNodes(failed)}.` : '';
+  const idle = held.length > 0 ? ` Held, and not scanned: ${someNodes(held)}.` : '';
   return `${all}${found}${idle}`;
 }
 
@@ -178,14 +252,17 @@ function progressing(world: StatusWorld, phase: Phase, tally: Tally): Statement 
 function whyNotYet(world: StatusWorld, phase: Phase, tally: Tally): string {
   if (phase === 'Pending') return 'There is no daemon set yet.';
   if (tally.initializing.length > 0) {
-    return `The baseline is still to be made on ${tally.initializing.length} of ${nodes(world.selected)}: ${some(tally.initializing)}.`;
+    return `The baseline is still to be made on ${tally.initializing.length} of ${countNodes(world.selected)}: ${someNodes(tally.initializing)}.`;
   }
+  const missing = unwatched(world);
+  if (missing.length > 0) return `Not watched yet: ${told(byReason(missing, []), world.selected)}.`;
   if (!isRolledOut(world)) {
     const count = world.daemonSet?.status?.numberReady ?? 0;
-    return `The daemon is ready and up to date on ${count} of ${nodes(world.selected)}.`;
+    return `The daemon is ready and up to date on ${count} of ${countNodes(world.selected)}.`;
   }
-  if (tally.unproven.length > 0) return `The scan after the new baseline is still to come: ${some(tally.unproven)}.`;
-  return `A re-initialisation waits for nodes that are held: ${some(tally.held)}.`;
+  if (tally.unproven.length > 0)
+    return `The scan after the new baseline is still to come: ${someNodes(tally.unproven)}.`;
+  return `A re-initialisation waits for nodes that are held: ${someNodes(tally.held)}.`;
 }
 
 function configurationValid({ configuration }: StatusWorld): Statement {
@@ -205,27 +282,25 @@ function configurationValid({ configuration }: StatusWorld): Statement {
   return { type, status: 'True', reason, message: `${description}${warnings}${changes}` };
 }
 
-function nodes(count: number): string {
-  return count === 1 ? '1 node' : `${count} nodes`;
+/** Two on one node are no fault, but each of them costs it a scan. */
+function exclusive({ shared }: StatusWorld): Statement {
+  const type = 'Exclusive';
+  if (shared.size === 0) {
+    const message = 'No other FileIntegrity of the namespace watches its nodes.';
+    return { type, status: 'True', reason: 'NoOther', message };
+  }
+  const others = [...shared].sort(([one], [other]) => (one < other ? -1 : 1));
+  const named = others.slice(0, 5).map(([other, nodes]) => `${other} (${someNodes(nodes)})`);
+  const more = others.length > 5 ? ` and ${others.length - 5} more` : '';
+  const message = `Other FileIntegrities watch some of its nodes, too, and their scans take turns: ${named.join(', ')}${more}.`;
+  return { type, status: 'False', reason: 'NodesShared', message };
 }
 
-function some(names: readonly string[]): string {
-  const shown = [...names].sort().slice(0, 5).join(', ');
-  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
-}
+/** What only a person can put right. */
+const NEEDS_A_PERSON: ReadonlySet<string> = new Set(['NameTaken', 'SpecInvalid', 'Refused']);
 
-/** Puts the time to a condition: that of the last change of its status. */
-function stamp(
-  statement: Statement,
-  standing: readonly Condition[],
-  generation: number | undefined,
-  now: Date,
-): Condition {
-  const before = standing.find(({ type }) => type === statement.type);
-  const isSame = before?.status === statement.status;
-  return {
-    ...statement,
-    ...(generation !== undefined && { observedGeneration: generation }),
-    lastTransitionTime: isSame ? before.lastTransitionTime : now.toISOString(),
-  };
+/** There only while it is True: kstatus takes any other condition of that name for none. */
+function stalled(statements: readonly Statement[]): Statement[] {
+  const cause = statements.find(({ status, reason }) => status === 'False' && NEEDS_A_PERSON.has(reason));
+  return cause ? [{ ...cause, type: 'Stalled', status: 'True' }] : [];
 }

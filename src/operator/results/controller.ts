@@ -1,46 +1,107 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { PARTS_ANNOTATION } from '../../api/keys.ts';
 import { resultName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import { type Controller, createController } from '../../kube/controller.ts';
+import { type Controller, createController, type Outcome } from '../../kube/controller.ts';
+import { inOrder } from '../conditions.ts';
+import { type Alarms, alarmsOf } from '../nodes/alarms.ts';
+import { DaemonPods } from '../nodes/daemon.ts';
+import { planNodeState } from '../nodes/state.ts';
 import { reportOutcome } from '../outcomes.ts';
 import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import type { Tools } from '../tools.ts';
+import type { ResultFields } from './fold.ts';
 import { performResults } from './perform.ts';
-import { planResults } from './plan.ts';
+import { fieldsOf, planResults } from './plan.ts';
 import { partsThere } from './slot.ts';
 
-/** Takes the daemons' messages into the node statuses. Keys: `namespace/name` of node statuses. */
-export function createResultsController(tools: Tools): Controller {
+/**
+ * Takes the daemons' messages into the node statuses, and says in them what each node is. Keys: `namespace/name` of node
+ * statuses.
+ */
+export function createResultsController(tools: Tools, alarms: Alarms): Controller {
   const { stores } = tools;
+  const daemons = new DaemonPods(stores.pods);
+
+  async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
+    const status = stores.statuses.get(key);
+    const integrity = status && integrityOf(status, tools);
+    if (!status || !integrity) return { kind: 'done' };
+    const now = new Date();
+    const name = integrity.metadata.name ?? '';
+    const sender = { integrity: name, node: status.nodeName };
+    const first = resultName(name, status.nodeName);
+    const get = (message: string) => stores.configMaps.get(`${status.metadata.namespace}/${message}`);
+    const slot = get(first);
+    const hasParts = slot?.metadata?.annotations?.[PARTS_ANNOTATION] !== undefined;
+    const node = stores.nodes.get(status.nodeName);
+    const plan = planResults({
+      now,
+      integrity: name,
+      status,
+      node,
+      slot,
+      parts: hasParts ? partsThere(first, sender, get) : [],
+      lease: stores.leases.get(`${status.metadata.namespace}/${first}`),
+    });
+    const before = fieldsOf(status);
+    const { fields, changesAt } = withState(plan.fields ?? before, { now, status, integrity, node, daemons });
+    const isNews = plan.fields !== undefined || !says(before, fields);
+    await performResults({ ...plan, ...(isNews && { fields }) }, status, integrity, tools, signal);
+    if (isNews) {
+      alarms.add(integrity, status.nodeName, alarmsOf(before.conditions, fields.conditions ?? [], status.orders?.hold));
+    }
+    if (!changesAt) return { kind: 'done' };
+    // Not before that time: a timer may be early by a millisecond.
+    return { kind: 'waiting', reason: 'the time counts', requeueAfterMs: changesAt.getTime() - now.getTime() + 1 };
+  }
+
   return createController({
     name: 'results',
-    async reconcile(key, { signal }) {
-      const status = stores.statuses.get(key);
-      const integrity = status && integrityOf(status, tools);
-      if (!status || !integrity) return { kind: 'done' };
-      const name = integrity.metadata.name ?? '';
-      const sender = { integrity: name, node: status.nodeName };
-      const first = resultName(name, status.nodeName);
-      const get = (message: string) => stores.configMaps.get(`${status.metadata.namespace}/${message}`);
-      const slot = get(first);
-      const hasParts = slot?.metadata?.annotations?.[PARTS_ANNOTATION] !== undefined;
-      const plan = planResults({
-        now: new Date(),
-        integrity: name,
-        status,
-        node: stores.nodes.get(status.nodeName),
-        slot,
-        parts: hasParts ? partsThere(first, sender, get) : [],
-        lease: stores.leases.get(`${status.metadata.namespace}/${first}`),
-      });
-      await performResults(plan, status, integrity, tools, signal);
-      return { kind: 'done' };
-    },
+    reconcile: (key, { signal }) => reconcile(key, signal),
     concurrency: 16,
     stopTimeoutMs: 3000,
     onOutcome: (key, outcome, durationMs) => reportOutcome(tools, 'results', key, outcome, durationMs),
   });
+}
+
+/** The fields, and what they say of the node at this time. A status without orders is none of this operator yet. */
+function withState(
+  fields: ResultFields,
+  { now, status, integrity, node, daemons }: StateContext,
+): { readonly fields: ResultFields; readonly changesAt?: Date } {
+  if (!status.orders) return { fields };
+  const { changesAt, ...told } = planNodeState({
+    now,
+    fields: { ...fields, orders: status.orders },
+    daemon: daemons.of(status),
+    node,
+    spec: integrity.spec,
+    generation: integrity.metadata.generation,
+  });
+  const { freshUntil: _, ...others } = fields;
+  return { fields: { ...others, ...told }, ...(changesAt && { changesAt }) };
+}
+
+interface StateContext {
+  readonly now: Date;
+  readonly status: FileIntegrityNodeStatus;
+  readonly integrity: FileIntegrity;
+  readonly node: Node | undefined;
+  readonly daemons: DaemonPods;
+}
+
+/** Whether a status says of its node what it should. Conditions of others do not count. */
+function says(actual: ResultFields, wanted: ResultFields): boolean {
+  const types = new Set(wanted.conditions?.map(({ type }) => type));
+  const conditions = actual.conditions?.filter(({ type }) => types.has(type));
+  return (
+    actual.state === wanted.state &&
+    actual.freshUntil === wanted.freshUntil &&
+    isDeepStrictEqual(inOrder(conditions), inOrder(wanted.conditions))
+  );
 }
 
 /** The FileIntegrity of a node status; undefined while it is not known, or is another one of the same name. */

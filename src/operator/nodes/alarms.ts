@@ -1,0 +1,78 @@
+import type { Condition } from '../../api/condition.ts';
+import type { FileIntegrity } from '../../api/fileintegrity.ts';
+import type { Hold } from '../../api/outcome.ts';
+import type { ObjectMeta } from '../../kube/types.ts';
+import { countNodes, someNodes } from '../words.ts';
+
+/** What has become of a node that somebody should hear of. */
+export interface Alarm {
+  /** Of the event. */
+  readonly reason: keyof typeof SENTENCES;
+  /** The condition's reason, and who is behind it; the same for all nodes of one event. */
+  readonly why: string;
+}
+
+const SENTENCES = {
+  NodeNotFresh: 'No scan is recent enough',
+  NodeHeldTooLong: 'Held for longer than spec.holdLimit allows',
+  BaselineNotTrusted: 'The baseline is not to be trusted',
+} as const;
+
+/** What is new in a node's conditions and worth a warning. */
+export function alarmsOf(
+  before: readonly Condition[] | undefined,
+  after: readonly Condition[],
+  hold: Hold | undefined,
+): Alarm[] {
+  const was = (type: string) => before?.find((condition) => condition.type === type);
+  return after.flatMap(({ type, status, reason }): Alarm[] => {
+    if (status !== 'False') return [];
+    if (type === 'Ready') {
+      const isNews = reason.endsWith('TooLong') && was(type)?.reason !== reason;
+      return isNews ? [{ reason: 'NodeHeldTooLong', why: `${reason}, by ${hold?.owner ?? 'unknown'}` }] : [];
+    }
+    if (was(type)?.status === 'False') return [];
+    if (type === 'Fresh') return [{ reason: 'NodeNotFresh', why: reason }];
+    return type === 'BaselineTrusted' ? [{ reason: 'BaselineNotTrusted', why: reason }] : [];
+  });
+}
+
+/** Tells the alarms that come close together as one, with the nodes in it: a thousand nodes make no thousand events. */
+export class Alarms {
+  readonly #tell: (integrity: FileIntegrity, reason: string, message: string) => void;
+  readonly #waitMs: number;
+  readonly #groups = new Map<string, { integrity: FileIntegrity; alarm: Alarm; nodes: Set<string> }>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param waitMs how long the first of a group waits for others */
+  constructor(tell: (integrity: FileIntegrity, reason: string, message: string) => void, waitMs: number) {
+    this.#tell = tell;
+    this.#waitMs = waitMs;
+  }
+
+  add(integrity: FileIntegrity, node: string, alarms: readonly Alarm[]): void {
+    for (const alarm of alarms) {
+      const key = JSON.stringify([uidOf(integrity), alarm.reason, alarm.why]);
+      const group = this.#groups.get(key) ?? { integrity, alarm, nodes: new Set<string>() };
+      group.nodes.add(node);
+      this.#groups.set(key, group);
+      this.#timer ??= setTimeout(() => this.flush(), this.#waitMs);
+    }
+  }
+
+  /** Tells all that waits, now. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const { integrity, alarm, nodes } of this.#groups.values()) {
+      const names = [...nodes];
+      const message = `${SENTENCES[alarm.reason]} (${alarm.why}), on ${countNodes(names.length)}: ${someNodes(names)}.`;
+      this.#tell(integrity, alarm.reason, message);
+    }
+    this.#groups.clear();
+  }
+}
+
+function uidOf({ metadata }: { metadata: ObjectMeta }): string {
+  return metadata.uid ?? '';
+}

@@ -1,0 +1,355 @@
+import { describe, expect, test } from 'vitest';
+import type { NodeStatusFields, ScanResult } from '../../api/nodestatus.ts';
+import type { BaselineFault, Hold } from '../../api/outcome.ts';
+import { aNode, anIntegrity, minutesBefore, NOW } from '../fixtures.ts';
+import { aReceipt, aStatus, DIGEST } from '../results/fixtures.ts';
+import { type NodeStatePlan, type NodeStateWorld, planNodeState } from './state.ts';
+
+// gracePeriod 900 and scans of one minute: a scan counts for 2 × 900 + 2 × 60 + 300 seconds, which is 37 minutes.
+
+const order = { id: 'order-1', reason: 'Initial', requestedAt: minutesBefore(60) } as const;
+const orders = { ...aStatus().orders, baseline: order } as NonNullable<NodeStatusFields['orders']>;
+
+/** The fields after a scan that was taken in so many minutes ago. */
+function scanned(ago: number, result: Partial<ScanResult> = {}): Partial<NodeStatusFields> {
+  const lastResult: ScanResult = { condition: 'Succeeded', lastProbeTime: minutesBefore(ago), ...result };
+  const lastScan = {
+    startedAt: minutesBefore(ago + 1),
+    finishedAt: minutesBefore(ago),
+    observedAt: minutesBefore(ago),
+  };
+  return { lastResult, results: [lastResult], lastScan };
+}
+
+function aWorld(fields: Partial<NodeStatusFields>, changes: Partial<NodeStateWorld> = {}): NodeStateWorld {
+  return {
+    now: NOW,
+    fields: { orders, baseline: aReceipt({ createdAt: minutesBefore(58) }), ...fields },
+    daemon: { is: 'running' },
+    node: aNode('a'),
+    spec: anIntegrity().spec,
+    generation: 3,
+    ...changes,
+  };
+}
+
+const say = ({ conditions }: NodeStatePlan, type: string) => conditions.find((each) => each.type === type);
+/** `True Scanned` */
+function told(world: NodeStateWorld, type: string): string {
+  const { status, reason } = say(planNodeState(world), type) ?? {};
+  return `${status} ${reason}`;
+}
+const stateOf = (world: NodeStateWorld) => planNodeState(world).state;
+/** The same world so many minutes later, with the conditions that were written before. */
+function later(world: NodeStateWorld, minutes: number, changes: Partial<NodeStateWorld> = {}): NodeStateWorld {
+  const { conditions } = planNodeState(world);
+  const now = new Date(world.now.getTime() + minutes * 60_000);
+  return { ...world, now, fields: { ...world.fields, conditions }, ...changes };
+}
+const hold = (reason: Hold['reason'], ago: number): Partial<NodeStatusFields> => ({
+  orders: { ...orders, hold: { reason, message: 'No scan is wanted.', owner: 'kubectl', since: minutesBefore(ago) } },
+});
+const unscheduled = { is: 'not scheduled', pod: 'p', why: '0/3 nodes are available' } as const;
+const crashing = { is: 'not running', pod: 'p', why: 'CrashLoopBackOff, it ended with status 1' } as const;
+
+describe('a node that is watched and was scanned', () => {
+  test('is Succeeded, and all its conditions are True', () => {
+    const plan = planNodeState(aWorld(scanned(10)));
+    expect(plan.state).toBe('Succeeded');
+    expect(plan.conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`)).toEqual([
+      'Ready True Watched',
+      'IntegrityHeld True NoChanges',
+      'Fresh True Scanned',
+      'BaselineTrusted True Recorded',
+    ]);
+    expect(new Set(plan.conditions.map(({ observedGeneration }) => observedGeneration))).toEqual(new Set([3]));
+  });
+
+  test('says until when that counts, and wants to be looked at then', () => {
+    const plan = planNodeState(aWorld(scanned(10)));
+    expect(plan.freshUntil).toBe(minutesBefore(-27));
+    expect(plan.changesAt?.toISOString()).toBe(minutesBefore(-27));
+  });
+
+  test('says the same when it is looked at again', () => {
+    const world = aWorld(scanned(10));
+    const { changesAt: _, ...first } = planNodeState(world);
+    expect(planNodeState(later(world, 5))).toMatchObject(first);
+  });
+});
+
+describe('silence', () => {
+  test('makes a node Silent and not Fresh once the limit is over, since then', () => {
+    const world = aWorld(scanned(10));
+    const [before, after] = [later(world, 26.9), later(world, 27)];
+    expect([stateOf(before), told(before, 'Fresh')]).toEqual(['Succeeded', 'True Scanned']);
+    expect([stateOf(after), told(after, 'Fresh')]).toEqual(['Silent', 'False Late']);
+    expect(say(planNodeState(after), 'Fresh')?.lastTransitionTime).toBe(minutesBefore(-27));
+    expect(told(after, 'IntegrityHeld')).toBe('True NoChanges');
+    expect(planNodeState(after).changesAt).toBeUndefined();
+  });
+
+  test('ends with the next scan', () => {
+    const world = later(aWorld(scanned(10)), 60);
+    const { conditions } = planNodeState(world);
+    const again = { ...world, fields: { ...world.fields, ...scanned(-59), conditions } };
+    expect([stateOf(again), told(again, 'Fresh')]).toEqual(['Succeeded', 'True Scanned']);
+  });
+
+  test('has the limit that the spec says', () => {
+    const spec = anIntegrity({ staleAfter: 30 }).spec;
+    expect(told(aWorld(scanned(0.4), { spec }), 'Fresh')).toBe('True Scanned');
+    expect(told(aWorld(scanned(0.6), { spec }), 'Fresh')).toBe('False Late');
+  });
+
+  test.each([
+    ['DaemonMissing', { daemon: { is: 'missing' } as const }],
+    ['DaemonNotScheduled', { daemon: unscheduled }],
+    ['DaemonNotRunning', { daemon: crashing }],
+    ['NodeNotReady', { node: undefined }],
+  ])('has the reason %s where that is why', (reason, changes) => {
+    const world = aWorld(scanned(60), changes);
+    expect([told(world, 'Ready'), told(world, 'Fresh')]).toEqual([`False ${reason}`, `False ${reason}`]);
+    expect(told(aWorld(scanned(10), changes), 'Fresh')).toBe('True Scanned');
+  });
+
+  test('is not broken by scans that could not be done', () => {
+    const errored = scanned(1, { condition: 'Errored', errorMessage: 'no.' });
+    const good = scanned(20).lastResult as ScanResult;
+    const results = [good, ...(errored.results ?? [])];
+    expect(planNodeState(aWorld({ ...errored, results })).freshUntil).toBe(minutesBefore(-17));
+    expect(told(aWorld({ ...errored, results: [{ ...good, lastProbeTime: minutesBefore(50) }] }), 'Fresh')).toBe(
+      'False Errored',
+    );
+    expect(told(aWorld(errored), 'Fresh')).toBe('False Errored');
+    expect(stateOf(aWorld(errored))).toBe('Errored');
+  });
+
+  test('counts a scan whose findings were set aside: it was done', () => {
+    const { lastScan } = scanned(10);
+    expect(told(aWorld({ ...scanned(100), ...(lastScan && { lastScan }) }), 'Fresh')).toBe('True Scanned');
+  });
+
+  test('goes by the operator’s clock: a node whose clock is ahead is not fresh for longer', () => {
+    const ahead = minutesBefore(-600);
+    const world = aWorld({
+      ...scanned(40),
+      lastScan: { startedAt: minutesBefore(-599), finishedAt: ahead, observedAt: minutesBefore(40) },
+    });
+    expect([stateOf(world), told(world, 'Fresh')]).toEqual(['Silent', 'False Late']);
+  });
+
+  test('takes the time of the result where an earlier version noted no other, but none in the future', () => {
+    const { lastScan: _, ...old } = scanned(30);
+    expect(planNodeState(aWorld(old)).freshUntil).toBe(minutesBefore(-5));
+    const { lastScan: __, ...future } = scanned(-60);
+    expect([stateOf(aWorld(future)), told(aWorld(future), 'Fresh')]).toEqual(['Silent', 'False Late']);
+    expect(planNodeState(aWorld(future)).freshUntil).toBeUndefined();
+  });
+
+  test('has a limit that no node can stretch without end: the longest scan that is waited for takes 12 hours', () => {
+    const took = (startedAt: string) =>
+      planNodeState(
+        aWorld({
+          ...scanned(0),
+          lastScan: { startedAt, finishedAt: NOW.toISOString(), observedAt: NOW.toISOString() },
+        }),
+      ).freshUntil;
+    expect(took('1970-01-01T00:00:00Z')).toBe(minutesBefore(-(35 + 24 * 60)));
+    expect(took(minutesBefore(-100))).toBe(minutesBefore(-35));
+  });
+
+  test.each([1e15, Number.NaN, 'soon'])('survives the limit %s in a spec', (staleAfter) => {
+    const spec = { ...anIntegrity().spec, staleAfter, holdLimit: staleAfter } as NodeStateWorld['spec'];
+    expect(stateOf(aWorld({ ...scanned(10), ...hold('Annotation', 1) }, { spec }))).toBe('Held');
+    expect(told(aWorld(scanned(10), { spec }), 'Fresh')).toBe('True Scanned');
+  });
+});
+
+describe('a node whose first scan is to come', () => {
+  const fresh = { baseline: undefined as never };
+  const since = (ago: number): Partial<NodeStatusFields> => ({
+    ...fresh,
+    orders: { ...orders, baseline: { ...order, requestedAt: minutesBefore(ago) } },
+  });
+  const waiting = (ago: number, changes: Partial<NodeStateWorld> = {}) => aWorld(since(ago), changes);
+
+  test('is Initializing, whether its daemon is there yet or not', () => {
+    for (const daemon of [{ is: 'running' }, { is: 'missing' }, unscheduled] as const) {
+      const world = waiting(10, { daemon });
+      expect([stateOf(world), told(world, 'Fresh')]).toEqual(['Initializing', 'Unknown NotScanned']);
+    }
+    expect(told(waiting(10), 'IntegrityHeld')).toBe('Unknown NotScanned');
+    expect(told(waiting(10), 'BaselineTrusted')).toBe('Unknown Pending');
+  });
+
+  test('is Silent once that is overdue, and is looked at then', () => {
+    expect(planNodeState(waiting(10)).changesAt?.toISOString()).toBe(minutesBefore(-25));
+    expect([stateOf(waiting(35)), told(waiting(35), 'Fresh')]).toEqual(['Silent', 'False Late']);
+    expect(told(waiting(35, { daemon: unscheduled }), 'Fresh')).toBe('False DaemonNotScheduled');
+  });
+
+  test('has as long again from its baseline on', () => {
+    const made = (ago: number, createdAt = minutesBefore(ago)) => aWorld({ baseline: aReceipt({ createdAt }) });
+    expect([stateOf(made(30)), stateOf(made(36))]).toEqual(['Initializing', 'Silent']);
+    expect(planNodeState(made(30)).changesAt?.toISOString()).toBe(minutesBefore(-5));
+    // A clock that is ahead gives it no more than the longest scan takes.
+    const ahead = planNodeState(made(0, '2030-01-01T00:00:00Z')).changesAt;
+    expect(ahead?.toISOString()).toBe(minutesBefore(60 - 12 * 60 - 35));
+  });
+
+  test('after a new order is Fresh by the scan before it, and is Failed as long as that scan says so', () => {
+    const pending = { orders: { ...orders, baseline: { ...order, id: 'order-2', requestedAt: minutesBefore(1) } } };
+    const well = aWorld({ ...scanned(5), ...pending });
+    expect([stateOf(well), told(well, 'Fresh'), told(well, 'BaselineTrusted')]).toEqual([
+      'Succeeded',
+      'True Scanned',
+      'True Recorded',
+    ]);
+    expect(stateOf(aWorld({ ...scanned(5, { condition: 'Failed' }), ...pending }))).toBe('Failed');
+  });
+
+  test('is over with a scan that AIDE compared with this baseline, whatever the node’s clock said in between', () => {
+    const baseline = aReceipt({ createdAt: minutesBefore(-30) });
+    const back = { ...scanned(1), baseline };
+    expect(planNodeState(aWorld(back)).changesAt?.toISOString()).toBe(minutesBefore(-36));
+    const lastScan = { ...(back.lastScan as NonNullable<NodeStatusFields['lastScan']>), baselineDigest: DIGEST };
+    const compared = later(aWorld({ ...back, lastScan }), 50);
+    expect([stateOf(compared), told(compared, 'Fresh')]).toEqual(['Silent', 'False Late']);
+    expect(stateOf(later(aWorld(back), 50))).toBe('Initializing');
+  });
+});
+
+describe('a node that is held', () => {
+  test('is Held, says by whom and since when, and is Fresh as long as its last scan counts', () => {
+    const world = aWorld({ ...scanned(10), ...hold('Annotation', 9) });
+    const plan = planNodeState(world);
+    expect([plan.state, told(world, 'Ready'), told(world, 'Fresh')]).toEqual(['Held', 'False Held', 'True Scanned']);
+    expect(say(plan, 'Ready')?.message).toBe(
+      `No scan is started since ${minutesBefore(9)} by kubectl: No scan is wanted.`,
+    );
+    expect(told(later(world, 60), 'Fresh')).toBe('False Held');
+  });
+
+  test('for longer than the limit is HeldTooLong, from that moment on', () => {
+    const spec = anIntegrity({ holdLimit: 3600 }).spec;
+    const world = aWorld({ ...scanned(10), ...hold('Annotation', 9) }, { spec });
+    expect(planNodeState(later(world, 40)).changesAt?.toISOString()).toBe(minutesBefore(-51));
+    expect(told(later(world, 50.9), 'Ready')).toBe('False Held');
+    expect(told(later(world, 51), 'Ready')).toBe('False HeldTooLong');
+    expect(told(later(world, 51), 'Fresh')).toBe('False HeldTooLong');
+  });
+
+  test.each(['MachineConfig', 'NodeUpdating'] as const)('by an update (%s) is Suspended, whatever else it is', (by) => {
+    const world = aWorld({ ...scanned(10), ...hold(by, 9) }, { daemon: crashing, node: undefined });
+    expect([stateOf(world), told(world, 'Ready')]).toEqual(['Held', 'False Suspended']);
+    expect(told(later(world, 231), 'Ready')).toBe('False SuspendedTooLong');
+  });
+
+  test('with findings is Failed all the same', () => {
+    expect(stateOf(aWorld({ ...scanned(10, { condition: 'Failed' }), ...hold('Annotation', 9) }))).toBe('Failed');
+  });
+
+  test('and released has until the limit for its next scan, and only once', () => {
+    const held = aWorld({ ...scanned(120), ...hold('Annotation', 100) });
+    const released = later(held, 1);
+    released.fields.orders = orders;
+    expect([stateOf(released), told(released, 'Fresh')]).toEqual(['Initializing', 'Unknown Released']);
+    expect(planNodeState(released).changesAt?.toISOString()).toBe(minutesBefore(-38));
+    const soon = later(released, 30);
+    expect(told(soon, 'Fresh')).toBe('Unknown Released');
+    const overdue = later(soon, 7);
+    expect([stateOf(overdue), told(overdue, 'Fresh')]).toEqual(['Silent', 'False Late']);
+    expect(told(later(overdue, 1), 'Fresh')).toBe('False Late');
+  });
+
+  test('and released gains no time by a daemon that ends and starts', () => {
+    const released = later(aWorld({ ...scanned(120), ...hold('Annotation', 100) }), 1);
+    released.fields.orders = orders;
+    const ended = later(released, 1, { daemon: crashing });
+    expect(told(ended, 'Fresh')).toBe('False DaemonNotRunning');
+    expect(told(later(ended, 1, { daemon: { is: 'running' } }), 'Fresh')).toBe('False Late');
+  });
+});
+
+describe('what a scan found', () => {
+  test.each<[BaselineFault, string]>([
+    ['Replaced', 'BaselineReplaced'],
+    ['Missing', 'BaselineMissing'],
+    ['Damaged', 'BaselineDamaged'],
+    ['Unordered', 'BaselineUnordered'],
+  ])('with the fault %s makes the node Failed, and its baseline not trusted', (baselineFault, reason) => {
+    const world = aWorld(scanned(10, { condition: 'Failed', baselineFault }));
+    expect(stateOf(world)).toBe('Failed');
+    expect(told(world, 'IntegrityHeld')).toBe(`False ${reason}`);
+    expect(told(world, 'BaselineTrusted')).toBe(`False ${reason}`);
+    expect(told(world, 'Fresh')).toBe('True Scanned');
+  });
+
+  test('stays in the conditions until a scan without it, whatever receipt comes in between', () => {
+    const faulty = scanned(10, { condition: 'Failed', baselineFault: 'Replaced' });
+    const baseline = aReceipt({ createdAt: NOW.toISOString(), digest: 'e'.repeat(64) });
+    expect(told(aWorld({ ...faulty, baseline }), 'BaselineTrusted')).toBe('False BaselineReplaced');
+    expect(told(aWorld({ ...scanned(0), baseline }), 'BaselineTrusted')).toBe('True Recorded');
+  });
+
+  test('makes the node Failed with its counts, however old it is', () => {
+    const world = aWorld(scanned(600, { condition: 'Failed', filesAdded: 1, filesChanged: 2 }));
+    expect([stateOf(world), told(world, 'IntegrityHeld'), told(world, 'Fresh')]).toEqual([
+      'Failed',
+      'False Changed',
+      'False Late',
+    ]);
+    expect(say(planNodeState(world), 'IntegrityHeld')?.message).toContain('1 added, 2 changed, 0 removed');
+    expect(told(world, 'BaselineTrusted')).toBe('True Recorded');
+  });
+
+  test('is Unknown where it could not be done, with the reason', () => {
+    const world = aWorld(scanned(10, { condition: 'Errored', errorMessage: 'The disk is full.' }));
+    expect(told(world, 'IntegrityHeld')).toBe('Unknown Errored');
+    expect(say(planNodeState(world), 'IntegrityHeld')?.message).toContain('The disk is full.');
+  });
+
+  test('of an adopted baseline is known, but what the baseline left out is not', () => {
+    expect(told(aWorld({ ...scanned(10), baseline: aReceipt({ adopted: true }) }), 'BaselineTrusted')).toBe(
+      'Unknown Adopted',
+    );
+  });
+});
+
+describe('a node that is not ready', () => {
+  const withReady = (ready: object): NodeStateWorld => {
+    const node = aNode('a');
+    return aWorld(scanned(10), {
+      daemon: crashing,
+      node: { ...node, status: { ...node.status, conditions: [{ type: 'Ready', status: 'True', ...ready }] } },
+    });
+  };
+  const message = (world: NodeStateWorld) => say(planNodeState(world), 'Ready')?.message;
+
+  test('says so in safe words, before what becomes of its daemon', () => {
+    const world = withReady({ status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet\u001b[2J is gone.' });
+    expect(told(world, 'Ready')).toBe('False NodeNotReady');
+    expect(message(world)).toBe('The node is not ready (NodeStatusUnknown): Kubelet\\x1b[2J is gone.');
+    expect(message(withReady({ status: 'False', message: 'x'.repeat(5000) }))?.length).toBeLessThan(600);
+  });
+
+  test('or ready tells of its daemon', () => {
+    expect(message(withReady({}))).toBe("The daemon's pod p does not run: CrashLoopBackOff, it ended with status 1.");
+  });
+});
+
+test('the time of a condition is that of its last change, and no other condition is taken over', () => {
+  const world = aWorld(scanned(10));
+  const other = { type: 'Audited', status: 'True', reason: 'x', message: '', lastTransitionTime: minutesBefore(500) };
+  const next = later(world, 30, { daemon: crashing });
+  next.fields.conditions?.push(other as never);
+  const { conditions } = planNodeState(next);
+  const since = Object.fromEntries(conditions.map(({ type, lastTransitionTime }) => [type, lastTransitionTime]));
+  expect(since).toEqual({
+    Ready: minutesBefore(-30),
+    Fresh: minutesBefore(-30),
+    IntegrityHeld: NOW.toISOString(),
+    BaselineTrusted: NOW.toISOString(),
+  });
+});

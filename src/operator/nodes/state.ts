@@ -1,0 +1,268 @@
+import type { Node } from 'kubernetes-types/core/v1.d.ts';
+import type { Condition } from '../../api/condition.ts';
+import { effectiveGracePeriod, type FileIntegritySpec } from '../../api/fileintegrity.ts';
+import type { NodeState, NodeStatusFields } from '../../api/nodestatus.ts';
+import type { BaselineFault } from '../../api/outcome.ts';
+import { printable } from '../../lib/text.ts';
+import { type Statement, stamp } from '../conditions.ts';
+import type { Daemon } from './daemon.ts';
+
+/** All that is looked at to say what a node is. */
+export interface NodeStateWorld {
+  readonly now: Date;
+  /** The fields of its status as they will be. */
+  readonly fields: StateFields;
+  readonly daemon: Daemon;
+  /** The node itself; undefined when it is gone. */
+  readonly node: Node | undefined;
+  readonly spec: Pick<FileIntegritySpec, 'config' | 'staleAfter' | 'holdLimit'>;
+  /** Of the FileIntegrity. */
+  readonly generation: number | undefined;
+}
+
+type StateFields = Pick<NodeStatusFields, 'lastResult' | 'results' | 'lastScan' | 'baseline' | 'orders' | 'conditions'>;
+
+export interface NodeStatePlan {
+  readonly state: NodeState;
+  readonly conditions: Condition[];
+  readonly freshUntil?: string;
+  /** When something of this changes by itself, though nothing happens. */
+  readonly changesAt?: Date;
+}
+
+/**
+ * What a node is, in one word and in conditions. A function of what is known of it and of the time, so that looking again
+ * changes nothing; times that a node told count only within bounds.
+ */
+export function planNodeState(world: NodeStateWorld): NodeStatePlan {
+  const { now, fields, generation } = world;
+  const standing = fields.conditions ?? [];
+  const times = timesOf(world);
+  const ready = readyOf(world, times);
+  const fresh = freshOf(world, times, ready);
+  const wanted = [ready, integrityOf(fields), fresh.statement, trustOf(fields)];
+  const changesAt = Math.min(
+    ...[times.freshUntil, times.dueAt, times.heldTooLongAt, fresh.releasedUntil].filter(
+      (at): at is number => at !== undefined && at > now.getTime(),
+    ),
+  );
+  return {
+    state: stateOf(fields, fresh.statement),
+    conditions: wanted.map((statement) => stamp(statement, standing, generation, now)),
+    ...(times.freshUntil !== undefined && { freshUntil: new Date(times.freshUntil).toISOString() }),
+    ...(Number.isFinite(changesAt) && { changesAt: new Date(changesAt) }),
+  };
+}
+
+/** Scans that take longer are given up by the daemon: a node cannot say that its took a year. */
+const LONGEST_SCAN_MS = 12 * 60 * 60 * 1000;
+/** What is allowed for a machine that is busy, and for the way of a result. */
+const MARGIN_MS = 300_000;
+/** How far ahead of the operator's clock a time may be, in which another operator wrote it. */
+const CLOCK_SKEW_MS = 300_000;
+/** Dates beyond some 275,000 years cannot be written. */
+const LONGEST_LIMIT_S = 100 * 365 * 24 * 3600;
+const DEFAULT_HOLD_LIMIT_S = 14_400;
+
+/** In milliseconds since 1970, by the operator's clock. */
+interface Times {
+  /** When a scan that was done was taken in last. */
+  readonly scannedAt: number | undefined;
+  readonly freshUntil: number | undefined;
+  /** Until when what is awaited is not overdue; undefined: nothing is awaited. */
+  readonly dueAt: number | undefined;
+  readonly heldTooLongAt: number | undefined;
+  /** After what time without a scan a node is late. */
+  readonly limitMs: number;
+}
+
+function timesOf({ now, fields, spec }: NodeStateWorld): Times {
+  const limitMs = staleAfterMs(spec, fields);
+  const scannedAt = lastDone(fields, now);
+  const since = awaitedSince(fields);
+  const { hold } = fields.orders ?? {};
+  const holdLimitS = seconds(spec.holdLimit, DEFAULT_HOLD_LIMIT_S);
+  return {
+    scannedAt,
+    freshUntil: scannedAt === undefined ? undefined : scannedAt + limitMs,
+    dueAt: since === undefined ? undefined : since + limitMs,
+    heldTooLongAt: hold && Date.parse(hold.since) + holdLimitS * 1000,
+    limitMs,
+  };
+}
+
+function staleAfterMs(spec: NodeStateWorld['spec'], { lastScan }: StateFields): number {
+  const grace = seconds(effectiveGracePeriod(spec), 900) * 1000;
+  const tookMs = lastScan ? Date.parse(lastScan.finishedAt) - Date.parse(lastScan.startedAt) : 0;
+  const usual = 2 * grace + 2 * within(tookMs, 0, LONGEST_SCAN_MS) + MARGIN_MS;
+  return spec.staleAfter === undefined ? usual : seconds(spec.staleAfter, usual / 1000) * 1000;
+}
+
+/** A stored spec may be older than its schema. */
+function seconds(value: unknown, otherwise: number): number {
+  return typeof value === 'number' && Number.isFinite(value) ? within(value, 0, LONGEST_LIMIT_S) : otherwise;
+}
+
+function within(value: number, least: number, most: number): number {
+  return Number.isNaN(value) ? least : Math.min(Math.max(value, least), most);
+}
+
+/**
+ * When the newest scan that was done was taken in. `lastScan` says it of the newest scan, which may be one that could not be
+ * done; the times of results are not later than that. A time in the future proves nothing.
+ */
+function lastDone({ lastResult, results = [], lastScan }: StateFields, now: Date): number | undefined {
+  const isDone = ({ condition }: { condition: string }) => condition !== 'Errored';
+  const scan = lastResult === undefined || isDone(lastResult) ? lastScan?.observedAt : undefined;
+  const done = [...results, ...(lastResult ? [lastResult] : [])].filter(isDone);
+  const times = [scan, ...done.map(({ lastProbeTime }) => lastProbeTime)]
+    .map((time) => Date.parse(time ?? ''))
+    .filter((time) => time <= now.getTime() + CLOCK_SKEW_MS);
+  return times.length > 0 ? Math.max(...times) : undefined;
+}
+
+/** Since when the baseline, or the first scan against it, is awaited; undefined: that scan was taken in. */
+function awaitedSince(fields: StateFields): number | undefined {
+  const { orders, baseline, lastResult, lastScan } = fields;
+  const requestedAt = Date.parse(orders?.baseline.requestedAt ?? '');
+  if (!orders || Number.isNaN(requestedAt)) return 0;
+  if (baseline?.orderId !== orders.baseline.id) return requestedAt;
+  const createdAt = Date.parse(baseline.createdAt);
+  // The node's clock may be wrong, and set right in between: that AIDE read this very baseline counts before all times.
+  const isCompared = lastScan?.baselineDigest === baseline.digest;
+  const began = Date.parse(lastScan?.startedAt ?? lastResult?.lastProbeTime ?? '');
+  if (lastResult && (isCompared || began >= createdAt)) return undefined;
+  return within(createdAt, requestedAt, requestedAt + LONGEST_SCAN_MS);
+}
+
+function stateOf({ lastResult, orders }: StateFields, fresh: Statement): NodeState {
+  if (lastResult && lastResult.condition !== 'Succeeded') return lastResult.condition;
+  if (orders?.hold) return 'Held';
+  if (fresh.status === 'Unknown') return 'Initializing';
+  return lastResult && fresh.status === 'True' ? 'Succeeded' : 'Silent';
+}
+
+function readyOf({ now, fields, daemon, node }: NodeStateWorld, { heldTooLongAt }: Times): Statement {
+  const no = (reason: string, message: string): Statement => ({ type: 'Ready', status: 'False', reason, message });
+  const hold = fields.orders?.hold;
+  if (hold) {
+    const why = hold.reason === 'Annotation' ? 'Held' : 'Suspended';
+    const isTooLong = heldTooLongAt !== undefined && !(now.getTime() < heldTooLongAt);
+    const by = hold.owner === undefined ? '' : ` by ${hold.owner}`;
+    const limit = isTooLong ? ' That is longer than spec.holdLimit allows.' : '';
+    const message = `No scan is started since ${hold.since}${by}: ${hold.message}${limit}`;
+    return no(isTooLong ? `${why}TooLong` : why, message);
+  }
+  const unwell = unreadiness(node);
+  if (unwell !== undefined) return no('NodeNotReady', unwell);
+  switch (daemon.is) {
+    case 'missing':
+      return no('DaemonMissing', 'The daemon set has no pod for the node.');
+    case 'not scheduled':
+      return no('DaemonNotScheduled', `The daemon's pod ${daemon.pod} is not scheduled: ${daemon.why}.`);
+    case 'not running':
+      return no('DaemonNotRunning', `The daemon's pod ${daemon.pod} does not run: ${daemon.why}.`);
+    case 'running':
+      return { type: 'Ready', status: 'True', reason: 'Watched', message: 'The daemon runs on the node.' };
+  }
+}
+
+/** Why a node is not ready, in its kubelet's or Kubernetes' words; undefined: it is ready. */
+function unreadiness(node: Node | undefined): string | undefined {
+  if (!node) return 'The node is gone from the cluster.';
+  const condition = node.status?.conditions?.find(({ type }) => type === 'Ready');
+  if (condition?.status === 'True') return undefined;
+  if (!condition) return 'The kubelet of the node has not reported yet.';
+  const { reason = 'Unknown', message = '' } = condition;
+  return `The node is not ready (${printable(reason, 128)}): ${printable(message, 512)}`;
+}
+
+const HOLDS: ReadonlySet<string> = new Set(['Held', 'HeldTooLong', 'Suspended', 'SuspendedTooLong']);
+
+/** `releasedUntil`: until when the first scan after a hold is not overdue, while it is awaited. */
+function freshOf(
+  { now, fields }: NodeStateWorld,
+  { scannedAt, freshUntil, dueAt, limitMs }: Times,
+  ready: Statement,
+): { statement: Statement; releasedUntil?: number } {
+  const at = now.getTime();
+  const say = (status: Statement['status'], reason: string, message: string) => ({
+    statement: { type: 'Fresh', status, reason, message },
+  });
+  if (freshUntil !== undefined && at < freshUntil) {
+    return say('True', 'Scanned', 'The newest scan is recent enough: see freshUntil.');
+  }
+  if (dueAt !== undefined && at < dueAt) return say('Unknown', 'NotScanned', 'The first scan is still to come.');
+  const last =
+    scannedAt === undefined
+      ? 'No scan that was done is known, and the first is overdue.'
+      : `No scan that was done was taken in since ${new Date(scannedAt).toISOString()}.`;
+  if (ready.status === 'False') return say('False', ready.reason, `${last} ${ready.message}`);
+  const releasedUntil = firstScanAfterHold(fields, now, limitMs);
+  if (releasedUntil !== undefined && at < releasedUntil) {
+    return { ...say('Unknown', 'Released', 'The first scan after the hold is still to come.'), releasedUntil };
+  }
+  if (fields.lastResult?.condition === 'Errored') {
+    return say('False', 'Errored', `${last} The last one could not be done: see lastResult.`);
+  }
+  return say('False', 'Late', `${last} The limit is ${Math.round(limitMs / 1000)} seconds.`);
+}
+
+/**
+ * Until when the first scan after a hold is not overdue; undefined when the node was not held before. What stands tells: nothing
+ * that happens on a node without a hold, such as a daemon that ends again and again, gives it time.
+ */
+function firstScanAfterHold({ conditions = [] }: StateFields, now: Date, limitMs: number): number | undefined {
+  const standing = conditions.find(({ type }) => type === 'Fresh');
+  if (standing?.status === 'False' && HOLDS.has(standing.reason)) return now.getTime() + limitMs;
+  if (standing?.reason === 'Released') return Date.parse(standing.lastTransitionTime) + limitMs;
+  return undefined;
+}
+
+const FAULTS: Readonly<Record<BaselineFault, string>> = {
+  Replaced: 'The database on the node is not the one on record.',
+  Missing: 'The database on record is gone from the node.',
+  Damaged: 'The database on the node cannot be read.',
+  Unordered: 'A baseline was made on the node that the operator did not order.',
+};
+
+function integrityOf({ lastResult }: StateFields): Statement {
+  const say = (status: Statement['status'], reason: string, message: string): Statement => ({
+    type: 'IntegrityHeld',
+    status,
+    reason,
+    message,
+  });
+  switch (lastResult?.condition) {
+    case undefined:
+      return say('Unknown', 'NotScanned', 'The first scan is still to come.');
+    case 'Errored':
+      return say('Unknown', 'Errored', `The last scan could not be done. ${lastResult?.errorMessage ?? ''}`.trim());
+    case 'Succeeded':
+      return say('True', 'NoChanges', 'The last scan found no difference from the baseline.');
+    case 'Failed': {
+      const { baselineFault: fault, filesAdded = 0, filesChanged = 0, filesRemoved = 0 } = lastResult ?? {};
+      if (fault) return say('False', `Baseline${fault}`, `${FAULTS[fault]} Nothing that was compared is verified.`);
+      const counts = `${filesAdded} added, ${filesChanged} changed, ${filesRemoved} removed`;
+      return say('False', 'Changed', `The last scan found differences from the baseline: ${counts}.`);
+    }
+  }
+}
+
+/** A fault counts until a scan without it: a new receipt alone proves nothing. */
+function trustOf({ lastResult, baseline }: StateFields): Statement {
+  const say = (status: Statement['status'], reason: string, message: string): Statement => ({
+    type: 'BaselineTrusted',
+    status,
+    reason,
+    message,
+  });
+  const fault = lastResult?.baselineFault;
+  if (fault) return say('False', `Baseline${fault}`, FAULTS[fault]);
+  if (!baseline) return say('Unknown', 'Pending', 'No receipt of a baseline is on record yet.');
+  if (baseline.adopted) {
+    const message = 'The database was made before the operator: nothing is on record of what it left out.';
+    return say('Unknown', 'Adopted', message);
+  }
+  return say('True', 'Recorded', `The receipt of the baseline is on record, digest ${baseline.digest.slice(0, 16)}….`);
+}
