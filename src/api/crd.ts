@@ -41,8 +41,32 @@ export function customResourceDefinitions(): object[] {
         {
           name: 'Ready',
           type: 'string',
-          jsonPath: '.status.conditions[?(@.type=="Ready")].status',
-          description: 'Whether every selected node is watched with the newest configuration.',
+          jsonPath: ofCondition('.status', 'Ready', 'status'),
+          description: 'Whether every selected node is watched, or held, with the newest configuration.',
+        },
+        {
+          name: 'Integrity',
+          type: 'string',
+          jsonPath: ofCondition('.status', 'IntegrityHeld', 'status'),
+          description: 'Whether the last scan of every node found no difference from its baseline.',
+        },
+        {
+          name: 'Fresh',
+          type: 'string',
+          jsonPath: ofCondition('.status', 'Fresh', 'status'),
+          description: 'Whether the last scan of every node is recent enough to count.',
+        },
+        { name: 'Nodes', type: 'integer', jsonPath: '.status.nodes.selected', description: 'Nodes that are selected.' },
+        { name: 'Failed', type: 'integer', jsonPath: '.status.nodes.failed', description: 'Nodes with findings.' },
+        { name: 'Watched', type: 'integer', jsonPath: '.status.nodes.watched', priority: 1 },
+        { name: 'Silent', type: 'integer', jsonPath: '.status.nodes.silent', priority: 1 },
+        { name: 'Held', type: 'integer', jsonPath: '.status.nodes.held', priority: 1 },
+        {
+          name: 'Trusted',
+          type: 'string',
+          jsonPath: ofCondition('.status', 'BaselineTrusted', 'status'),
+          description: 'Whether the baseline of every node is the one on record.',
+          priority: 1,
         },
         { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
       ],
@@ -55,16 +79,52 @@ export function customResourceDefinitions(): object[] {
       required: ['nodeName'],
       columns: [
         { name: 'Node', type: 'string', jsonPath: '.nodeName' },
-        { name: 'Status', type: 'string', jsonPath: '.lastResult.condition' },
+        {
+          name: 'Status',
+          type: 'string',
+          jsonPath: '.state',
+          description: 'The node in one word. A result that is too old shows as Silent.',
+        },
         { name: 'Last scan', type: 'date', jsonPath: '.lastResult.lastProbeTime' },
+        {
+          name: 'Fresh',
+          type: 'string',
+          jsonPath: ofCondition('', 'Fresh', 'status'),
+          description: 'Whether the last scan is recent enough to count.',
+        },
         { name: 'Held', type: 'string', jsonPath: '.orders.hold.reason', description: 'Why no scan is started.' },
+        {
+          name: 'Result',
+          type: 'string',
+          jsonPath: '.lastResult.condition',
+          description: 'Of the last scan, however old it is.',
+          priority: 1,
+        },
         { name: 'Added', type: 'integer', jsonPath: '.lastResult.filesAdded', priority: 1 },
         { name: 'Changed', type: 'integer', jsonPath: '.lastResult.filesChanged', priority: 1 },
         { name: 'Removed', type: 'integer', jsonPath: '.lastResult.filesRemoved', priority: 1 },
+        {
+          name: 'Daemon',
+          type: 'string',
+          jsonPath: ofCondition('', 'Ready', 'reason'),
+          description: 'Watched, or why not.',
+          priority: 1,
+        },
+        {
+          name: 'Baseline',
+          type: 'string',
+          jsonPath: ofCondition('', 'BaselineTrusted', 'reason'),
+          description: 'Recorded, or why it is not to be trusted.',
+          priority: 1,
+        },
         { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', priority: 1 },
       ],
     }),
   ];
+}
+
+function ofCondition(parent: '' | '.status', type: string, field: 'status' | 'reason'): string {
+  return `${parent}.conditions[?(@.type=="${type}")].${field}`;
 }
 
 function definition(resource: {

@@ -96,12 +96,7 @@ export const fileIntegritySpecSchema = z.object({
         .max(50)
         .default(5)
         .describe('How many Failed results of a node are kept beside the newest, each with its report.'),
-      reinitRecords: z
-        .int()
-        .min(1)
-        .max(500)
-        .default(50)
-        .describe('How many records of re-initialisations are kept.'),
+      reinitRecords: z.int().min(1).max(500).default(50).describe('How many records of re-initialisations are kept.'),
     })
     .default({ failedResults: 5, reinitRecords: 50 })
     .describe('What is kept of the past.'),
@@ -113,7 +108,9 @@ export type Phase = (typeof PHASES)[number];
 /** How many nodes are in which state (`NodeState`); they add up to `selected`, with those that cannot be watched. */
 const nodeCountsSchema = z.object({
   selected: z.int().describe('Nodes that node selector and tolerations admit.'),
-  watched: z.int().describe('Of these, the nodes whose daemon runs and is not held: see the condition Ready of each node.'),
+  watched: z
+    .int()
+    .describe('Of these, the nodes whose daemon runs and is not held: see the condition Ready of each node.'),
   succeeded: z.int(),
   failed: z.int(),
   errored: z.int(),

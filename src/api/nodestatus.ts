@@ -41,7 +41,10 @@ const ordersSchema: z.ZodType<Orders> = z
     settings: z.object({ gracePeriod: z.int(), maxBackups: z.int(), debug: z.boolean() }),
     configuration: z.object({ name: z.string(), key: z.string(), digest: z.string() }),
     hold: holdSchema.exactOptional().describe('While present, no scan and no re-baseline is started on the node.'),
-    files: z.string().exactOptional().describe("How the names of the node's database and log begin; aide unless it is said."),
+    files: z
+      .string()
+      .exactOptional()
+      .describe("How the names of the node's database and log begin; aide unless it is said."),
     baseline: z.object({
       id: z.string(),
       reason: z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']),
@@ -55,7 +58,7 @@ const ordersSchema: z.ZodType<Orders> = z
  * What a node is, in one word; the first that fits, from the top.
  * - `Failed`, `Errored`: its last result says so, however old it is;
  * - `Held`: no scan is started on it;
- * - `Initializing`: its baseline or the first scan against it is still to come, and not overdue;
+ * - `Initializing`: its baseline, or the first scan against it or after a hold, is still to come, and not overdue;
  * - `Silent`: no scan is known that is recent enough;
  * - `Succeeded`: a recent scan found no difference from the baseline on record.
  */
@@ -65,7 +68,9 @@ export type NodeState = (typeof NODE_STATES)[number];
 /** A Failed result that was kept. Each is linked to the one before it: see `digest`. */
 const keptFailureSchema = z.object({
   sequence: z.int().describe('1 for the first Failed result of the node, and one more for each.'),
-  digest: z.string().describe('SHA-256, hex, over the result, its report and the digest of the kept failure before it.'),
+  digest: z
+    .string()
+    .describe('SHA-256, hex, over the result, its report and the digest of the kept failure before it.'),
   configMapName: z.string().describe('Config map with the report.'),
   lastProbeTime: time.describe('When the scan ended.'),
   filesAdded: z.int().exactOptional(),
@@ -87,7 +92,10 @@ export const nodeStatusFieldsSchema = z.object({
   results: z.array(scanResultSchema).exactOptional().describe('The newest result of each condition.'),
   orders: ordersSchema.exactOptional(),
   baseline: receiptSchema.exactOptional().meta(whole("The receipt of the node's baseline.")),
-  baselines: z.array(receiptSchema).exactOptional().describe('The newest receipts, this baseline included, newest first.'),
+  baselines: z
+    .array(receiptSchema)
+    .exactOptional()
+    .describe('The newest receipts, this baseline included, newest first.'),
   failures: z.array(keptFailureSchema).exactOptional().describe('The Failed results that are kept, newest first.'),
   notices: z
     .array(z.object({ at: time, reason: z.string(), message: z.string() }))
