@@ -48,7 +48,7 @@ const VALUE_LIMIT = 1024;
 const PATH_LIMIT = 8192;
 
 /** What to ask of `readReport` for as many files as the pages have room for, and no more memory than that takes. */
-export const FINDINGS_LIMITS = { maxSize: 256 * 1024 ** 2, maxFiles: 40_000, maxText: 20 * 1024 ** 2, fair: true };
+export const FINDINGS_LIMITS = { maxSize: 128 * 1024 ** 2, maxFiles: 40_000, maxText: 20 * 1024 ** 2, fair: true };
 
 /** aide.conf(5), report_summarize_changes: `!` says that the type itself is another one now. */
 const TYPES: Readonly<Record<string, FileType>> = {

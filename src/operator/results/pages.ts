@@ -39,16 +39,21 @@ async function make(
 ): Promise<PagesMade> {
   signal.throwIfAborted();
   const failure: { error?: unknown } = {};
+  const taken = { bytes: 0 };
   async function* bytes(): AsyncGenerator<Buffer> {
     try {
-      for await (const text of texts()) yield Buffer.from(text, compressed ? 'base64' : 'utf8');
+      for await (const text of texts()) {
+        const piece = Buffer.from(text, compressed ? 'base64' : 'utf8');
+        taken.bytes += piece.length;
+        yield piece;
+      }
     } catch (error) {
       failure.error = error;
       throw error;
     }
   }
   const source = Readable.from(bytes(), { objectMode: false });
-  const stream = compressed ? unzipped(source) : source;
+  const stream = compressed ? unzipped(source, taken) : source;
   const limit = AbortSignal.timeout(TIME_LIMIT);
   try {
     const reading = await readReportStream(stream, { ...FINDINGS_LIMITS, signal: AbortSignal.any([signal, limit]) });
@@ -63,9 +68,22 @@ async function make(
   }
 }
 
-function unzipped(source: Readable): Readable {
+/** What a report is compressed to at the least: its checksums cannot be. A bomb is. */
+const MOST_COMPRESSED = 100;
+const ALWAYS_READ = 1024 * 1024;
+
+function unzipped(source: Readable, taken: { readonly bytes: number }): Readable {
   const gunzip = createGunzip();
   source.on('error', (error) => gunzip.destroy(error));
   gunzip.on('close', () => source.destroy());
-  return source.pipe(gunzip);
+  source.pipe(gunzip);
+  async function* bounded(): AsyncGenerator<Buffer> {
+    let given = 0;
+    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
+      given += chunk.length;
+      if (given > ALWAYS_READ + MOST_COMPRESSED * taken.bytes) throw new Error('it is compressed too well');
+      yield chunk;
+    }
+  }
+  return Readable.from(bounded(), { objectMode: false });
 }
