@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { Condition } from '../../api/condition.ts';
 import {
   aNode,
+  anIntegrity,
   aSettledWorld,
+  aWorld,
   carriedOut,
   eventsOf,
   minutesBefore,
@@ -12,6 +14,7 @@ import {
   withAnnotations,
   withBaselinesMade,
   withResult,
+  withStates,
 } from '../fixtures.ts';
 import { plan } from './plan.ts';
 import type { World } from './world.ts';
@@ -73,6 +76,113 @@ describe('the condition Ready', () => {
     const nodes = Array.from({ length: 9 }, (_, index) => aNode(`n${index}`));
     const world = withAnnotations(aSettledWorld({ nodes }), { [key('holdoff')]: '' });
     expect(condition(world, 'Ready')?.message).toContain('n0, n1, n2, n3, n4 and 4 more.');
+  });
+});
+
+describe('the condition Ready while a daemon does not run', () => {
+  const at = (world: World, ms: number): World => ({ ...world, now: new Date(NOW.getTime() + ms) });
+  const without = (world: World) => withStates(world, { b: { is: 'missing' } });
+
+  test('is False as long as a roll-out may take, and then says which node is not watched', () => {
+    const world = without(aSettledWorld());
+    expect(condition(world, 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'Initializing',
+      message: 'Not watched yet: 1 of 2 nodes: DaemonMissing (b).',
+    });
+    expect(plan(world).outcome).toEqual({ kind: 'done', requeueAfterMs: 120_001 });
+    const settled = carriedOut(world);
+    expect(condition(at(settled, 119_999), 'Ready')?.reason).toBe('Initializing');
+    expect(condition(at(settled, 120_000), 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'NodesNotWatched',
+      message: '1 of 2 nodes: DaemonMissing (b).',
+      lastTransitionTime: NOW.toISOString(),
+    });
+    expect(plan(at(settled, 120_000)).outcome).toEqual({ kind: 'done' });
+    expect(condition(withStates(at(settled, 120_000)), 'Ready')?.status).toBe('True');
+  });
+
+  test('is True where that node is held, which is said elsewhere', () => {
+    const held = carriedOut(withAnnotations(aSettledWorld(), { [key('holdoff')]: 'b' }));
+    const world = without(held);
+    expect(condition(at(world, 600_000), 'Ready')).toMatchObject({
+      status: 'True',
+      message: '1 of 2 nodes watched. Held, and not scanned: b.',
+    });
+    expect(carriedOut(world).integrity.status?.nodes).toMatchObject({ selected: 2, watched: 1, held: 1 });
+  });
+
+  test('is False where nothing was said of a node yet', () => {
+    const world = aSettledWorld();
+    const statuses = [...world.statuses].map(([name, { conditions: _, state: __, ...rest }]) => [name, rest] as const);
+    expect(condition({ ...world, statuses: new Map(statuses) }, 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'Initializing',
+    });
+  });
+});
+
+describe('the condition Stalled', () => {
+  const refused: World['judged'] = { kind: 'refused', source: 'fio/mine:aide.conf', message: 'line 3: no such group.' };
+
+  test('is there only while a person must act', () => {
+    expect(condition(aSettledWorld(), 'Stalled')).toBeUndefined();
+    const bad = settle({ ...aSettledWorld(), judged: refused });
+    expect(condition(bad, 'Stalled')).toMatchObject({ status: 'True', reason: 'Refused' });
+    expect(condition(settle({ ...bad, judged: { kind: 'default' } }), 'Stalled')).toBeUndefined();
+  });
+
+  test('is there while the name of a node status is taken', () => {
+    const world = aWorld({ foreignStatuses: new Map([['worker-a', 'another']]) });
+    expect(condition(settle(world), 'Stalled')).toMatchObject({ status: 'True', reason: 'NameTaken' });
+    expect(carriedOut(settle(world)).integrity.status?.nodes).toMatchObject({ selected: 2, unwatched: 1 });
+  });
+
+  test('is not there for findings, silence, holds and scans that could not be done', () => {
+    for (const result of ['Failed', 'Errored'] as const) {
+      expect(condition(withResult(aSettledWorld(), 'a', result), 'Stalled')).toBeUndefined();
+    }
+    expect(condition(withAnnotations(aSettledWorld(), { [key('holdoff')]: '' }), 'Stalled')).toBeUndefined();
+    expect(condition({ ...aSettledWorld(), nodes: [] }, 'Stalled')).toBeUndefined();
+  });
+});
+
+describe('the condition Exclusive', () => {
+  const shared = (nodes: string[]): World['others'] => [
+    { integrity: anIntegrity(), selected: new Set(nodes), statuses: new Map() },
+  ];
+
+  test('is True while no other FileIntegrity watches its nodes', () => {
+    expect(condition(aSettledWorld(), 'Exclusive')).toMatchObject({ status: 'True', reason: 'NoOther' });
+    expect(condition({ ...aSettledWorld(), others: shared(['x']) }, 'Exclusive')?.status).toBe('True');
+  });
+
+  test('is False with the nodes that are shared, and that is told once', () => {
+    const world = { ...aSettledWorld(), others: shared(['b']) };
+    expect(condition(world, 'Exclusive')).toMatchObject({
+      status: 'False',
+      reason: 'NodesShared',
+      message: 'Other FileIntegrities watch some of its nodes, too, and their scans take turns: worker (b).',
+    });
+    expect(eventsOf(world)).toEqual([expect.stringContaining('NodesShared: ')]);
+    const more = { ...carriedOut(world), others: shared(['a', 'b']) };
+    expect(verbs(more)).toEqual(['write-status']);
+  });
+});
+
+describe('a FileIntegrity for which nothing can be done', () => {
+  test('goes on to say how its nodes are: their silence does not stay green', () => {
+    const statuses = [...withResult(withResult(aSettledWorld(), 'a', 'Succeeded'), 'b', 'Succeeded').statuses];
+    const world = settle({ ...aSettledWorld(), statuses: new Map(statuses) });
+    expect(condition(world, 'Fresh')).toMatchObject({ status: 'True' });
+    const foreign = { ...world, effective: { metadata: { name: 'worker', namespace: 'fio' }, data: {} } };
+    const trouble = carriedOut(foreign);
+    expect(condition(trouble, 'Ready')).toMatchObject({ status: 'False', reason: 'NameTaken' });
+    expect(condition(trouble, 'ConfigurationValid')).toEqual(condition(world, 'ConfigurationValid'));
+    const later = withStates({ ...trouble, now: new Date(NOW.getTime() + 3_600_000) });
+    expect(condition(later, 'Fresh')).toMatchObject({ status: 'False', reason: 'Late' });
+    expect(carriedOut(later).integrity.status?.nodes).toMatchObject({ selected: 2, silent: 2 });
   });
 });
 

@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import type { Condition } from '../../api/condition.ts';
+import { NODE_STATES, type NodeState } from '../../api/nodestatus.ts';
+import { NOW } from '../fixtures.ts';
+import { countStates, type SummaryWorld, summarize } from './summary.ts';
+
+/** A node whose conditions say this, such as `{ Fresh: 'False Late' }`. */
+function aNode(
+  nodeName: string,
+  said: Record<string, string> = {},
+  state?: NodeState,
+): SummaryWorld['statuses'][number] {
+  const conditions = Object.entries(said).map(([type, text]): Condition => {
+    const [status, reason = ''] = text.split(' ');
+    return { type, status: status as Condition['status'], reason, message: '', lastTransitionTime: NOW.toISOString() };
+  });
+  return { nodeName, conditions, ...(state && { state }) };
+}
+
+const well = { IntegrityHeld: 'True NoChanges', Fresh: 'True Scanned', BaselineTrusted: 'True Recorded' };
+
+function told(statuses: SummaryWorld['statuses'], type: string, taken: readonly string[] = []): string {
+  const { status, reason, message } = summarize({ statuses, taken }).find((each) => each.type === type) ?? {};
+  return `${status} ${reason}: ${message}`;
+}
+
+describe('the counts', () => {
+  test('add up to the nodes that are selected', () => {
+    const statuses = NODE_STATES.flatMap((state, place) =>
+      Array.from({ length: place + 1 }, (_, index) => aNode(`${state}-${index}`, {}, state)),
+    );
+    const { selected, watched, ...states } = countStates({ statuses: [...statuses, aNode('new')], taken: ['x', 'y'] });
+    expect(states).toEqual({
+      failed: 1,
+      errored: 2,
+      held: 3,
+      initializing: 5,
+      silent: 5,
+      succeeded: 6,
+      unwatched: 2,
+    });
+    expect(Object.values(states).reduce((sum, count) => sum + count, 0)).toBe(selected);
+    expect(watched).toBe(0);
+  });
+
+  test('of watched nodes are those whose daemon runs and that nobody holds', () => {
+    const statuses = [aNode('a', { Ready: 'True Watched' }), aNode('b', { Ready: 'False Held' }), aNode('c')];
+    expect(countStates({ statuses, taken: [] })).toMatchObject({ selected: 3, watched: 1 });
+  });
+});
+
+describe.each(['IntegrityHeld', 'Fresh', 'BaselineTrusted'])('the condition %s', (type) => {
+  test('is True when every node’s is', () => {
+    expect(told([aNode('a', well), aNode('b', well)], type)).toMatch(/^True (NoChanges|Scanned|Recorded): 2 nodes: /);
+  });
+
+  test('is Unknown when one node’s is, or when nothing is said of one', () => {
+    expect(told([aNode('a', well), aNode('b', { [type]: 'Unknown Why' })], type)).toBe(
+      'Unknown Why: 1 of 2 nodes: Why (b).',
+    );
+    expect(told([aNode('a', well), aNode('b')], type)).toMatch(/^Unknown (NotScanned|Pending): 1 of 2 nodes: /);
+  });
+
+  test('is False when one node’s is, whatever the others are, and names them', () => {
+    const bad = ['n7', 'n6', 'n5', 'n4', 'n3', 'n2', 'n1'].map((name) => aNode(name, { [type]: 'False Bad' }));
+    expect(told([aNode('a', { [type]: 'Unknown Why' }), ...bad], type)).toBe(
+      'False Bad: 7 of 8 nodes: Bad (n1, n2, n3, n4, n5 and 2 more).',
+    );
+  });
+
+  test('is Unknown when no node is selected', () => {
+    expect(told([], type)).toBe('Unknown NoNodes: No node is selected.');
+  });
+
+  test('is never True while a node cannot be watched', () => {
+    const status = type === 'Fresh' ? 'False' : 'Unknown';
+    expect(told([aNode('a', well)], type, ['x'])).toBe(`${status} NameTaken: 1 of 2 nodes: NameTaken (x).`);
+  });
+});
+
+test('of several reasons the gravest comes first', () => {
+  const found = [
+    aNode('a', { IntegrityHeld: 'False Changed' }),
+    aNode('b', { IntegrityHeld: 'False BaselineReplaced' }),
+  ];
+  expect(told(found, 'IntegrityHeld')).toBe('False BaselineReplaced: 2 of 2 nodes: BaselineReplaced (b), Changed (a).');
+  const silent = ['Held', 'Late', 'DaemonMissing'].map((reason) => aNode(reason, { Fresh: `False ${reason}` }));
+  expect(told(silent, 'Fresh')).toMatch(/^False DaemonMissing: .*DaemonMissing .*Late .*Held /);
+});
