@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { giveBackPageCache } from '../../src/aide/page-cache.ts';
 import { createLog } from '../../src/daemon/log.ts';
-import { nodePaths } from '../../src/daemon/paths.ts';
+import { nodePaths, outboxOf } from '../../src/daemon/paths.ts';
 import { scan } from '../../src/daemon/scan.ts';
 import { childrenTime } from '../lib/machine.ts';
 import type { RunFigures, RunnerTask } from './messages.ts';
@@ -39,16 +39,17 @@ async function scanByDaemon(): Promise<void> {
   );
   const bench = {
     paths: nodePaths(task.root),
+    outbox: outboxOf(task.root, { namespace: 'bench', integrity: 'bench' }),
     aide: task.aide,
     configuration: task.configuration,
+    scratch: task.root,
     log,
     timeoutMs: 60 * 60 * 1000,
-    // What a daemon's process does then; where it may not, as here, it costs a few reads.
-    afterAide: async () => {
-      await giveBackPageCache();
-    },
   };
-  const result = await scan(bench, { id: 'bench', baselineDigest: task.baselineDigest }, new AbortController().signal);
+  const baseline = { digest: task.baselineDigest, entries: 0 };
+  const result = await scan(bench, { id: 'bench', baseline }, new AbortController().signal);
+  // What a daemon's process does then; where it may not, as here, it costs a few reads.
+  await giveBackPageCache();
   const verdict = result.kind === 'ended' ? result.facts.verdict : result.kind;
   if (verdict !== 'Succeeded') throw new Error(`The daemon's scan ended as ${verdict}`);
 }

@@ -41,12 +41,17 @@ export async function pruneBackups(paths: NodePaths, maxBackups: number): Promis
   }
 }
 
-/** The backups of `path`, oldest first. */
+/** The backups of `path`, oldest first. What has no stamp behind its name belongs to somebody else. */
 async function backupsOf(path: string): Promise<string[]> {
   const directory = dirname(path);
-  const prefix = `${basename(path)}.backup-`;
-  const names = (await readdir(directory)).filter((name) => name.startsWith(prefix)).sort();
+  const names = (await readdir(directory)).filter((name) => stampOf(path, name) !== undefined).sort();
   return names.map((name) => join(directory, name));
+}
+
+/** When `name` was made a backup of `path`, in milliseconds since 1970; undefined when it is none. */
+function stampOf(path: string, name: string): number | undefined {
+  const prefix = `${basename(path)}.backup-`;
+  return name.startsWith(prefix) ? readStamp(name.slice(prefix.length)) : undefined;
 }
 
 /** A backup's stamp ahead of the clock by more than this was not made by a clock that was set back since. */
@@ -59,7 +64,7 @@ const AHEAD_MS = 24 * 60 * 60 * 1000;
 async function freeStamp(paths: NodePaths, now: Date): Promise<string> {
   let time = now.getTime();
   for (const name of await readdir(paths.directory)) {
-    const taken = readStamp(/^aide\.(?:db\.gz|log)\.backup-(.*)$/.exec(name)?.[1] ?? '');
+    const taken = stampOf(paths.database, name) ?? stampOf(paths.log, name);
     if (taken !== undefined && taken < now.getTime() + AHEAD_MS) time = Math.max(time, taken + 1000);
   }
   return backupStamp(new Date(time));

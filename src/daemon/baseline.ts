@@ -4,11 +4,19 @@ import type { BaselineOrder, BaselineReceipt } from '../api/outcome.ts';
 import { explain } from '../lib/errors.ts';
 import { pruneBackups, replaceDatabase } from './backups.ts';
 import { readDatabase } from './database.ts';
-import { clear, draftOf, syncFile } from './files.ts';
+import { clear, presence, syncFile } from './files.ts';
+import { removeUnfinished } from './leftovers.ts';
 import { readBootId, readReceipt, writeReceipt } from './receipt.ts';
 import type { BaselineResult } from './state.ts';
-import { brokenFacts, databaseLines, erroredFacts, said, textReportLines, type Workbench } from './workbench.ts';
-import { allowedCores } from './workers.ts';
+import {
+  brokenFacts,
+  databaseLines,
+  erroredFacts,
+  runOptions,
+  said,
+  textReportLines,
+  type Workbench,
+} from './workbench.ts';
 
 export interface BaselineTask {
   order: BaselineOrder;
@@ -19,7 +27,7 @@ export interface BaselineTask {
 /**
  * Carries out an order for a baseline. In this order:
  * - an earlier process did it already, and ended before the API server knew: its receipt again;
- * - the order is `Initial` and a whole database lies there: it is adopted;
+ * - the order is `Initial` and a whole database lies there, which no receipt beside it speaks against: it is adopted;
  * - else AIDE makes one; what lay there before becomes a backup.
  * Until the new database is whole and moved in, the old one stays in place. Never throws.
  */
@@ -37,12 +45,10 @@ export async function carryOutBaseline(
     if (typeof adopted === 'object') return { kind: 'made', receipt: adopted };
     return await makeBaseline(bench, task, adopted, startedAt, signal);
   } catch (error) {
-    await removeUnfinished(bench).catch(() => {});
+    await removeUnfinished(bench.paths).catch(() => {});
     if (signal.aborted) return { kind: 'stopped' };
     const sentence = `The database could not be initialised: ${explain(error)}`;
     return { kind: 'failed', facts: brokenFacts('BASELINE_IMPOSSIBLE', sentence, startedAt) };
-  } finally {
-    await bench.afterAide();
   }
 }
 
@@ -55,28 +61,24 @@ async function makeBaseline(
 ): Promise<BaselineResult> {
   const { paths, log } = bench;
   log.info(order.reason === 'Initial' ? 'initializing AIDE db' : 'force-initializing AIDE db');
-  await removeUnfinished(bench);
+  await removeUnfinished(paths);
   const result = await runAide('init', {
-    command: bench.aide,
-    configuration: bench.configuration,
+    ...(await runOptions(bench, signal)),
     before: databaseLines(bench),
     after: textReportLines(bench),
-    workers: await allowedCores(),
-    timeoutMs: bench.timeoutMs,
-    signal,
   });
   for (const line of result.stderr) log.debug(line);
   if (result.stoppedBy === 'signal') {
-    await removeUnfinished(bench);
+    await removeUnfinished(paths);
     return { kind: 'stopped' };
   }
   if (result.meaning.verdict !== 'Succeeded') {
-    await removeUnfinished(bench);
+    await removeUnfinished(paths);
     return { kind: 'failed', facts: erroredFacts(result, 'The database could not be initialised. ', startedAt) };
   }
   const reading = await readDatabase(paths.newDatabase, signal);
   if (!reading.ok) {
-    await removeUnfinished(bench);
+    await removeUnfinished(paths);
     const reason = said(result.stderr); // on a full disk AIDE says so and ends as if all were well
     const sentence = `The database could not be initialised: AIDE’s new one is not whole. ${reading.sentence}${reason}.`;
     return { kind: 'failed', facts: brokenFacts(reading.code, sentence, startedAt) };
@@ -108,20 +110,41 @@ async function findReceipt({ paths, log }: Workbench, task: BaselineTask, signal
  */
 async function adopt(
   { paths, log }: Workbench,
-  { order, configurationDigest }: BaselineTask,
+  task: BaselineTask,
   signal: AbortSignal,
 ): Promise<BaselineReceipt | string | undefined> {
+  const { order, configurationDigest } = task;
   if (order.reason !== 'Initial') return undefined;
   const reading = await readDatabase(paths.database, signal);
-  if (!reading.ok) {
-    if (reading.code === 'DATABASE_MISSING') return undefined;
-    log.info(`the AIDE db on the node is not adopted: ${reading.sentence}`);
-    return `${reading.sentence}.`;
+  if (!reading.ok && reading.code === 'DATABASE_MISSING') return undefined;
+  const objection = reading.ok ? await objectionTo(reading.facts.digest, paths.receipt, task) : reading.sentence;
+  if (!reading.ok || objection !== undefined) {
+    log.info(`the AIDE db on the node is not adopted: ${objection}`);
+    return `${objection}.`;
   }
   const receipt = await receiptOf(order, configurationDigest, reading.facts, { adopted: true });
   await writeReceipt(paths.receipt, receipt);
   log.info('the AIDE db on the node is adopted');
   return receipt;
+}
+
+/**
+ * Why a whole database is not adopted: a daemon of before has left a receipt, and it is not of this database and
+ * configuration. Without one it may be of an operator that wrote none.
+ */
+async function objectionTo(
+  digest: string,
+  receiptPath: string,
+  { configurationDigest }: BaselineTask,
+): Promise<string | undefined> {
+  if ((await presence(receiptPath)) === 'nothing') return undefined;
+  const receipt = await readReceipt(receiptPath);
+  if (receipt === undefined) return 'The receipt beside the database on the node cannot be read';
+  if (receipt.digest !== digest) return 'The database on the node is not the one that the receipt beside it names';
+  if (receipt.configurationDigest !== configurationDigest) {
+    return 'The database on the node was made with another configuration';
+  }
+  return undefined;
 }
 
 /** The receipt of a database, and how it came to be the baseline. */
@@ -142,9 +165,4 @@ async function receiptOf(
     ...how,
     createdAt: new Date().toISOString(),
   };
-}
-
-/** Removes what an initialisation that did not end well has left, and whatever else lies where AIDE is about to write. */
-export async function removeUnfinished({ paths }: Workbench): Promise<void> {
-  for (const path of [paths.newDatabase, paths.newLog, paths.newJson, draftOf(paths.receipt)]) await clear(path);
 }

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Orders } from '../api/outcome.ts';
 import type { Client } from '../kube/client.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import { configMaps } from '../kube/resources.ts';
 import { explain } from '../lib/errors.ts';
 import { writeWhole } from './files.ts';
+import { DEFAULT_FILES, type NodePaths } from './paths.ts';
 
 export type ConfigurationResult =
   | { type: 'configured' }
@@ -44,4 +47,25 @@ export async function loadConfiguration(
     const code = 'CONFIGURATION_UNREADABLE';
     return { type: 'unconfigured', code, message: explain(error), transient: !local && !refused };
   }
+}
+
+/** The line for the text report in the effective configuration. */
+const REPORT = /^(\s*report_url\s*=\s*file:\S*\/)aide\.log\.new(?=\s|$)/gm;
+
+/**
+ * The path of the configuration for a node's files: the effective one names the report that a node with one FileIntegrity
+ * has, and AIDE would write over that of the other one.
+ */
+export async function ownConfiguration({
+  configuration,
+  paths,
+}: {
+  configuration: string;
+  paths: NodePaths;
+}): Promise<string> {
+  if (paths.files === DEFAULT_FILES) return configuration;
+  const text = await readFile(configuration, 'utf8');
+  const own = `${configuration}.${paths.files}`;
+  await writeWhole(own, text.replace(REPORT, `$1${basename(paths.newLog)}`));
+  return own;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { BaselineReceipt, Orders, Outcome, Verdict } from '../api/outcome.ts';
 import type { Message } from './outbox.ts';
-import { type Effect, type Event, initialState, type Now, type State } from './state.ts';
+import { type Effect, type Event, initialState, type NodeRecord, type Now, type State } from './state.ts';
 import { step } from './step.ts';
 
 /** What can happen around a daemon. Those that make no sense in a moment do nothing. */
@@ -42,7 +42,7 @@ class World {
   runs = 0;
   /** The status in the API server. */
   acknowledged: string | undefined;
-  baselineOrderId: string | undefined;
+  baseline: NodeRecord['baseline'];
   /** What lies in the slot. */
   slot: Outcome | undefined;
   /** The outbox on the disk. */
@@ -74,10 +74,10 @@ class World {
   }
 
   record(): void {
-    const { orders, acknowledged, baselineOrderId } = this;
+    const { orders, acknowledged, baseline } = this;
     this.tell({
       type: 'record',
-      record: { orders, ...(acknowledged && { acknowledged }), ...(baselineOrderId && { baselineOrderId }) },
+      record: { orders, ...(acknowledged && { acknowledged }), ...(baseline && { baseline }) },
     });
   }
 
@@ -247,7 +247,7 @@ class World {
     if (outcome.id !== this.acknowledged) {
       this.folded.push(outcome);
       this.acknowledged = outcome.id;
-      if (outcome.kind === 'baseline') this.baselineOrderId = outcome.receipt.orderId;
+      if (outcome.kind === 'baseline') this.baseline = outcome.receipt;
     }
     this.record();
   }
@@ -284,7 +284,7 @@ test('whatever happens, the operator hears each change of verdict in order, and 
       const heard = world.folded.filter(isScan).map(({ verdict }) => verdict);
       expect(runsOf(heard)).toEqual(runsOf(world.scanned.map(({ verdict }) => verdict)));
       expect([...world.made.values()].filter((times) => times !== 1)).toEqual([]);
-      expect(world.baselineOrderId).toBe(world.orders.baseline.id);
+      expect(world.baseline?.orderId).toBe(world.orders.baseline.id);
       expect(new Set(world.folded.map(({ id }) => id)).size).toBe(world.folded.length);
       expect(world.disk).toEqual([]);
     }),

@@ -9,12 +9,13 @@ import { explain, FioError } from '../lib/errors.ts';
 import { createEffects } from './effects.ts';
 import { createLog, type Log } from './log.ts';
 import { Mailbox } from './mailbox.ts';
-import { nodePaths } from './paths.ts';
+import { nodePaths, outboxOf, triggersOf } from './paths.ts';
 import { watchRecord } from './record.ts';
 import { recover } from './recovery.ts';
 import { initialState } from './state.ts';
 import { step } from './step.ts';
 import { lookForTriggers, TRIGGER_LOOK_MS } from './triggers.ts';
+import type { Workbench } from './workbench.ts';
 
 export interface DaemonOptions {
   /** Name of the FileIntegrity. */
@@ -53,7 +54,7 @@ const HANGING_MS = 12 * 60 * 60 * 1000;
  */
 export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
   const { integrity, namespace, node, hostRoot = '/hostroot' } = options;
-  const paths = nodePaths(hostRoot);
+  const outbox = outboxOf(hostRoot, { namespace, integrity });
   let state = initialState(node, randomBytes(6).toString('hex'));
   const log = createLog(
     options.write ?? ((line) => process.stdout.write(line)),
@@ -65,32 +66,33 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     maxSockets: 1,
   });
   const scratch = await makeScratch(options.scratch);
-  const bench = {
-    paths,
-    aide: options.aide ?? (['aide'] as const),
-    configuration: join(scratch, 'aide.conf'),
-    log,
-    timeoutMs: options.timeoutMs ?? HANGING_MS,
-    afterAide: async () => await options.afterAide?.(log),
+  const configuration = join(scratch, 'aide.conf');
+  const { aide = ['aide'], timeoutMs = HANGING_MS, afterAide } = options;
+  const bench = (files: string): Workbench => {
+    return { paths: nodePaths(hostRoot, files), outbox, aide, configuration, scratch, log, timeoutMs };
   };
   const mailbox = new Mailbox();
   let mistake: Error | undefined;
   const ended = new AbortController();
   const effects = createEffects({
     bench,
-    sender: { client, namespace, integrity, node, outbox: paths.outbox },
+    configuration,
+    log,
+    sender: { client, namespace, integrity, node, outbox },
     post: (event) => mailbox.post(event),
     fail: (error) => {
       mistake = error instanceof Error ? error : new Error(String(error));
       mailbox.post({ type: 'stop' });
     },
+    ...(afterAide !== undefined && { afterAide: () => afterAide(log) }),
     ...(options.quiet !== undefined && { quiet: options.quiet }),
     signal: ended.signal,
   });
   const stop = () => mailbox.post({ type: 'stop' });
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
-  const look = async () => mailbox.post({ type: 'triggers', found: await lookForTriggers(hostRoot, paths.triggers) });
+  const triggerFiles = triggersOf(hostRoot);
+  const look = async () => mailbox.post({ type: 'triggers', found: await lookForTriggers(hostRoot, triggerFiles) });
   const triggers = setInterval(look, TRIGGER_LOOK_MS);
   const watch = watchRecord(
     client,
@@ -102,7 +104,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     },
   );
   try {
-    const recovered = await recover(bench, node);
+    const recovered = await recover(outbox, node, log);
     effects.numberMessagesAfter(recovered.last);
     mailbox.post({ type: 'recovered', messages: recovered.messages });
     await look();

@@ -1,6 +1,7 @@
 import type { Orders } from '../api/outcome.ts';
-import { pendingOrder, recordedDigest, scanDueAt } from './due.ts';
+import { pendingOrder, recordedBaseline, scanDueAt } from './due.ts';
 import { beginSending, nextToSend } from './outbox.ts';
+import { DEFAULT_FILES } from './paths.ts';
 import type { Effect, Now, State, Step } from './state.ts';
 import { log, withId } from './telling.ts';
 
@@ -53,7 +54,7 @@ function work(state: State, effects: Effect[], now: Now): void {
   }
   delete state.waiting;
   if (state.activity.kind !== 'idle') return;
-  const { configuration, settings } = orders;
+  const { configuration, settings, files = DEFAULT_FILES } = orders;
   if (state.configuration.loaded !== configuration.digest) {
     const { loading, failure } = state.configuration;
     const retryAt = failure?.digest === configuration.digest ? failure.retryAt : now.mono;
@@ -66,14 +67,14 @@ function work(state: State, effects: Effect[], now: Now): void {
   if (order !== undefined) {
     if (baselineRetryAt(state, orders, now) > now.mono) return;
     state.activity = { kind: 'baseline', order, configurationDigest: configuration.digest, cancelled: false };
-    effects.push({ type: 'baseline', order, configurationDigest: configuration.digest, settings });
+    effects.push({ type: 'baseline', order, files, configurationDigest: configuration.digest, settings });
     return;
   }
   if (scanDueAt(state, now) > now.mono) return;
   const given = withId(state);
   state.serial = given.state.serial;
   state.activity = { kind: 'scan', id: given.id, configurationDigest: configuration.digest, cancelled: false };
-  effects.push(log('running aide check'), { type: 'scan', id: given.id, baselineDigest: recordedDigest(state) });
+  effects.push(log('running aide check'), { type: 'scan', id: given.id, files, baseline: recordedBaseline(state) });
 }
 
 /** Without orders, or while held: nothing is started, and what runs is stopped. */
@@ -81,7 +82,9 @@ function wait(state: State, effects: Effect[], orders: Orders | undefined): void
   const { activity, record } = state;
   if (record === undefined) return; // the API server has not answered yet
   const why =
-    orders?.hold === undefined ? 'waiting for orders of the operator' : `held by the operator: ${orders.hold.message}`;
+    orders?.hold === undefined
+      ? (record.refused ?? 'waiting for orders of the operator')
+      : `held by the operator: ${orders.hold.message}`;
   if (why !== state.waiting) effects.push(log(why));
   state.waiting = why;
   if (activity.kind === 'idle' || activity.cancelled) return;

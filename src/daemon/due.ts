@@ -1,5 +1,5 @@
 import type { BaselineOrder } from '../api/outcome.ts';
-import type { Now, State } from './state.ts';
+import type { Now, RecordedBaseline, State } from './state.ts';
 
 /** Seconds between scans when no orders say otherwise. */
 const DEFAULT_GRACE_PERIOD = 900;
@@ -17,7 +17,7 @@ export function scanDueAt(state: State, now: Now): number {
 /** The order that is still to be carried out, if there is one. The API server's record counts, not the node's. */
 export function pendingOrder(state: State): BaselineOrder | undefined {
   const order = state.record?.orders?.baseline;
-  if (order === undefined || order.id === state.record?.baselineOrderId || order.id === state.made) return undefined;
+  if (order === undefined || order.id === state.record?.baseline?.orderId || order.id === state.made) return undefined;
   const answered = state.outbox.queue.some(
     ({ outcome }) => outcome.kind === 'baseline' && outcome.receipt.orderId === order.id,
   );
@@ -25,10 +25,11 @@ export function pendingOrder(state: State): BaselineOrder | undefined {
 }
 
 /**
- * Digest of the database that scans must compare with, hex: by the newest receipt, be it on its way to the operator or
- * recorded by it outside of the node.
+ * The database that scans must compare with: by the newest receipt, be it on its way to the operator or recorded by it
+ * outside of the node.
  */
-export function recordedDigest(state: State): string | undefined {
-  const newest = state.outbox.queue.findLast(({ outcome }) => outcome.kind === 'baseline');
-  return newest?.outcome.kind === 'baseline' ? newest.outcome.receipt.digest : state.record?.baselineDigest;
+export function recordedBaseline(state: State): RecordedBaseline | undefined {
+  const newest = state.outbox.queue.findLast(({ outcome }) => outcome.kind === 'baseline')?.outcome;
+  const recorded = newest?.kind === 'baseline' ? newest.receipt : state.record?.baseline;
+  return recorded && { digest: recorded.digest, entries: recorded.entries };
 }

@@ -2,6 +2,7 @@ import { explain } from '../lib/errors.ts';
 import { carryOutBaseline } from './baseline.ts';
 import { loadConfiguration } from './configuration.ts';
 import { beat } from './heartbeat.ts';
+import type { Log } from './log.ts';
 import { scan } from './scan.ts';
 import { type Sender, sendMessage } from './send.ts';
 import { forgetMessages, keepMessage } from './spool.ts';
@@ -9,11 +10,17 @@ import type { Effect, Event } from './state.ts';
 import type { Workbench } from './workbench.ts';
 
 export interface EffectsOptions {
-  bench: Workbench;
+  /** What works on those files of the node; see `Orders.files`. */
+  bench: (files: string) => Workbench;
+  /** Where the effective configuration is put. */
+  configuration: string;
+  log: Log;
   sender: Sender;
   post: (event: Event) => void;
   /** Told when an effect ended in no event, which is a mistake of the daemon's. */
   fail: (error: unknown) => void;
+  /** Called each time that AIDE has run, and waited for before it runs again. */
+  afterAide?: () => Promise<void>;
   /** Called when nothing has run for a while, until the next effect. */
   quiet?: () => void;
   /** Ends what still runs when the daemon ends. */
@@ -35,14 +42,16 @@ const QUIET_MS = 3000;
 const TIMER_LIMIT = 2 ** 31 - 1;
 
 /** Carries out the effects of a step. Each that takes time ends in one event; none throws. */
-export function createEffects({ bench, sender, post, fail, quiet, signal }: EffectsOptions): Effects {
-  const { log, paths } = bench;
+export function createEffects(options: EffectsOptions): Effects {
+  const { bench, configuration: configurationFile, log, sender, post, fail, afterAide, quiet, signal } = options;
+  const { outbox } = sender;
   const running = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
   let task = new AbortController();
   let number = 0;
   // The outbox is written in the order of the effects.
   let disk: Promise<void> = Promise.resolve();
+  let afterwards: Promise<void> = Promise.resolve();
 
   const rests = () => (quiet === undefined ? undefined : setTimeout(quiet, QUIET_MS));
   let rest = rests();
@@ -69,6 +78,21 @@ export function createEffects({ bench, sender, post, fail, quiet, signal }: Effe
   const write = (work: () => Promise<void>) => {
     disk = disk.then(work).catch((error: unknown) => log.info(`the outbox could not be written: ${explain(error)}`));
   };
+  /** Has AIDE work. What follows it is not waited for: its outcome is on its way meanwhile. */
+  const startAide = (work: () => Promise<Event>) => {
+    start(async () => {
+      await afterwards;
+      const event = await work();
+      if (afterAide !== undefined) {
+        start(async () => {
+          afterwards = afterAide();
+          await afterwards;
+          return undefined;
+        });
+      }
+      return event;
+    });
+  };
   const newTask = () => {
     task = new AbortController();
     return AbortSignal.any([task.signal, signal]);
@@ -90,25 +114,23 @@ export function createEffects({ bench, sender, post, fail, quiet, signal }: Effe
         const { configuration } = effect;
         const { client, namespace } = sender;
         start(async () => {
-          const result = await loadConfiguration(client, namespace, configuration, bench.configuration, signal);
+          const result = await loadConfiguration(client, namespace, configuration, configurationFile, signal);
           return { ...result, digest: configuration.digest };
         });
         break;
       }
       case 'scan': {
         const ends = newTask();
-        const { id, baselineDigest } = effect;
-        const wanted = { id, ...(baselineDigest !== undefined && { baselineDigest }) };
-        start(async () => ({ type: 'scanned', result: await scan(bench, wanted, ends) }));
+        const { id, files, baseline } = effect;
+        const wanted = { id, ...(baseline !== undefined && { baseline }) };
+        startAide(async () => ({ type: 'scanned', result: await scan(bench(files), wanted, ends) }));
         break;
       }
       case 'baseline': {
-        const { order, configurationDigest, settings } = effect;
+        const { order, files, configurationDigest, settings } = effect;
         const ends = newTask();
-        start(async () => {
-          const wanted = { order, configurationDigest, maxBackups: settings.maxBackups };
-          return { type: 'baselined', result: await carryOutBaseline(bench, wanted, ends) };
-        });
+        const wanted = { order, configurationDigest, maxBackups: settings.maxBackups };
+        startAide(async () => ({ type: 'baselined', result: await carryOutBaseline(bench(files), wanted, ends) }));
         break;
       }
       case 'cancel':
@@ -117,11 +139,11 @@ export function createEffects({ bench, sender, post, fail, quiet, signal }: Effe
       case 'keep': {
         number += 1;
         const mine = number;
-        write(() => keepMessage(paths.outbox, effect.message, mine));
+        write(() => keepMessage(outbox, effect.message, mine));
         break;
       }
       case 'forget':
-        write(() => forgetMessages(paths.outbox, effect.ids));
+        write(() => forgetMessages(outbox, effect.ids));
         break;
       case 'send': {
         const { message } = effect;

@@ -8,7 +8,8 @@ export interface ReportFiles {
   log: string;
   /** AIDE's JSON report; absent when there is none or it was too large to send. */
   json?: string;
-  /** Text to be added to the text report; only where that is not compressed. */
+  /** Texts to be put before and behind the text report; only where that is not compressed. */
+  head?: string;
   note?: string;
 }
 
@@ -49,7 +50,7 @@ export interface OutboxChange {
 
 /**
  * Adds a message behind the others. It takes the place of the one before it when that is not on its way and says the
- * same kind of thing (a scan with the same verdict, a like notice). When the outbox is full, the least telling message
+ * same kind of thing (a scan with the same verdict and the same fault of the baseline, a like notice). When the outbox is full, the least telling message
  * goes: notices, then scans without findings; a `Failed` goes only for a newer `Failed`.
  */
 export function enqueue(outbox: Outbox, message: Message): OutboxChange {
@@ -109,7 +110,10 @@ export function stripReport(outbox: Outbox, id: string, why: string): Outbox | u
 }
 
 function supersedes(newer: Outcome, older: Outcome): boolean {
-  if (newer.kind === 'scan' && older.kind === 'scan') return newer.verdict === older.verdict;
+  if (newer.kind === 'scan' && older.kind === 'scan') {
+    // What was found against the recorded baseline is not given up for what was found without it.
+    return newer.verdict === older.verdict && newer.baselineFault === older.baselineFault;
+  }
   if (newer.kind === 'notice' && older.kind === 'notice') return newer.notice === older.notice;
   return false;
 }

@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 /** Where the daemon's files lie on the node; the names under `/etc/kubernetes` are in users' documentation. */
 export interface NodePaths {
   /** The node's `/etc/kubernetes`. */
   readonly directory: string;
+  /** How the names of these files begin, but for those of the outbox. */
+  readonly files: string;
   /** AIDE's baseline. */
   readonly database: string;
   /** What AIDE writes while it makes a baseline. */
@@ -16,13 +19,46 @@ export interface NodePaths {
   readonly newJson: string;
   /** The receipt of the database that lies here, to answer an order again after a crash. */
   readonly receipt: string;
-  /**
-   * How the names of messages that the operator has not acknowledged begin, and of their reports; see `outboxFile`. No
-   * folder of its own: one more in `/etc/kubernetes` would change its link count, which configurations watch.
-   */
-  readonly outbox: string;
-  /** Files that ordered a re-initialisation from the existing operator's daemon. */
-  readonly triggers: readonly string[];
+}
+
+/** The files of a node with one FileIntegrity; see `Orders.files`. */
+export const DEFAULT_FILES = 'aide';
+
+/** Whether a daemon uses files that begin so: all are in `/etc/kubernetes`, and those that configurations leave out. */
+export function isFilesName(files: string): boolean {
+  return /^aide(\.[a-z0-9.-]{1,63})?$/.test(files);
+}
+
+/** `hostRoot` is where the node's root is seen by the daemon, `files` a name for which `isFilesName` holds. */
+export function nodePaths(hostRoot: string, files = DEFAULT_FILES): NodePaths {
+  const directory = directoryOf(hostRoot);
+  const at = (end: string) => join(directory, `${files}${end}`);
+  return {
+    directory,
+    files,
+    database: at('.db.gz'),
+    newDatabase: at('.db.gz.new'),
+    log: at('.log'),
+    newLog: at('.log.new'),
+    newJson: at('.json.new'),
+    receipt: at('.receipt.json'),
+  };
+}
+
+function directoryOf(hostRoot: string): string {
+  return join(hostRoot, 'etc/kubernetes');
+}
+
+/**
+ * How the names of messages begin that the operator has not acknowledged, and of their reports; see `outboxFile`. No folder
+ * of its own: one more in `/etc/kubernetes` would change its link count, which configurations watch.
+ *
+ * Each FileIntegrity that watches the node has its own. Names may begin with one another, hence the hash; and no name of a
+ * FileIntegrity has an underscore, so that no other file of a daemon (`Orders.files`) can begin so.
+ */
+export function outboxOf(hostRoot: string, { namespace, integrity }: { namespace: string; integrity: string }): string {
+  const owner = createHash('sha256').update(`${namespace}/${integrity}`).digest('hex').slice(0, 8);
+  return join(directoryOf(hostRoot), `aide.outbox-${owner}_`);
 }
 
 /** The path of a file of the outbox. */
@@ -30,19 +66,7 @@ export function outboxFile(outbox: string, name: string): string {
   return `${outbox}${name}`;
 }
 
-/** `hostRoot` is where the node's root is seen by the daemon. */
-export function nodePaths(hostRoot: string): NodePaths {
-  const directory = join(hostRoot, 'etc/kubernetes');
-  const at = (name: string) => join(directory, name);
-  return {
-    directory,
-    database: at('aide.db.gz'),
-    newDatabase: at('aide.db.gz.new'),
-    log: at('aide.log'),
-    newLog: at('aide.log.new'),
-    newJson: at('aide.json.new'),
-    receipt: at('aide.receipt.json'),
-    outbox: at('aide.outbox-'),
-    triggers: [join(hostRoot, 'run/aide.reinit'), at('aide.reinit')],
-  };
+/** Files that ordered a re-initialisation from the existing operator's daemon. */
+export function triggersOf(hostRoot: string): string[] {
+  return [join(hostRoot, 'run/aide.reinit'), join(directoryOf(hostRoot), 'aide.reinit')];
 }

@@ -19,7 +19,7 @@ export async function readReceipt(path: string): Promise<BaselineReceipt | undef
     const text = await readSmallFile(path, RECEIPT_BYTES);
     const value = text === undefined ? undefined : (JSON.parse(text) as Partial<BaselineReceipt> | null);
     const texts = [value?.orderId, value?.digest, value?.configurationDigest, value?.aideVersion, value?.createdAt];
-    return texts.every((text) => typeof text === 'string') && typeof value?.entries === 'number'
+    return texts.every((text) => typeof text === 'string') && Number.isSafeInteger(value?.entries)
       ? (value as BaselineReceipt)
       : undefined;
   } catch {

@@ -2,6 +2,8 @@ import { nodeStatuses } from '../api/group.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
 import type { Client } from '../kube/client.ts';
 import { observe } from '../kube/watcher.ts';
+import { printable } from '../lib/text.ts';
+import { isFilesName } from './paths.ts';
 import type { NodeRecord } from './state.ts';
 
 /** Watches this node's own FileIntegrityNodeStatus, for as long as the signal lasts. */
@@ -35,13 +37,16 @@ function lighten(status: FileIntegrityNodeStatus): FileIntegrityNodeStatus {
   return status;
 }
 
-function recordOf(status: FileIntegrityNodeStatus | undefined): NodeRecord {
+/** What a daemon needs of a node status; of one that is not there, nothing. */
+export function recordOf(status: FileIntegrityNodeStatus | undefined): NodeRecord {
   if (status === undefined) return {};
   const record: NodeRecord = {};
-  if (status.orders !== undefined) record.orders = status.orders;
-  if (status.baseline !== undefined) {
-    record.baselineOrderId = status.baseline.orderId;
-    record.baselineDigest = status.baseline.digest;
+  const { orders, baseline } = status;
+  if (orders?.files !== undefined && !isFilesName(orders.files)) {
+    record.refused = `the orders name files that a daemon does not write, and are not carried out: ${printable(orders.files, 100)}`;
+  } else if (orders !== undefined) record.orders = orders;
+  if (baseline !== undefined) {
+    record.baseline = { orderId: baseline.orderId, digest: baseline.digest, entries: baseline.entries };
   }
   if (status.acknowledged !== undefined) record.acknowledged = status.acknowledged;
   return record;

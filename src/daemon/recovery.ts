@@ -1,8 +1,7 @@
 import { explain } from '../lib/errors.ts';
-import { removeUnfinished } from './baseline.ts';
+import type { Log } from './log.ts';
 import type { Message } from './outbox.ts';
 import { findMessages, tidyOutbox } from './spool.ts';
-import type { Workbench } from './workbench.ts';
 
 /** What an earlier daemon left to be sent. */
 export interface Recovered {
@@ -12,21 +11,20 @@ export interface Recovered {
   last: number;
 }
 
-/** Puts right what an earlier daemon, which may have ended at any point, left on the node. Never throws. */
-export async function recover(bench: Workbench, node: string): Promise<Recovered> {
-  const { paths, log } = bench;
+/**
+ * Takes up the outbox that an earlier daemon of this FileIntegrity, which may have ended at any point, left on the node.
+ * What else it left half done is removed by the next scan or baseline: its names come with the orders. Never throws.
+ */
+export async function recover(outbox: string, node: string, log: Log): Promise<Recovered> {
+  const kept = await findMessages(outbox, node);
   // A disk that takes no change is told of by the scans, which need to write too; what lies on it is sent all the same.
-  const tidy = async (work: () => Promise<void>) =>
-    await work().then(
-      () => true,
-      (error: unknown) => {
-        log.info(`what an earlier daemon left could not be put right: ${explain(error)}`);
-        return false;
-      },
-    );
-  await tidy(() => removeUnfinished(bench));
-  const kept = await findMessages(paths.outbox, node);
-  const tidied = await tidy(() => tidyOutbox(paths.outbox, kept));
+  const tidied = await tidyOutbox(outbox, kept).then(
+    () => true,
+    (error: unknown) => {
+      log.info(`what an earlier daemon left could not be put right: ${explain(error)}`);
+      return false;
+    },
+  );
   if (kept.length > 0) log.info(`${kept.length} results are still to be sent`);
   return { messages: kept.map(({ message }) => message), last: tidied ? kept.length : (kept.at(-1)?.number ?? 0) };
 }

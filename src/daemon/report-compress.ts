@@ -7,6 +7,8 @@ import { PART_BYTES } from './parts.ts';
 export interface CompressOptions {
   /** Compressed bytes that are written at most, but for the last words. */
   limit: number;
+  /** Text before the source. */
+  head?: string | undefined;
   /** Text behind all that was taken of the source; `bytes`: how much that is. */
   last?: (whole: boolean, bytes: number) => string;
 }
@@ -15,7 +17,7 @@ export interface CompressOptions {
 export async function compress(
   source: string,
   target: string,
-  { limit, last }: CompressOptions,
+  { limit, head, last }: CompressOptions,
   signal: AbortSignal,
 ): Promise<{ whole: boolean; bytes: number }> {
   const { createGzip } = await import('node:zlib'); // most daemons never need it
@@ -24,6 +26,7 @@ export async function compress(
   let bytes = 0;
   let whole = true;
   async function* read(): AsyncGenerator<Buffer> {
+    if (head !== undefined) yield Buffer.from(head);
     for await (const chunk of file.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>) {
       // gzip holds back some hundred KiB, hence the margin.
       if (written > limit - PART_BYTES) {

@@ -38,12 +38,14 @@ export interface ScanReports {
 }
 
 export interface KeepOptions {
-  /** See `NodePaths.outbox`. */
+  /** See `outboxOf`. */
   outbox: string;
   /** The message's id. */
   id: string;
   /** Sentences about what is known to be missing from the report. */
   loss?: string | undefined;
+  /** Text to be put before the text report. */
+  head?: string | undefined;
   /** Compressed bytes of each of the two that are kept; default some 169 MiB. */
   limit?: number;
 }
@@ -80,7 +82,7 @@ export async function keepReport(reports: ScanReports, options: KeepOptions, sig
 /** The text gets a second name, since AIDE never writes into a file that is there; nobody else needs the JSON. */
 async function keepPlain(
   { log, json }: ScanReports,
-  { outbox, id }: KeepOptions,
+  { outbox, id, head }: KeepOptions,
   losses: readonly string[],
 ): Promise<ReportFiles> {
   const files: ReportFiles = { compressed: false, log: `${id}.log` };
@@ -91,13 +93,14 @@ async function keepPlain(
     await syncFile(json);
     await rename(json, outboxFile(outbox, files.json));
   }
+  if (head !== undefined) files.head = head;
   if (losses.length > 0) files.note = noteOf(losses);
   return files;
 }
 
 async function keepCompressed(
   { log, json }: ScanReports,
-  { outbox, id, limit = COMPRESSED_LIMIT }: KeepOptions,
+  { outbox, id, head, limit = COMPRESSED_LIMIT }: KeepOptions,
   losses: string[],
   signal: AbortSignal,
 ): Promise<ReportFiles> {
@@ -115,7 +118,7 @@ async function keepCompressed(
   const kept = await compress(
     log,
     outboxFile(outbox, files.log),
-    { limit: most, last: (whole, bytes) => lastWords(losses, whole, bytes) },
+    { limit: most, head, last: (whole, bytes) => lastWords(losses, whole, bytes) },
     signal,
   );
   if (!kept.whole) losses.push(tooLarge(kept.bytes));

@@ -1,74 +1,139 @@
 import { mkdir, rename } from 'node:fs/promises';
-import type { ReportReading } from '../aide/report.ts';
+import type { Report, ReportReading } from '../aide/report.ts';
 import { jsonReportLines } from '../aide/report-options.ts';
 import { type AideResult, runAide } from '../aide/run.ts';
 import { explain } from '../lib/errors.ts';
-import { databaseFault, foreignDatabase } from './database.ts';
-import { clear, clearForeign } from './files.ts';
+import { DATABASE_REMEDY, type DatabaseFault, databaseFault, NOT_REGULAR } from './database.ts';
+import { clearForeign, presence } from './files.ts';
+import { removeReports, removeUnfinished } from './leftovers.ts';
 import { type KeptReport, keepReport } from './report.ts';
-import type { ScanFacts, ScanResult } from './state.ts';
-import { brokenFacts, databaseLines, erroredFacts, textReportLines, type Workbench } from './workbench.ts';
-import { allowedCores } from './workers.ts';
+import type { RecordedBaseline, ScanFacts, ScanResult } from './state.ts';
+import { placeEmptyDatabase, type Unverified, unlisted, warningOf } from './unverified.ts';
+import {
+  brokenFacts,
+  clip,
+  databaseLines,
+  erroredFacts,
+  runOptions,
+  textReportLines,
+  type Workbench,
+} from './workbench.ts';
 
 export interface ScanTask {
   id: string;
-  /** SHA-256 of the uncompressed database that was recorded when it was made, hex; absent: any will do. */
-  baselineDigest?: string;
+  /** The baseline on record outside the node; absent: any will do. */
+  baseline?: RecordedBaseline;
+}
+
+interface Scan {
+  readonly bench: Workbench;
+  readonly task: ScanTask;
+  readonly startedAt: Date;
+  readonly signal: AbortSignal;
 }
 
 /**
- * Compares the node with its baseline. A difference leaves its reports in the outbox under `id`; a scan that was
- * done leaves its text report as `aide.log`. Never throws.
+ * Compares the node with its baseline. A difference leaves its reports in the outbox under `id`; a scan that was done leaves
+ * its text report as the node's log. With a database that is not the one on record the scan is `Failed`, whatever AIDE says:
+ * AIDE compares with what lies there; where that is impossible it lists the files. Never throws.
  */
 export async function scan(bench: Workbench, task: ScanTask, signal: AbortSignal): Promise<ScanResult> {
   const startedAt = new Date();
-  const { paths, log } = bench;
+  const { paths } = bench;
   try {
     await mkdir(paths.directory, { recursive: true });
-    await removeReports(bench);
-    const foreign = await foreignDatabase(paths.database);
-    if (foreign !== undefined) {
-      return { kind: 'ended', facts: brokenFacts(foreign.code, foreign.sentence, startedAt) };
-    }
-    const result = await runAide('check', {
-      command: bench.aide,
-      configuration: bench.configuration,
-      before: databaseLines(bench),
-      after: [...textReportLines(bench), ...jsonReportLines({ json: paths.newJson })],
-      workers: await allowedCores(),
-      timeoutMs: bench.timeoutMs,
-      signal,
-    });
-    for (const line of result.stderr) log.debug(line);
-    if (result.stoppedBy === 'signal' || signal.aborted) return { kind: 'stopped' };
-    if (result.meaning.verdict === 'Errored') return { kind: 'ended', facts: erroredFacts(result, '', startedAt) };
-    return await readResult(bench, task, result, startedAt, signal);
+    await removeUnfinished(paths);
+    return await compare({ bench, task, startedAt, signal });
   } catch (error) {
     if (signal.aborted) return { kind: 'stopped' };
     const facts = brokenFacts('SCAN_IMPOSSIBLE', `The scan could not be done: ${explain(error)}`, startedAt);
     return { kind: 'ended', facts };
   } finally {
-    await removeReports(bench).catch(() => {}); // it is tried, and told of, before the next scan
-    await bench.afterAide();
+    await removeReports(paths).catch(() => {}); // it is tried, and told of, before the next scan
   }
 }
 
-/** Exit statuses 0 to 7: what differs, by AIDE's own reports. The verdict is the exit status's, whatever they say. */
-async function readResult(
-  bench: Workbench,
-  { id, baselineDigest }: ScanTask,
-  { end, meaning }: AideResult,
-  startedAt: Date,
-  signal: AbortSignal,
-): Promise<ScanResult> {
-  const { paths, log } = bench;
+async function compare(scan: Scan): Promise<ScanResult> {
+  const { bench, task, startedAt, signal } = scan;
+  const { database } = bench.paths;
+  const lies = await presence(database);
+  if (lies !== 'file') {
+    const fault = await databaseFault(database, undefined, task.baseline, signal);
+    if (fault !== undefined) return await list(scan, fault);
+    // Of one that is missing AIDE itself says so.
+    if (lies === 'other') {
+      const sentence = `${NOT_REGULAR.sentence}. ${DATABASE_REMEDY}.`;
+      return { kind: 'ended', facts: brokenFacts(NOT_REGULAR.code, sentence, startedAt) };
+    }
+  }
+  const result = await check(scan, database);
+  if (isStopped(result, signal)) return { kind: 'stopped' };
+  if (result.meaning.verdict === 'Errored') {
+    const fault = await databaseFault(database, undefined, task.baseline, signal);
+    if (fault === undefined) return { kind: 'ended', facts: erroredFacts(result, '', startedAt) };
+    return result.stoppedBy === 'timeout' ? unlisted(fault, result, startedAt) : await list(scan, fault);
+  }
+  const reading = await readReports(scan);
+  const fault = await databaseFault(database, digestRead(reportOf(reading), database), task.baseline, signal);
+  // AIDE takes a file that is empty, or text, for a database without entries: the list of all files is there already.
+  if (fault !== undefined && fault.fault !== 'Replaced' && !isList(reading)) return await list(scan, fault);
+  return await conclude(scan, result, reading, fault && { ...fault, compared: fault.fault === 'Replaced' });
+}
+
+/** Lists the node's files where there is nothing to compare them with: against a database without entries. */
+async function list(scan: Scan, fault: DatabaseFault): Promise<ScanResult> {
+  const { bench, startedAt, signal } = scan;
+  await removeReports(bench.paths);
+  const result = await check(scan, await placeEmptyDatabase(bench.scratch));
+  if (isStopped(result, signal)) return { kind: 'stopped' };
+  if (result.meaning.verdict === 'Errored') return unlisted(fault, result, startedAt);
+  return await conclude(scan, result, await readReports(scan), { ...fault, compared: false });
+}
+
+async function check({ bench, signal }: Scan, database: string): Promise<AideResult> {
+  const result = await runAide('check', {
+    ...(await runOptions(bench, signal)),
+    before: databaseLines(bench, database),
+    after: [...textReportLines(bench), ...jsonReportLines({ json: bench.paths.newJson })],
+  });
+  for (const line of result.stderr) bench.log.debug(line);
+  return result;
+}
+
+function isStopped({ stoppedBy }: AideResult, signal: AbortSignal): boolean {
+  return stoppedBy === 'signal' || signal.aborted;
+}
+
+async function readReports({ bench, signal }: Scan): Promise<ReportReading> {
   const { readReport } = await import('../aide/report.ts'); // memory that is not needed between scans
-  const reading = await readReport(paths.newJson, { maxFiles: 0, signal });
-  const report = reading.ok ? reading.report : reading.partial;
-  const read = report.databases.find(({ path, algorithm }) => algorithm === 'sha256' && path === paths.database);
-  const fault = await databaseFault(paths.database, read?.digest, baselineDigest, signal);
-  if (fault !== undefined) return { kind: 'ended', facts: brokenFacts(fault.code, fault.sentence, startedAt) };
-  const failed = meaning.verdict === 'Failed';
+  return await readReport(bench.paths.newJson, { maxFiles: 0, signal });
+}
+
+function reportOf(reading: ReportReading): Report {
+  return reading.ok ? reading.report : reading.partial;
+}
+
+/** The digest of the database that AIDE says it has read. */
+function digestRead({ databases }: Report, database: string): string | undefined {
+  return databases.find(({ path, algorithm }) => algorithm === 'sha256' && path === database)?.digest;
+}
+
+/** Whether a report says of every file of the node that it was added, and nothing else. */
+function isList(reading: ReportReading): boolean {
+  const { entries, counts } = reportOf(reading);
+  return reading.ok && counts.added === entries && counts.changed === 0 && counts.removed === 0;
+}
+
+/** Exit statuses 0 to 7: what differs, by AIDE's own reports. The verdict is the exit status's, whatever they say. */
+async function conclude(
+  scan: Scan,
+  { end, meaning }: AideResult,
+  reading: ReportReading,
+  fault: Unverified | undefined,
+): Promise<ScanResult> {
+  const { bench, task, startedAt } = scan;
+  const report = reportOf(reading);
+  const failed = fault !== undefined || meaning.verdict === 'Failed';
   const facts: ScanFacts = {
     verdict: failed ? 'Failed' : 'Succeeded',
     startedAt: startedAt.toISOString(),
@@ -76,32 +141,39 @@ async function readResult(
   };
   if (end !== undefined && 'status' in end) facts.exitStatus = end.status;
   if (report.entries !== undefined) facts.entries = report.entries;
-  if (read !== undefined) facts.baselineDigest = read.digest;
-  // The counts come right behind the number of entries: where that is missing, they are.
-  if (failed && report.entries !== undefined) facts.counts = { ...report.counts };
+  if (fault !== undefined) facts.baselineFault = fault.fault;
+  if (fault === undefined || fault.compared) {
+    const digest = digestRead(report, bench.paths.database);
+    if (digest !== undefined) facts.baselineDigest = digest;
+    // The counts come right behind the number of entries: where that is missing, they are.
+    if (failed && report.entries !== undefined) facts.counts = { ...report.counts };
+  }
   const result: ScanResult = { kind: 'ended', facts };
   if (failed) {
-    const kept = await keepFindings(bench, id, reading, signal);
+    const warning = fault && warningOf(fault);
+    const kept = await keepFindings(scan, reading, warning);
     if (kept.files !== undefined) result.report = kept.files;
-    if (kept.loss !== undefined) facts.errorMessage = kept.loss;
+    const message = [warning, kept.loss].filter((sentence) => sentence !== undefined).join(' ');
+    if (message !== '') facts.errorMessage = clip(message);
     // Without a fingerprint two reports never count as the same.
-    result.fingerprint = kept.fingerprint ?? id;
-  } else if (!reading.ok) log.info(`${reading.sentence}; it was to say that nothing differs`);
+    result.fingerprint = kept.fingerprint ?? task.id;
+  } else if (!reading.ok) bench.log.info(`${reading.sentence}; it was to say that nothing differs`);
   await moveLog(bench).catch(() => {}); // for the person on the node; the outcome does not need it
   return result;
 }
 
 /** Keeps the reports of what was found, as far as they are there: the finding counts all the same. */
 async function keepFindings(
-  { paths }: Workbench,
-  id: string,
+  { bench, task, signal }: Scan,
   reading: ReportReading,
-  signal: AbortSignal,
+  warning: string | undefined,
 ): Promise<Partial<KeptReport>> {
+  const { newLog, newJson } = bench.paths;
   const loss = reading.ok ? undefined : `${reading.sentence}.`;
-  const json = reading.ok || !['REPORT_MISSING', 'REPORT_EMPTY'].includes(reading.code) ? { json: paths.newJson } : {};
+  const json = reading.ok || !['REPORT_MISSING', 'REPORT_EMPTY'].includes(reading.code) ? { json: newJson } : {};
+  const head = warning === undefined ? undefined : `${warning}\n\n`;
   try {
-    return await keepReport({ log: paths.newLog, ...json }, { outbox: paths.outbox, id, loss }, signal);
+    return await keepReport({ log: newLog, ...json }, { outbox: bench.outbox, id: task.id, loss, head }, signal);
   } catch (error) {
     signal.throwIfAborted();
     return { loss: [loss, `The report could not be kept: ${explain(error)}.`].filter(Boolean).join(' ') };
@@ -111,8 +183,4 @@ async function keepFindings(
 async function moveLog({ paths }: Workbench): Promise<void> {
   await clearForeign(paths.log);
   await rename(paths.newLog, paths.log);
-}
-
-async function removeReports({ paths }: Workbench): Promise<void> {
-  for (const path of [paths.newLog, paths.newJson]) await clear(path);
 }

@@ -33,7 +33,7 @@ export interface Sender {
   /** Name of the FileIntegrity. */
   integrity: string;
   node: string;
-  /** Where reports lie; see `NodePaths.outbox`. */
+  /** Where reports lie; see `outboxOf`. */
   outbox: string;
 }
 
@@ -127,8 +127,9 @@ async function configMapOf(
   } else if (report !== undefined) {
     const encoding = compressed ? 'base64' : 'utf8';
     if (part.log[1] > part.log[0]) data[INTEGRITY_LOG_KEY] = await readPiece(outbox, report.log, part.log, encoding);
-    if (number === 1 && report.note !== undefined)
-      data[INTEGRITY_LOG_KEY] = (data[INTEGRITY_LOG_KEY] ?? '') + report.note;
+    if (number === 1 && (report.head !== undefined || report.note !== undefined)) {
+      data[INTEGRITY_LOG_KEY] = `${report.head ?? ''}${data[INTEGRITY_LOG_KEY] ?? ''}${report.note ?? ''}`;
+    }
     if (part.json[1] > part.json[0]) data[REPORT_JSON_KEY] = await readPiece(outbox, report.json, part.json, encoding);
   }
   return {

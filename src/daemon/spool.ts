@@ -7,7 +7,7 @@ import { outboxFile } from './paths.ts';
 
 /**
  * The outbox on the node's disk, so that what was found is not lost when the daemon ends before the operator has it. Per
- * message: `aide.outbox-<number>-<id>.message.json`, and `aide.outbox-<id>.…` for its report. The number keeps the order.
+ * message: `<outbox><number>-<id>.message.json`, and `<outbox><id>.…` for its report. The number keeps the order.
  */
 const MESSAGE_FILE = /^(\d{1,15})-([a-z0-9-]{1,100})\.message\.json$/;
 /** A daemon's own messages stay below 8 KiB. */

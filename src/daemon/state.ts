@@ -11,13 +11,16 @@ export interface Now {
   random: number;
 }
 
+/** What is on record of a baseline outside the node, which scans go by. */
+export type RecordedBaseline = Pick<BaselineReceipt, 'digest' | 'entries'>;
+
 /** What the API server says about this node: the part of its FileIntegrityNodeStatus that a daemon needs. */
 export interface NodeRecord {
   orders?: Orders;
-  /** Order of the newest baseline whose receipt the operator has. */
-  baselineOrderId?: string;
-  /** Digest of that baseline's database. */
-  baselineDigest?: string;
+  /** Why it has orders that a daemon does not carry out; they count as none. */
+  refused?: string;
+  /** The newest baseline whose receipt the operator has. */
+  baseline?: RecordedBaseline & { orderId: string };
   /** Id of the message that the operator took in last. */
   acknowledged?: string;
 }
@@ -120,9 +123,9 @@ export type Event =
 
 export type Effect =
   | { type: 'configure'; configuration: Orders['configuration'] }
-  /** `baselineDigest`: of the database that was recorded; absent: none is known. */
-  | { type: 'scan'; id: string; baselineDigest: string | undefined }
-  | { type: 'baseline'; order: BaselineOrder; configurationDigest: string; settings: Orders['settings'] }
+  /** `files`: see `Orders.files`. Without `baseline` none is on record. */
+  | { type: 'scan'; id: string; files: string; baseline: RecordedBaseline | undefined }
+  | { type: 'baseline'; order: BaselineOrder; files: string; configurationDigest: string; settings: Orders['settings'] }
   | { type: 'cancel' }
   | { type: 'keep'; message: Message }
   | { type: 'forget'; ids: readonly string[] }

@@ -9,7 +9,8 @@ const orders: Orders = {
   baseline: { id: 'order-1', reason: 'Initial', requestedAt: '2026-01-01T00:00:00Z' },
 };
 const hold = { reason: 'Annotation', message: 'held by an annotation', since: '2026-01-01T00:00:00Z' } as const;
-const done: NodeRecord = { orders, baselineOrderId: 'order-1' };
+const recorded = { orderId: 'order-1', digest: 'd0', entries: 5 };
+const done: NodeRecord = { orders, baseline: recorded };
 
 const receipt = {
   orderId: 'order-1',
@@ -251,19 +252,19 @@ describe('a baseline', () => {
 });
 
 describe('the database that a scan must find', () => {
-  const scanOf = (effects: Effect[]) => effects.find((effect) => effect.type === 'scan')?.baselineDigest;
+  const scanOf = (effects: Effect[]) => effects.find((effect) => effect.type === 'scan')?.baseline;
 
   test('is the one that the operator recorded', () => {
     const play = new Play();
-    play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: { ...done, baselineDigest: 'd0' } });
-    expect(scanOf(play.tell({ type: 'configured', digest: 'c1' }))).toBe('d0');
+    play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: done });
+    expect(scanOf(play.tell({ type: 'configured', digest: 'c1' }))).toEqual({ digest: 'd0', entries: 5 });
   });
 
   test('is the newest, while its receipt is on its way', () => {
     const order = { ...orders, baseline: { ...orders.baseline, id: 'order-2' } };
-    const play = ready({ ...done, baselineDigest: 'd0', orders: order });
+    const play = ready({ ...done, orders: order });
     const made = { kind: 'made', receipt: { ...receipt, orderId: 'order-2', digest: 'd2' } } as const;
-    expect(scanOf(play.tell({ type: 'baselined', result: made }))).toBe('d2');
+    expect(scanOf(play.tell({ type: 'baselined', result: made }))).toEqual({ digest: 'd2', entries: 7 });
   });
 
   test('is that of a receipt which an earlier daemon left', () => {
@@ -271,7 +272,80 @@ describe('the database that a scan must find', () => {
     const message = { outcome: { kind: 'baseline', id: 'old-1', node: 'node-a', receipt } } as const;
     play.tell({ type: 'recovered', messages: [message] });
     const effects = play.tell({ type: 'record', record: { orders } }, { type: 'configured', digest: 'c1' });
-    expect(scanOf(effects)).toBe('d1');
+    expect(scanOf(effects)).toEqual({ digest: 'd1', entries: 7 });
+  });
+});
+
+describe('the files that the orders name', () => {
+  const filesOf = (effects: Effect[]) =>
+    effects.flatMap((effect) => (effect.type === 'scan' || effect.type === 'baseline' ? [effect.files] : []));
+
+  test('are the usual ones unless they say otherwise', () => {
+    const play = new Play();
+    play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: { orders } });
+    const effects = play.tell({ type: 'configured', digest: 'c1' });
+    expect(filesOf([...effects, ...play.tell({ type: 'baselined', result: { kind: 'made', receipt } })])).toEqual([
+      'aide',
+      'aide',
+    ]);
+  });
+
+  test('go with each scan and baseline, and with a change of them', () => {
+    const other = { ...orders, files: 'aide.worker' };
+    const play = ready({ ...done, orders: other });
+    const baseline = { ...orders.baseline, id: 'order-2' };
+    const moved = { ...done, orders: { ...orders, files: 'aide.other', baseline } };
+    expect(filesOf(play.tell(failed(), { type: 'record', record: moved }))).toEqual(['aide.other']);
+    const made = { kind: 'made', receipt: { ...receipt, orderId: 'order-2' } } as const;
+    expect(filesOf(play.tell({ type: 'baselined', result: made }))).toEqual(['aide.other']);
+  });
+
+  test('that it does not write keep it from working, which it says once', () => {
+    const play = ready();
+    play.at(100).tell(succeeded);
+    const refused = { refused: 'the orders name other files' };
+    const effects = play.tell({ type: 'record', record: refused }, { type: 'record', record: refused });
+    expect(effects.filter(({ type }) => type === 'log')).toEqual([{ type: 'log', text: refused.refused }]);
+    expect(kinds([...effects, ...play.ring(1000)])).toEqual([]);
+    expect(kinds(play.tell({ type: 'record', record: done }))).toContain('scan');
+  });
+});
+
+describe('a database that is not the one on record', () => {
+  const fault = (errorMessage = 'It was replaced.', fingerprint = 'f1'): Event => ({
+    type: 'scanned',
+    result: {
+      kind: 'ended',
+      facts: { verdict: 'Failed', ...time, exitStatus: 0, baselineFault: 'Replaced', errorMessage },
+      report: { compressed: false, log: 'x.log' },
+      fingerprint,
+    },
+  });
+
+  test('is told, and again only as a heartbeat', () => {
+    const play = settled(fault());
+    play.ring(100);
+    const effects = play.tell(fault());
+    expect(kinds(effects)).toEqual(['forget', 'beat']);
+    expect(effects.find(({ type }) => type === 'beat')).toMatchObject({ outcome: { baselineFault: 'Replaced' } });
+    play.ring(200);
+    expect(kinds(play.tell(fault('It was replaced.', 'f2')))).toEqual(['keep', 'send']);
+  });
+
+  test('makes no baseline', () => {
+    const play = settled(fault());
+    expect(kinds(play.ring(100))).toEqual(['scan']);
+  });
+
+  test('does not take the place of a finding against the recorded one that still waits, nor that of it', () => {
+    const play = ready();
+    play.tell(failed());
+    for (const event of [failed('f2'), fault(), fault('It was replaced.', 'f2'), failed('f3')]) {
+      play.ring(play.mono / 1000 + 100);
+      play.tell(event);
+    }
+    const waiting = play.state.outbox.queue.map(({ outcome }) => outcome.kind === 'scan' && outcome.baselineFault);
+    expect(waiting).toEqual([undefined, undefined, 'Replaced', undefined]);
   });
 });
 

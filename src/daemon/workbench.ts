@@ -1,26 +1,47 @@
 import type { AideResult } from '../aide/run.ts';
 import { printable } from '../lib/text.ts';
+import { ownConfiguration } from './configuration.ts';
 import type { Log } from './log.ts';
 import type { NodePaths } from './paths.ts';
 import type { ScanFacts } from './state.ts';
+import { allowedCores } from './workers.ts';
 
 /** What scans and baselines work with. */
 export interface Workbench {
   readonly paths: NodePaths;
+  /** Where reports are kept until they are sent; see `outboxOf`. */
+  readonly outbox: string;
   /** The words that start AIDE. */
   readonly aide: readonly [string, ...string[]];
   /** The effective configuration, fetched. */
   readonly configuration: string;
+  /** A folder for this daemon alone, outside the node. */
+  readonly scratch: string;
   readonly log: Log;
-  /** When a scan or an initialisation counts as hanging, in milliseconds. */
+  /** When a scan or an initialisation counts as hanging, and how long another one is waited for, in milliseconds. */
   readonly timeoutMs: number;
-  /** Called each time that AIDE has run. */
-  readonly afterAide: () => Promise<void>;
+}
+
+/** What each run of AIDE on the node has: one after the other, whichever FileIntegrity has it done. */
+export async function runOptions(bench: Workbench, signal: AbortSignal) {
+  const { paths, log, aide, timeoutMs } = bench;
+  return {
+    command: aide,
+    configuration: await ownConfiguration(bench),
+    workers: await allowedCores(),
+    timeoutMs,
+    signal,
+    lock: {
+      path: paths.directory,
+      onWait: () => log.info('waiting for another scan on this node to end'),
+      onFailure: (reason: string) => log.info(`scans of this node may run at once, since it knows no locks: ${reason}`),
+    },
+  };
 }
 
 /** Configuration lines put before the file's, because of each of these AIDE takes the first. */
-export function databaseLines({ paths }: Workbench): string[] {
-  return [`database_in=file:${paths.database}`, `database_out=file:${paths.newDatabase}`, 'gzip_dbout=yes'];
+export function databaseLines({ paths }: Workbench, database = paths.database): string[] {
+  return [`database_in=file:${database}`, `database_out=file:${paths.newDatabase}`, 'gzip_dbout=yes'];
 }
 
 /**
@@ -75,6 +96,6 @@ export interface ErroredFacts {
 /** Far below what the operator accepts, so that a heartbeat and an event can carry it. */
 const MESSAGE_LIMIT = 1024;
 
-function clip(text: string): string {
+export function clip(text: string): string {
   return text.length <= MESSAGE_LIMIT ? text : `${text.slice(0, MESSAGE_LIMIT - 1).toWellFormed()}…`;
 }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { nodeStatuses } from '../../src/api/group.ts';
 import { nodeStatusName } from '../../src/api/names.ts';
 import type { Outcome } from '../../src/api/outcome.ts';
+import { outboxFile } from '../../src/daemon/paths.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
@@ -222,7 +223,8 @@ describe.skipIf(aide === undefined || !canHaveNodes()).concurrent('a daemon that
 
   test('while it puts right what one before it left does so the next time', async () => {
     await using scene = await createScene();
-    const { directory, outbox, newDatabase, receipt } = scene.stage.node.paths;
+    const { outbox } = scene.stage;
+    const { newDatabase, receipt } = scene.stage.node.paths;
     for (let point = 1; ; point += STRIDE) {
       await scene.kill();
       const from = scene.heard.length;
@@ -241,10 +243,7 @@ describe.skipIf(aide === undefined || !canHaveNodes()).concurrent('a daemon that
         number,
       }));
       for (const { outcome, number } of notices) {
-        await writeFile(
-          join(directory, `aide.outbox-${number}-${outcome.id}.message.json`),
-          JSON.stringify({ outcome }),
-        );
+        await writeFile(outboxFile(outbox, `${number}-${outcome.id}.message.json`), JSON.stringify({ outcome }));
       }
       const lines = scene.stage.node.lines.length;
       const isDone = async () =>

@@ -156,7 +156,7 @@ describe.skipIf(aide === undefined || !canHaveNodes()).concurrent('a daemon in i
     await first.ended;
     await writeFile(stage.node.paths.newDatabase, 'half a database');
     await writeFile(`${stage.node.paths.receipt}.draft`, 'half a receipt');
-    await appendFile(outboxFile(stage.node.paths.outbox, '9-x-9.message.json.draft'), 'half a message');
+    await appendFile(outboxFile(stage.outbox, '9-x-9.message.json.draft'), 'half a message');
     await stage.startProcess(real, { bootId: two });
     await stage.operator.fold(failed);
     expect(await stage.operator.message('what it found before')).toMatchObject({ verdict: 'Errored', exitStatus: 18 });

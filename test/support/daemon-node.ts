@@ -4,13 +4,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createLog } from '../../src/daemon/log.ts';
-import { type NodePaths, nodePaths } from '../../src/daemon/paths.ts';
+import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/paths.ts';
 import type { Workbench } from '../../src/daemon/workbench.ts';
 
 /** A node's root in a scratch folder, with a tree to watch under `/etc/app`. */
 export interface ScratchNode extends AsyncDisposable {
   readonly root: string;
   readonly paths: NodePaths;
+  /** Where a FileIntegrity of this name keeps its messages; `worker` in the namespace `test` unless it is said. */
+  outboxOf(integrity?: string, namespace?: string): string;
+  /** That of `worker`. */
+  readonly outbox: string;
   /** An effective configuration, as the operator renders it but for the root's path. */
   readonly configuration: string;
   /** SHA-256 of the configuration, hex. */
@@ -22,8 +26,8 @@ export interface ScratchNode extends AsyncDisposable {
   remove(path: string): Promise<void>;
   /** Makes a program of the words that start one. */
   writeProgram(path: string, words: readonly string[]): Promise<void>;
-  /** What scans and baselines of this node work with. */
-  bench(aide: readonly [string, ...string[]]): Promise<Workbench>;
+  /** What scans and baselines of this node work with; `files`: see `Orders.files`. */
+  bench(aide: readonly [string, ...string[]], files?: string): Promise<Workbench>;
 }
 
 export async function createScratchNode(): Promise<ScratchNode> {
@@ -41,9 +45,12 @@ export async function createScratchNode(): Promise<ScratchNode> {
     '',
   ].join('\n');
   const lines: string[] = [];
+  const outbox = (integrity = 'worker', namespace = 'test') => outboxOf(root, { namespace, integrity });
   const node: ScratchNode = {
     root,
     paths,
+    outboxOf: outbox,
+    outbox: outbox(),
     configuration,
     configurationDigest: createHash('sha256').update(configuration).digest('hex'),
     lines,
@@ -58,11 +65,19 @@ export async function createScratchNode(): Promise<ScratchNode> {
       const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`);
       await writeFile(path, `#!/bin/sh\nexec ${quoted.join(' ')} "$@"\n`, { mode: 0o755 });
     },
-    async bench(aide) {
+    async bench(aide, files) {
       const file = join(folder, 'aide.conf');
       await writeFile(file, configuration);
       const write = (line: string) => lines.push(line.replace(/^\S+: /, '').trimEnd());
-      return { paths, aide, configuration: file, log: createLog(write, () => false), timeoutMs: 60_000, afterAide };
+      return {
+        paths: nodePaths(root, files),
+        outbox: node.outbox,
+        aide,
+        configuration: file,
+        scratch: folder,
+        log: createLog(write, () => false),
+        timeoutMs: 60_000,
+      };
     },
     async [Symbol.asyncDispose]() {
       await rm(folder, { recursive: true, force: true });
@@ -72,8 +87,6 @@ export async function createScratchNode(): Promise<ScratchNode> {
   await node.write('etc/app/b', 'b\n');
   return node;
 }
-
-async function afterAide(): Promise<void> {}
 
 /** The words that start a program of test/fixtures/programs. */
 export function fixtureProgram(name: string): [string] {

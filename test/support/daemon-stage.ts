@@ -23,6 +23,8 @@ export interface DaemonStage extends AsyncDisposable {
   readonly namespace: string;
   readonly node: ScratchNode;
   readonly operator: PlayedOperator;
+  /** Where the daemon keeps its messages on the node. */
+  readonly outbox: string;
   /** The effective configuration as the operator orders it. */
   readonly configuration: { text: string; digest: string };
   /** A daemon in this process. */
@@ -63,6 +65,7 @@ export async function createStage(client: Client, connection: Connection): Promi
     namespace,
     node,
     operator,
+    outbox: node.outboxOf(INTEGRITY, namespace),
     configuration,
     renewToken,
     start(options = {}) {

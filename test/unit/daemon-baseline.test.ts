@@ -1,4 +1,4 @@
-import { link, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BaselineOrder } from '../../src/api/outcome.ts';
@@ -85,6 +85,45 @@ describe.skipIf(aide === undefined)('a baseline by the real AIDE', () => {
     const adopted = receiptOf(await carryOut({ id: 'order-2', reason: 'Initial' }));
     expect(adopted).toMatchObject({ orderId: 'order-2', adopted: true, digest: made.digest, entries: made.entries });
     expect(await readFile(node.paths.database)).toEqual(bytes);
+  });
+
+  test('adopts a database whose receipt lies beside it, of the same configuration', async () => {
+    const made = receiptOf(await carryOut());
+    const adopted = receiptOf(await carryOut({ id: 'order-2', reason: 'Initial' }));
+    expect(adopted).toMatchObject({ orderId: 'order-2', adopted: true, digest: made.digest });
+    expect(adopted).not.toHaveProperty('refused');
+  });
+
+  test.each([
+    [
+      'names another database',
+      'The database on the node is not the one that the receipt beside it names.',
+      { digest: 'f'.repeat(64) },
+    ],
+    [
+      'names another configuration',
+      'The database on the node was made with another configuration.',
+      { configurationDigest: 'f'.repeat(64) },
+    ],
+    ['is none', 'The receipt beside the database on the node cannot be read.', { entries: 'many' }],
+  ])('does not adopt a database whose receipt %s, says so and keeps it as a backup', async (_, refused, change) => {
+    const made = receiptOf(await carryOut());
+    await writeFile(node.paths.receipt, JSON.stringify({ ...made, ...change }));
+    const old = await readFile(node.paths.database);
+    await node.write('etc/app/new', 'new');
+    const receipt = receiptOf(await carryOut({ id: 'order-2', reason: 'Initial' }));
+    expect(receipt).toMatchObject({ orderId: 'order-2', entries: 4, refused });
+    expect(receipt).not.toHaveProperty('adopted');
+    const backup = (await files()).find((name) => name.startsWith('aide.db.gz.backup-')) ?? '';
+    expect(await readFile(`${node.paths.directory}/${backup}`)).toEqual(old);
+  });
+
+  test('does not adopt a database beside which a link lies in the place of the receipt', async () => {
+    await carryOut();
+    await rename(node.paths.receipt, `${node.root}/receipt`);
+    await symlink(`${node.root}/receipt`, node.paths.receipt);
+    const receipt = receiptOf(await carryOut({ id: 'order-2', reason: 'Initial' }));
+    expect(receipt.refused).toBe('The receipt beside the database on the node cannot be read.');
   });
 
   test('makes a new database where the one found is cut, and keeps that as a backup', async () => {

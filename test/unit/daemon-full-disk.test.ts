@@ -46,8 +46,12 @@ async function baseline(id = 'order-1'): Promise<BaselineResult> {
   return await carryOutBaseline(bench, { order, configurationDigest: node.configurationDigest, maxBackups: 5 }, never);
 }
 
-async function check(id: string, baselineDigest: string): Promise<Extract<ScanResult, { kind: 'ended' }>> {
-  const result = await scan(await node.bench(aide?.command ?? ['aide']), { id, baselineDigest }, never);
+async function check(id: string, digest: string): Promise<Extract<ScanResult, { kind: 'ended' }>> {
+  const result = await scan(
+    await node.bench(aide?.command ?? ['aide']),
+    { id, baseline: { digest, entries: FILES + 3 } },
+    never,
+  );
   if (result.kind !== 'ended') throw new Error('The scan was stopped');
   return result;
 }
@@ -97,21 +101,22 @@ describe.skipIf(aide === undefined || !canMount)('a disk that is full', () => {
     await leave(0);
     expect((await check('scan-1', digest)).facts).toMatchObject({ verdict: 'Succeeded', exitStatus: 0 });
     const facts = (await check('scan-2', 'f'.repeat(64))).facts;
-    expect(facts).toMatchObject({ verdict: 'Errored', errorCode: 'DATABASE_REPLACED' });
+    expect(facts).toMatchObject({ verdict: 'Failed', baselineFault: 'Replaced', exitStatus: 0 });
+    expect(facts.errorMessage).toContain('AIDE’s report is empty.');
   });
 
   test('with room for AIDE’s reports alone keeps them both whole', async () => {
     const digest = digestOf(await baseline());
     await fill('b');
     const { report } = await check('scan-1', digest);
-    const log = await readFile(outboxFile(node.paths.outbox, report?.log ?? ''));
-    const json = await readFile(outboxFile(node.paths.outbox, report?.json ?? ''));
+    const log = await readFile(outboxFile(node.outbox, report?.log ?? ''));
+    const json = await readFile(outboxFile(node.outbox, report?.json ?? ''));
     for (const name of await names()) if (name.includes('outbox')) await rm(join(node.paths.directory, name));
     await rm(node.paths.log);
     await leave(log.length + json.length + 2 * 4096);
     const again = await check('scan-2', digest);
     expect(again.facts).not.toHaveProperty('errorMessage');
-    expect(await readFile(outboxFile(node.paths.outbox, again.report?.log ?? ''))).toHaveLength(log.length);
+    expect(await readFile(outboxFile(node.outbox, again.report?.log ?? ''))).toHaveLength(log.length);
     expect(await readFile(node.paths.log)).toHaveLength(log.length);
   });
 
@@ -126,7 +131,7 @@ describe.skipIf(aide === undefined || !canMount)('a disk that is full', () => {
       at,
       message: 'x',
     } as const;
-    await expect(keepMessage(node.paths.outbox, { outcome }, 1)).rejects.toThrow('ENOSPC');
+    await expect(keepMessage(node.outbox, { outcome }, 1)).rejects.toThrow('ENOSPC');
     expect(await names()).toEqual([]);
   });
 });

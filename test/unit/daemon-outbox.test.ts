@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { NoticeOutcome } from '../../src/api/outcome.ts';
 import type { Message } from '../../src/daemon/outbox.ts';
@@ -38,42 +39,40 @@ const failed = (id: string, log = `${id}.log`): Message => ({
   },
   report: { compressed: false, log },
 });
-const at = (name: string) => outboxFile(node.paths.outbox, name);
-const files = async () => (await readdir(node.paths.directory)).filter((name) => name.startsWith('aide.outbox'));
+const at = (name: string) => outboxFile(node.outbox, name);
+/** The names of the outbox's files, without how all of them begin. */
+const files = async () => {
+  const start = basename(node.outbox);
+  const names = (await readdir(node.paths.directory)).filter((name) => name.startsWith(start));
+  return names.map((name) => name.slice(start.length)).sort();
+};
 
 async function restart(): Promise<Recovered> {
-  return await recover(await node.bench(['aide']), 'node-a');
+  return await recover(node.outbox, 'node-a', (await node.bench(['aide'])).log);
 }
 const ids = ({ messages }: Recovered) => messages.map(({ outcome }) => outcome.id);
 
 test('an outbox gives back what was kept, in order and with the reports, and forgets what it is told to', async () => {
   await writeFile(at('run-2.log'), 'report');
-  await keepMessage(node.paths.outbox, notice('run-1'), 9);
-  await keepMessage(node.paths.outbox, failed('run-2'), 10);
+  await keepMessage(node.outbox, notice('run-1'), 9);
+  await keepMessage(node.outbox, failed('run-2'), 10);
   expect((await restart()).messages).toEqual([notice('run-1'), failed('run-2')]);
-  expect((await files()).sort()).toEqual([
-    'aide.outbox-1-run-1.message.json',
-    'aide.outbox-2-run-2.message.json',
-    'aide.outbox-run-2.log',
-  ]);
-  await forgetMessages(node.paths.outbox, ['run-2']);
-  expect(await files()).toEqual(['aide.outbox-1-run-1.message.json']);
+  expect(await files()).toEqual(['1-run-1.message.json', '2-run-2.message.json', 'run-2.log']);
+  await forgetMessages(node.outbox, ['run-2']);
+  expect(await files()).toEqual(['1-run-1.message.json']);
 });
 
 test('what was half written when the daemon was killed is removed', async () => {
-  await keepMessage(node.paths.outbox, notice('run-1'), 1);
+  await keepMessage(node.outbox, notice('run-1'), 1);
   await writeFile(at('2-run-2.message.json.draft'), '{"outcome":');
   await writeFile(at('3-run-3.message.json'), '{"outcome":{"kind":"scan","id":"run-3"');
   await writeFile(at('run-4.log.gz'), 'half');
-  await writeFile(node.paths.newDatabase, 'half');
-  await writeFile(node.paths.newJson, 'half');
-  await writeFile(`${node.paths.receipt}.draft`, 'half');
   expect(ids(await restart())).toEqual(['run-1']);
-  expect(await readdir(node.paths.directory)).toEqual(['aide.outbox-1-run-1.message.json']);
+  expect(await files()).toEqual(['1-run-1.message.json']);
 });
 
 test('a message whose report is gone is not sent as if it had none', async () => {
-  await keepMessage(node.paths.outbox, failed('run-1'), 1);
+  await keepMessage(node.outbox, failed('run-1'), 1);
   expect(ids(await restart())).toEqual([]);
   expect(await files()).toEqual([]);
 });
@@ -81,17 +80,17 @@ test('a message whose report is gone is not sent as if it had none', async () =>
 test('a message of another node, of another name or with a path as its report is no message', async () => {
   await node.write('etc/shadow', 'secret');
   await writeFile(at('run-3./shadow'), '').catch(() => {});
-  await keepMessage(node.paths.outbox, { outcome: { ...notice('run-1').outcome, node: 'node-b' } as NoticeOutcome }, 1);
+  await keepMessage(node.outbox, { outcome: { ...notice('run-1').outcome, node: 'node-b' } as NoticeOutcome }, 1);
   await writeFile(at('2-run-2.message.json'), JSON.stringify(notice('run-9')));
-  await keepMessage(node.paths.outbox, failed('run-3', 'run-3./../../shadow'), 3);
-  await keepMessage(node.paths.outbox, failed('run-4', '../shadow'), 4);
+  await keepMessage(node.outbox, failed('run-3', 'run-3./../../shadow'), 3);
+  await keepMessage(node.outbox, failed('run-4', '../shadow'), 4);
   expect(ids(await restart())).toEqual([]);
 });
 
 test('a report that is a link is not followed, and what it points to is left alone', async () => {
   await node.write('etc/shadow', 'secret');
   await symlink(`${node.root}/etc/shadow`, at('run-1.log'));
-  await keepMessage(node.paths.outbox, failed('run-1'), 1);
+  await keepMessage(node.outbox, failed('run-1'), 1);
   expect(ids(await restart())).toEqual([]);
   expect(await readFile(`${node.root}/etc/shadow`, 'utf8')).toBe('secret');
   expect(await files()).toEqual([]);
@@ -103,14 +102,14 @@ test('links, FIFOs and folders in the place of messages are removed, and nothing
   await symlink(`${node.root}/etc/manifests`, at('run-2.log'));
   execFileSync('mkfifo', [at('3-run-3.message.json')]);
   await mkdir(at('4-run-4.message.json'));
-  await keepMessage(node.paths.outbox, notice('run-5'), 5);
+  await keepMessage(node.outbox, notice('run-5'), 5);
   expect(ids(await restart())).toEqual(['run-5']);
-  expect(await files()).toEqual(['aide.outbox-1-run-5.message.json']);
+  expect(await files()).toEqual(['1-run-5.message.json']);
   expect(await readFile(`${node.root}/etc/manifests/pod.yaml`, 'utf8')).toBe('pod');
 });
 
 test('of very many messages the newest 32 are kept, and a message that is too large is none', async () => {
-  for (let number = 1; number <= 40; number += 1) await keepMessage(node.paths.outbox, notice(`run-${number}`), number);
+  for (let number = 1; number <= 40; number += 1) await keepMessage(node.outbox, notice(`run-${number}`), number);
   await appendFile(at('40-run-40.message.json'), ' '.repeat(100_000));
   const recovered = ids(await restart());
   expect(recovered).toHaveLength(32);
@@ -120,8 +119,8 @@ test('of very many messages the newest 32 are kept, and a message that is too la
 });
 
 test('a number that is as large as can be does not make later messages unreadable', async () => {
-  await keepMessage(node.paths.outbox, notice('run-1'), 999_999_999_999_999);
+  await keepMessage(node.outbox, notice('run-1'), 999_999_999_999_999);
   const { last } = await restart();
-  await keepMessage(node.paths.outbox, notice('run-2'), last + 1);
+  await keepMessage(node.outbox, notice('run-2'), last + 1);
   expect(ids(await restart())).toEqual(['run-1', 'run-2']);
 });

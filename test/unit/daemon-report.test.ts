@@ -24,10 +24,10 @@ async function writeLog(bytes: number): Promise<string> {
 }
 
 async function keep(limit?: number) {
-  const options = { outbox: node.paths.outbox, id: 'run-1', ...(limit !== undefined && { limit }) };
+  const options = { outbox: node.outbox, id: 'run-1', ...(limit !== undefined && { limit }) };
   return await keepReport({ log: node.paths.newLog, json: node.paths.newJson }, options, never);
 }
-const kept = async (name = '') => gunzipSync(await readFile(outboxFile(node.paths.outbox, name))).toString();
+const kept = async (name = '') => gunzipSync(await readFile(outboxFile(node.outbox, name))).toString();
 
 test('a report beyond the limit is kept as far as that goes, and says so in itself', async () => {
   const text = await writeLog(6 * MIB);
@@ -63,9 +63,9 @@ test('a report of 20 MiB is kept whole, and says nothing of itself', async () =>
 test('what the outbox holds already counts against the disk that it may take', async () => {
   await writeLog(4 * MIB);
   await writeFile(node.paths.newJson, '{}');
-  await writeFile(outboxFile(node.paths.outbox, 'run-0.log.gz'), '');
+  await writeFile(outboxFile(node.outbox, 'run-0.log.gz'), '');
   // A sparse file takes no disk here, and counts for what it would send.
-  await truncate(outboxFile(node.paths.outbox, 'run-0.log.gz'), 510 * MIB);
+  await truncate(outboxFile(node.outbox, 'run-0.log.gz'), 510 * MIB);
   expect((await keep()).loss).toMatch(/first \d+ bytes are kept/);
 });
 
@@ -79,5 +79,5 @@ test('a report that is not UTF-8 keeps its bytes', async () => {
   await writeFile(node.paths.newJson, '{}');
   const { files } = await keep();
   expect(files?.compressed).toBe(true);
-  expect(gunzipSync(await readFile(outboxFile(node.paths.outbox, files?.log ?? ''))).equals(bytes)).toBe(true);
+  expect(gunzipSync(await readFile(outboxFile(node.outbox, files?.log ?? ''))).equals(bytes)).toBe(true);
 });

@@ -51,12 +51,10 @@ describe.skipIf(aide === undefined)('a scan by the real AIDE', () => {
     const { facts, report } = await check('scan-7');
     expect(facts).toMatchObject({ verdict: 'Failed', counts: { added: 1, changed: 1, removed: 1 } });
     expect(report).toEqual({ compressed: false, log: 'scan-7.log', json: 'scan-7.report.json' });
-    const text = await readFile(outboxFile(node.paths.outbox, 'scan-7.log'), 'utf8');
+    const text = await readFile(outboxFile(node.outbox, 'scan-7.log'), 'utf8');
     expect(text).toContain(`${node.root}/etc/app/c`);
     expect(await readFile(node.paths.log, 'utf8')).toBe(text);
-    expect(JSON.parse(await readFile(outboxFile(node.paths.outbox, 'scan-7.report.json'), 'utf8'))).toHaveProperty(
-      'changed',
-    );
+    expect(JSON.parse(await readFile(outboxFile(node.outbox, 'scan-7.report.json'), 'utf8'))).toHaveProperty('changed');
     expect((await readdir(node.paths.directory)).filter((name) => name.endsWith('.new'))).toEqual([]);
   });
 
@@ -64,10 +62,10 @@ describe.skipIf(aide === undefined)('a scan by the real AIDE', () => {
     for (let number = 0; number < 3000; number += 1) await node.write(`etc/app/many/file-${number}`, 'x');
     const { report } = await check();
     expect(report?.compressed).toBe(true);
-    const text = gunzipSync(await readFile(outboxFile(node.paths.outbox, report?.log ?? ''))).toString();
+    const text = gunzipSync(await readFile(outboxFile(node.outbox, report?.log ?? ''))).toString();
     expect(text).toBe(await readFile(node.paths.log, 'utf8'));
     expect(text).toContain('file-2999');
-    const json = gunzipSync(await readFile(outboxFile(node.paths.outbox, report?.json ?? ''))).toString();
+    const json = gunzipSync(await readFile(outboxFile(node.outbox, report?.json ?? ''))).toString();
     expect(Object.keys((JSON.parse(json) as { added: object }).added)).toHaveLength(3001);
   });
 
