@@ -1,0 +1,225 @@
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
+import { API_VERSION, fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
+import {
+  AIDE_CONF_LABEL,
+  FINDINGS_LABEL,
+  HISTORY_LABEL,
+  LOG_LABEL,
+  NODE_LABEL,
+  OUTCOME_ANNOTATION,
+  OWNER_LABEL,
+  PART_LABEL,
+  RECORD_LABEL,
+  REINIT_REQUEST_ANNOTATION,
+  RESULT_LOG_LABEL,
+  SET_ASIDE_LABEL,
+  UPDATED_ANNOTATION,
+} from '../../src/api/keys.ts';
+import { failedName, partName, resultName } from '../../src/api/names.ts';
+import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
+import { type Client, createClient } from '../../src/kube/client.ts';
+import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
+import { configMaps, leases, namespaces, serviceAccounts } from '../../src/kube/resources.ts';
+import { MESSAGE_ANNOTATION } from '../../src/operator/results/slot.ts';
+import { enforcePolicies, refusal } from '../support/admission.ts';
+import { installCrds } from '../support/crds.ts';
+import { eventually } from '../support/eventually.ts';
+import { createNamespace } from '../support/namespace.ts';
+import { clientAs } from '../support/node-token.ts';
+import { roleBindings } from '../support/scraper.ts';
+
+// What an administrator, who may do everything as far as RBAC goes, may not write: what the operator has on record.
+let namespace: string;
+let admin: Client;
+let operator: Client;
+let daemon: Client;
+const stack = new AsyncDisposableStack();
+
+beforeAll(async () => {
+  const kubeconfig = inject('kubeconfig');
+  admin = stack.use(createClient(await connectKubeconfig(kubeconfig)));
+  await installCrds(admin);
+  namespace = await createNamespace(admin, 'records');
+  const as = async (serviceAccount: string, node?: string) => {
+    await admin.create(serviceAccounts, { metadata: { name: serviceAccount, namespace } });
+    await admin.create(roleBindings, {
+      metadata: { name: serviceAccount, namespace },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: [{ kind: 'ServiceAccount', name: serviceAccount, namespace }],
+    });
+    const owner = { namespace, serviceAccount, ...(node !== undefined && { node }) };
+    return stack.use(await clientAs(kubeconfig, admin, owner));
+  };
+  [operator, daemon] = [await as('file-integrity-operator'), await as('file-integrity-daemon', 'node-a')];
+  stack.use(
+    await enforcePolicies(admin, 'records-policy.yaml', [namespace], async () => {
+      const refused = await refusal(admin.create(configMaps, map('probe', { [RECORD_LABEL]: '' })));
+      if (refused === '') await admin.remove(configMaps, { namespace, name: 'probe' });
+      return refused !== '';
+    }),
+  );
+});
+
+afterAll(() => stack.disposeAsync());
+
+describe('the status of a node', () => {
+  test('is written and removed by the operator only', async () => {
+    const forged = status('worker-node-a');
+    expect(await refusal(admin.create(nodeStatuses, forged))).toContain('by the operator only');
+    await operator.create(nodeStatuses, forged);
+    const ref = { namespace, name: 'worker-node-a' };
+    for (const patch of [
+      { lastResult: { lastProbeTime: '2026-01-01T00:00:00Z', condition: 'Succeeded' } },
+      { orders: null },
+      { metadata: { annotations: { any: '' } } },
+    ]) {
+      const attempt = admin.patch(nodeStatuses, ref, patch, { type: 'merge' });
+      expect(await refusal(attempt)).toContain('by the operator only');
+      const byDaemon = daemon.patch(nodeStatuses, ref, patch, { type: 'merge' });
+      expect(await refusal(byDaemon)).toContain('by the operator only');
+    }
+    expect(await refusal(admin.remove(nodeStatuses, ref))).toContain('by the operator only');
+    await operator.patch(nodeStatuses, ref, { metadata: { annotations: { any: '' } } }, { type: 'merge' });
+    expect(await operator.remove(nodeStatuses, ref)).toBe(true);
+  });
+
+  test('goes with its FileIntegrity', async () => {
+    const metadata = { name: 'owner', namespace };
+    const owner = await admin.create(fileIntegrities, { metadata, spec: { config: {} } } as unknown as FileIntegrity);
+    const { name = '', uid = '' } = owner.metadata;
+    const owned = status('owner-node-a');
+    owned.metadata.ownerReferences = [{ apiVersion: API_VERSION, kind: 'FileIntegrity', name, uid, controller: true }];
+    await operator.create(nodeStatuses, owned);
+    await admin.remove(fileIntegrities, { namespace, name }, { propagation: 'Foreground' });
+    await eventually('it is gone', async () => !(await admin.find(nodeStatuses, { namespace, name: 'owner-node-a' })));
+  });
+});
+
+describe.each([RESULT_LOG_LABEL, HISTORY_LABEL, FINDINGS_LABEL, SET_ASIDE_LABEL])('a config map with %s', (label) => {
+  const name = `kept-${label.replace(/.*\//, '')}`;
+  const ref = () => ({ namespace, name });
+
+  test('is written by the operator only, and may be deleted', async () => {
+    expect(await refusal(admin.create(configMaps, map(name, { [label]: '' })))).toContain('by the operator only');
+    await operator.create(configMaps, map(name, { [label]: '' }));
+    for (const patch of [{ data: { integritylog: 'nothing' } }, { metadata: { labels: { [label]: null } } }]) {
+      const attempt = admin.patch(configMaps, ref(), patch, { type: 'merge' });
+      expect(await refusal(attempt)).toContain('by the operator only');
+    }
+    await operator.patch(configMaps, ref(), { data: { integritylog: 'more' } }, { type: 'merge' });
+    expect(await admin.remove(configMaps, ref())).toBe(true);
+  });
+
+  test('is not made of one that is there', async () => {
+    await admin.create(configMaps, map(name, {}));
+    const attempt = admin.patch(configMaps, ref(), { metadata: { labels: { [label]: '' } } }, { type: 'merge' });
+    expect(await refusal(attempt)).toContain('by the operator only');
+    await admin.remove(configMaps, ref());
+  });
+});
+
+test('the later parts of a kept failure are written by the operator only', async () => {
+  const part = map(partName(failedName('worker', 'node-a'), 2), { [PART_LABEL]: '2' });
+  part.metadata.annotations = { [MESSAGE_ANNOTATION]: 'm' };
+  expect(await refusal(admin.create(configMaps, part))).toContain('by the operator only');
+  await operator.create(configMaps, part);
+  const attempt = admin.patch(configMaps, part.metadata, { data: { integritylog: '' } }, { type: 'merge' });
+  expect(await refusal(attempt)).toContain('by the operator only');
+});
+
+test('the record of a re-initialisation is written and removed by the operator only', async () => {
+  const record = map('aide-worker-reinit-1', { [RECORD_LABEL]: '' });
+  expect(await refusal(admin.create(configMaps, record))).toContain('by the operator only');
+  await operator.create(configMaps, record);
+  const attempt = admin.patch(configMaps, record.metadata, { data: { 'record.json': '{}' } }, { type: 'merge' });
+  expect(await refusal(attempt)).toContain('by the operator only');
+  expect(await refusal(admin.remove(configMaps, record.metadata))).toContain('by the operator only');
+  expect(await operator.remove(configMaps, record.metadata)).toBe(true);
+});
+
+describe('an effective configuration', () => {
+  test('is made, changed and removed by the operator only', async () => {
+    const configuration = map('worker', { [AIDE_CONF_LABEL]: '', [OWNER_LABEL]: 'worker' });
+    expect(await refusal(admin.create(configMaps, configuration))).toContain('by the operator only');
+    await operator.create(configMaps, configuration);
+    for (const patch of [
+      { data: { 'aide.conf': '!/hostroot' } },
+      { binaryData: { any: 'AAAA' } },
+      { metadata: { annotations: { [UPDATED_ANNOTATION]: '' } } },
+      { metadata: { annotations: { [REINIT_REQUEST_ANNOTATION]: '{}' } } },
+    ]) {
+      const attempt = admin.patch(configMaps, configuration.metadata, patch, { type: 'merge' });
+      expect(await refusal(attempt)).toContain('by the operator only');
+    }
+    expect(await refusal(admin.remove(configMaps, configuration.metadata))).toContain('by the operator only');
+  });
+
+  test('may lose its label, which the operator puts back', async () => {
+    const patch = (labels: object) => [{ namespace, name: 'worker' }, { metadata: { labels } }] as const;
+    await admin.patch(configMaps, ...patch({ [AIDE_CONF_LABEL]: null }), { type: 'merge' });
+    const forged = admin.patch(configMaps, ...patch({ [AIDE_CONF_LABEL]: '' }), { type: 'merge' });
+    expect(await refusal(forged)).toContain('by the operator only');
+    await operator.patch(configMaps, ...patch({ [AIDE_CONF_LABEL]: '' }), { type: 'merge' });
+  });
+});
+
+test('a message to the operator is written by a daemon only, and may be deleted', async () => {
+  for (const [number, label] of [
+    [1, LOG_LABEL],
+    [2, PART_LABEL],
+  ] as const) {
+    const name = partName(resultName('worker', 'node-a'), number);
+    const message = map(name, { ...owned(), [label]: number === 1 ? '' : '2' });
+    expect(await refusal(admin.create(configMaps, message))).toContain('by a daemon only');
+    await daemon.create(configMaps, message);
+    const attempt = admin.patch(configMaps, message.metadata, { data: { integritylog: '' } }, { type: 'merge' });
+    expect(await refusal(attempt)).toContain('by a daemon only');
+    expect(await admin.remove(configMaps, message.metadata)).toBe(true);
+  }
+});
+
+test('a heartbeat is made by the operator and renewed by a daemon only', async () => {
+  const metadata = { name: resultName('worker', 'node-a'), namespace, labels: owned() };
+  expect(await refusal(admin.create(leases, { metadata }))).toContain('by its daemon only');
+  await operator.create(leases, { metadata });
+  const beat = { metadata: { annotations: { [OUTCOME_ANNOTATION]: '{}' } } };
+  expect(await refusal(admin.patch(leases, metadata, beat, { type: 'merge' }))).toContain('by its daemon only');
+  await daemon.patch(leases, metadata, beat, { type: 'merge' });
+  expect(await refusal(admin.remove(leases, metadata))).toContain('by its daemon only');
+});
+
+test('nobody is bound beside that: a user’s own objects, and those of other namespaces', async () => {
+  const mine = await admin.create(configMaps, map('mine', { [OWNER_LABEL]: 'worker' }));
+  await admin.replace(configMaps, { ...mine, data: { 'aide.conf': '/etc R' } });
+  await admin.remove(configMaps, { namespace, name: 'mine' });
+  await admin.create(leases, { metadata: { name: 'mine', namespace } });
+  const elsewhere = await createNamespace(admin, 'elsewhere');
+  const kept = map('kept', { [RESULT_LOG_LABEL]: '' });
+  await admin.create(configMaps, { ...kept, metadata: { ...kept.metadata, namespace: elsewhere } });
+});
+
+test('what is on record goes with the namespace', async () => {
+  await operator.create(configMaps, map('last', { [RECORD_LABEL]: '' }));
+  await operator.create(nodeStatuses, status('last'));
+  // No kubelet ends the pod of the daemon's token, and a namespace's pods go first.
+  const pods = `/api/v1/namespaces/${namespace}/pods`;
+  await admin.raw(pods, { method: 'DELETE', body: { kind: 'DeleteOptions', apiVersion: 'v1', gracePeriodSeconds: 0 } });
+  await admin.remove(namespaces, { name: namespace });
+  await eventually('the namespace is gone', async () => !(await admin.find(namespaces, { name: namespace })));
+});
+
+function owned(): Record<string, string> {
+  return { [OWNER_LABEL]: 'worker', [NODE_LABEL]: 'node-a' };
+}
+
+type Map = ConfigMap & { metadata: { name: string; namespace: string; annotations?: Record<string, string> } };
+
+function map(name: string, labels: Record<string, string>): Map {
+  return { metadata: { name, namespace, labels }, data: { integritylog: 'a' } };
+}
+
+function status(name: string): FileIntegrityNodeStatus {
+  return { metadata: { name, namespace }, nodeName: 'node-a' };
+}
