@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { readReportStream } from '../../src/aide/report.ts';
 import {
   COMPRESSED_ANNOTATION,
+  FILES_ADDED_ANNOTATION,
   LOG_ERROR_ANNOTATION,
   LOG_LABEL,
   PART_LABEL,
@@ -100,11 +101,12 @@ describe.skipIf(aide === undefined).concurrent('a daemon', () => {
     expect(await stage.operator.message('that there is one')).toMatchObject({ verdict: 'Succeeded' });
   });
 
-  test('is Errored with a database that is not the recorded one, until it is made anew', async () => {
+  test('is Failed with a database that is not the recorded one, and lists the files, until it is made anew', async () => {
     await using stage = await createStage(client, connection);
     const { node, operator } = stage;
     stage.start({ aide: real });
     await stage.settle();
+    const slot = async () => await client.get(configMaps, { namespace: stage.namespace, name: slotName });
     // An intruder's change, and a database that says that it was always so.
     await node.write('etc/app/a', 'changed by an intruder');
     await rm(node.paths.database);
@@ -112,17 +114,67 @@ describe.skipIf(aide === undefined).concurrent('a daemon', () => {
     const [program, ...args] = [...real, '--init', `--config=${file}`];
     execFileSync(program ?? '', [...args, `--before=database_out=file:${node.paths.database}`]);
     await stage.scanNow();
-    const replaced = await operator.message('that it was replaced');
-    expect(replaced).toMatchObject({ verdict: 'Errored', errorCode: 'DATABASE_REPLACED' });
+    const replaced = await operator.message('that it was replaced', { fold: false });
+    const counts = { added: 0, changed: 0, removed: 0 };
+    expect(replaced).toMatchObject({ verdict: 'Failed', baselineFault: 'Replaced', exitStatus: 0, counts });
+    const { metadata, data } = await slot();
+    expect(metadata?.annotations).not.toHaveProperty([LOG_ERROR_ANNOTATION]);
+    expect(data?.integritylog).toMatch(/^The database on the node is not the one on record, .*\n\nStart timestamp: /);
+    await operator.fold(replaced);
     await stage.scanNow();
-    expect(await operator.heartbeat()).toMatchObject({ verdict: 'Errored', errorCode: 'DATABASE_REPLACED' });
-    await writeFile(node.paths.database, '');
-    await stage.scanNow();
-    const emptied = await operator.message('that it is empty');
-    expect(emptied).toMatchObject({ verdict: 'Errored', errorCode: 'DATABASE_EMPTY' });
+    expect(await operator.heartbeat()).toMatchObject({ verdict: 'Failed', baselineFault: 'Replaced' });
+    for (const [damage, baselineFault] of [
+      [() => writeFile(node.paths.database, ''), 'Damaged'],
+      [() => rm(node.paths.database), 'Missing'],
+    ] as const) {
+      await damage();
+      await stage.scanNow();
+      const told = await operator.message(baselineFault, { fold: false });
+      expect(told).toMatchObject({ verdict: 'Failed', baselineFault, entries: 3 });
+      expect(told).not.toHaveProperty('counts');
+      const { metadata: listed, data: list } = await slot();
+      expect(listed?.annotations).not.toHaveProperty([FILES_ADDED_ANNOTATION]);
+      expect(list?.integritylog).toContain('none of them is verified');
+      expect(list?.integritylog).toContain('/etc/app/a');
+      await operator.fold(told);
+      await stage.scanNow();
+      expect(await operator.heartbeat()).toMatchObject({ verdict: 'Failed', baselineFault });
+    }
+    // None of this made a baseline.
+    expect(stage.count('initializing AIDE db')).toBe(1);
+    expect(stage.count('force-initializing')).toBe(0);
     await operator.order({ id: 'order-2' });
     expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-2' } });
     expect(await operator.message('that all is well')).toMatchObject({ verdict: 'Succeeded' });
+  });
+
+  test('of a second FileIntegrity on the node works beside the first, and neither hears of the other', async () => {
+    await using first = await createStage(client, connection);
+    await using second = await createStage(client, connection, { node: first.node });
+    first.start({ aide: real });
+    await first.settle();
+    second.start({ aide: real });
+    await second.settle({ files: 'aide.worker' });
+    const { node } = first;
+    await node.write('etc/app/a', 'changed');
+    const both = [first, second];
+    for (const stage of both) await stage.scanNow();
+    // Both wait for their operators on the node's disk.
+    const heard = await Promise.all(both.map((stage) => stage.operator.message('the change', { fold: false })));
+    for (const outcome of heard) expect(outcome).toMatchObject({ verdict: 'Failed', counts: { changed: 1 } });
+    const names = await readdir(node.paths.directory);
+    for (const { outbox } of both) expect(names.some((name) => name.startsWith(basename(outbox)))).toBe(true);
+    for (const [index, stage] of both.entries()) await stage.operator.fold(heard[index] as Outcome);
+    // The second's new baseline is none of the first's.
+    await second.operator.order({ id: 'order-2' });
+    expect(await second.operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-2' } });
+    expect(await second.operator.message('that all is well')).toMatchObject({ verdict: 'Succeeded' });
+    await first.scanNow();
+    expect(await first.operator.heartbeat()).toMatchObject({ verdict: 'Failed' });
+    await rm(node.paths.database);
+    for (const stage of both) await stage.scanNow();
+    expect(await first.operator.message('the loss')).toMatchObject({ baselineFault: 'Missing' });
+    expect(await second.operator.heartbeat()).toMatchObject({ verdict: 'Succeeded' });
   });
 
   test('tells each change of verdict in order after the operator was away, also across its own restart', async () => {
@@ -145,14 +197,17 @@ describe.skipIf(aide === undefined).concurrent('a daemon', () => {
     await first.stop();
     stage.start({ aide: real });
     await eventually('it scans as it starts', () => stage.count('aide check returned status 1') === 2);
+    const missing = stage.count('There is no database on the node');
     await rename(node.paths.database, `${node.paths.database}.away`);
-    await scanned(18);
+    await scanned(1);
+    expect(stage.count('There is no database on the node')).toBe(missing + 1);
     await rename(`${node.paths.database}.away`, node.paths.database);
     await node.remove('etc/app/c');
     await scanned(0);
     const heard: Outcome[] = [];
     for (const what of ['1', '2', '3', '4', '5']) heard.push(await operator.message(what));
-    expect(heard.map(verdictOf)).toEqual(['Failed', 'Succeeded', 'Failed', 'Errored', 'Succeeded']);
+    expect(heard.map(verdictOf)).toEqual(['Failed', 'Succeeded', 'Failed', 'Failed', 'Succeeded']);
+    expect(heard[3]).toMatchObject({ baselineFault: 'Missing' });
     expect(heard[0]).toMatchObject({ counts: { added: 0, changed: 1, removed: 0 } });
     expect(heard[2]).toMatchObject({ counts: { added: 1, changed: 0, removed: 0 } });
     await eventually('nothing waits', async () =>

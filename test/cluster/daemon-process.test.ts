@@ -147,7 +147,7 @@ describe.skipIf(aide === undefined || !canHaveNodes()).concurrent('a daemon in i
     const failed = await stage.operator.message('the change', { fold: false });
     await rm(stage.node.paths.database);
     await stage.scanNow();
-    await eventually('it is Errored', () => stage.count('aide check returned status 18') === 1);
+    await eventually('it is Failed', () => stage.count('There is no database on the node') === 1);
     await eventually(
       'that is kept',
       async () => (await names(stage)).filter((name) => /\d-.*message\.json$/.test(name)).length === 2,
@@ -159,7 +159,7 @@ describe.skipIf(aide === undefined || !canHaveNodes()).concurrent('a daemon in i
     await appendFile(outboxFile(stage.outbox, '9-x-9.message.json.draft'), 'half a message');
     await stage.startProcess(real, { bootId: two });
     await stage.operator.fold(failed);
-    expect(await stage.operator.message('what it found before')).toMatchObject({ verdict: 'Errored', exitStatus: 18 });
+    expect(await stage.operator.message('what it found before')).toMatchObject({ baselineFault: 'Missing' });
     await stage.operator.order({ id: 'order-2' });
     const heard = await until(stage, ({ kind }) => kind === 'baseline');
     expect(heard.at(-1)).toMatchObject({ receipt: { orderId: 'order-2', bootId: two } });

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { Outcome } from '../../src/api/outcome.ts';
 import type { DaemonOptions } from '../../src/daemon/daemon.ts';
@@ -151,12 +152,70 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     expect(await readdir(node.paths.directory)).not.toContain('aide.reinit');
   });
 
-  test('is Errored without its database, and does not make one on its own', async () => {
+  test('is Failed without its database, and does not make one on its own', async () => {
     await settle();
     await rm(node.paths.database);
     await stage.scanNow();
-    expect(await operator.message('the loss')).toMatchObject({ verdict: 'Errored', exitStatus: 18 });
+    expect(await operator.message('the loss')).toMatchObject({ verdict: 'Failed', baselineFault: 'Missing' });
     expect(await readdir(node.paths.directory)).not.toContain('aide.db.gz');
+  });
+
+  test('does not adopt a database that is not the one of the receipt beside it, and says why', async () => {
+    const first = await settle();
+    await first.stop();
+    const receipt = JSON.parse(await readFile(node.paths.receipt, 'utf8')) as object;
+    await writeFile(node.paths.receipt, JSON.stringify({ ...receipt, digest: 'f'.repeat(64) }));
+    await operator.order({ id: 'order-2', reason: 'Initial' });
+    stage.start({ aide: real });
+    expect(await operator.message('its receipt')).toMatchObject({
+      receipt: { orderId: 'order-2', refused: expect.stringContaining('not the one that the receipt beside it names') },
+    });
+  });
+
+  test('moves to other files when they are ordered, and leaves the old ones', async () => {
+    await settle();
+    await operator.order({ id: 'order-2', reason: 'Initial', files: 'aide.worker' });
+    const moved = await operator.message('its receipt');
+    expect(moved).toMatchObject({ receipt: { orderId: 'order-2', entries: 3 } });
+    expect(moved.kind === 'baseline' && moved.receipt).not.toHaveProperty('adopted');
+    expect(await operator.word('that all is well')).toMatchObject({ verdict: 'Succeeded' });
+    expect((await readdir(node.paths.directory)).filter((name) => !name.includes('outbox'))).toEqual(
+      expect.arrayContaining(['aide.db.gz', 'aide.worker.db.gz', 'aide.worker.log', 'aide.worker.receipt.json']),
+    );
+  });
+
+  test('does not work with files that it does not write, and says so', async () => {
+    await settle();
+    await operator.order({ id: 'order-2', files: '../aide' });
+    await eventually('it says so', () => stage.count('the orders name files that a daemon does not write') === 1);
+    await operator.order({ id: 'order-3', files: 'aide' });
+    expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-3' } });
+    expect(node.lines.filter((line) => line === 'force-initializing AIDE db')).toHaveLength(1);
+  });
+
+  test('tells what a scan came to before the page cache is given back, and scans again only after that', async () => {
+    let giveBack = () => {};
+    const given = new Promise<void>((resolve) => {
+      giveBack = resolve;
+    });
+    let runs = 0;
+    // The first two are the baseline's and the first scan's.
+    const afterAide = async () => {
+      runs += 1;
+      if (runs === 3) await given;
+    };
+    await settle({ afterAide });
+    await node.write('etc/app/a', 'changed');
+    await stage.scanNow();
+    expect(await operator.message('the change')).toMatchObject({ verdict: 'Failed' });
+    await node.write('etc/app/a', 'a\n');
+    await stage.scanNow();
+    await eventually('it is to scan', () => stage.count('running aide check') === 3);
+    const cut = stage.count('aide check returned');
+    await delay(500); // many times what a scan of three files takes
+    expect(stage.count('aide check returned')).toBe(cut);
+    giveBack();
+    expect(await operator.message('that it is undone')).toMatchObject({ verdict: 'Succeeded' });
   });
 
   test('starts nothing while it is held', async () => {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import type { Orders } from '../../src/api/outcome.ts';
 import { type DaemonOptions, runDaemon } from '../../src/daemon/daemon.ts';
 import type { Client } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
@@ -37,16 +38,21 @@ export interface DaemonStage extends AsyncDisposable {
   /** Gives processes a new token from now on. */
   renewToken(): Promise<IssuedToken>;
   /** A started daemon gets its first orders; the operator takes in its receipt and its first scan. */
-  settle(): Promise<void>;
+  settle(orders?: Pick<Orders, 'files'>): Promise<void>;
   /** A held daemon that is released scans at once; a test need not wait for the interval. */
   scanNow(): Promise<void>;
   /** How many lines there are that begin so. */
   count(start: string): number;
 }
 
-export async function createStage(client: Client, connection: Connection): Promise<DaemonStage> {
+/** `node`: that of another stage, which then has two FileIntegrities. */
+export async function createStage(
+  client: Client,
+  connection: Connection,
+  { node: shared }: { node?: ScratchNode } = {},
+): Promise<DaemonStage> {
   const namespace = await createNamespace(client, 'daemon');
-  const node = await createScratchNode();
+  const node = shared === undefined ? await createScratchNode() : { ...shared, lines: [] };
   const operator = playOperator(client, namespace);
   const home = join(node.root, '..', 'home');
   const running: (() => Promise<unknown>)[] = [];
@@ -99,8 +105,8 @@ export async function createStage(client: Client, connection: Connection): Promi
       });
       return started;
     },
-    async settle() {
-      await operator.begin(configuration);
+    async settle(orders) {
+      await operator.begin(configuration, orders);
       expect(await operator.message('its receipt')).toMatchObject({ kind: 'baseline' });
       expect(await operator.message('its first scan')).toMatchObject({ kind: 'scan', verdict: 'Succeeded' });
     },
@@ -113,7 +119,7 @@ export async function createStage(client: Client, connection: Connection): Promi
     count: (start) => node.lines.filter((line) => line.startsWith(start)).length,
     async [Symbol.asyncDispose]() {
       for (const stop of running) await stop();
-      await node[Symbol.asyncDispose]();
+      if (shared === undefined) await node[Symbol.asyncDispose]();
     },
   };
   return stage;

@@ -13,8 +13,9 @@ export const NODE = 'node-a';
 /** The operator's side of the protocol by plain writes to the API server, for one node. */
 export interface PlayedOperator {
   /** Makes the node status with the first orders, the configuration and the lease. */
-  begin(configuration: { text: string; digest: string }): Promise<void>;
-  order(baseline: Pick<BaselineOrder, 'id'> & Partial<BaselineOrder>): Promise<void>;
+  begin(configuration: { text: string; digest: string }, orders?: Pick<Orders, 'files'>): Promise<void>;
+  /** With `files` the order comes with a change of them. */
+  order(baseline: Pick<BaselineOrder, 'id'> & Partial<BaselineOrder> & Pick<Orders, 'files'>): Promise<void>;
   configure(configuration: { text: string; digest: string }): Promise<void>;
   hold(): Promise<void>;
   release(): Promise<void>;
@@ -54,7 +55,7 @@ export function playOperator(client: Client, namespace: string): PlayedOperator 
   };
 
   const operator: PlayedOperator = {
-    async begin({ text, digest }) {
+    async begin({ text, digest }, orders = {}) {
       await setConfiguration({ text });
       await client.create(leases, { metadata: slotRef, spec: { holderIdentity: NODE } });
       const status: FileIntegrityNodeStatus = {
@@ -64,12 +65,15 @@ export function playOperator(client: Client, namespace: string): PlayedOperator 
           settings: { gracePeriod: 900, maxBackups: 5, debug: false },
           configuration: { name: INTEGRITY, key: 'aide.conf', digest },
           baseline: { id: 'order-1', reason: 'Initial', requestedAt: new Date().toISOString() },
+          ...orders,
         },
       };
       await client.create(nodeStatuses, status);
     },
-    order: (baseline) =>
-      patch({ orders: { baseline: { reason: 'Demand', requestedAt: new Date().toISOString(), ...baseline } } }),
+    order({ files, ...baseline }) {
+      const order = { reason: 'Demand', requestedAt: new Date().toISOString(), ...baseline };
+      return patch({ orders: { baseline: order, ...(files !== undefined && { files }) } });
+    },
     async configure({ text, digest }) {
       await setConfiguration({ text });
       await patch({ orders: { configuration: { digest } } });
