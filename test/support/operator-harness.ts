@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ConfigMap, Event, Node, Taint } from 'kubernetes-types/core/v1.d.ts';
+import type { ConfigMap, Event, Node, PodStatus, Taint } from 'kubernetes-types/core/v1.d.ts';
 import { type Logger, pino } from 'pino';
 import { inject } from 'vitest';
+import type { Condition } from '../../src/api/condition.ts';
 import type { FileIntegrity, FileIntegritySpecInput } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import {
@@ -68,6 +69,15 @@ export interface OperatorHarness extends AsyncDisposable {
     condition: (status: FileIntegrityNodeStatus) => boolean,
   ): Promise<FileIntegrityNodeStatus>;
   phaseWhen(integrity: string, phase: string): Promise<FileIntegrity>;
+  /** Waits until a condition of the FileIntegrity says this, such as `False Late`, and returns the FileIntegrity. */
+  integritySays(integrity: string, type: string, said: string): Promise<FileIntegrity>;
+  /** The same of a node's status. */
+  nodeSays(integrity: string, node: string, type: string, said: string): Promise<FileIntegrityNodeStatus>;
+  /** What the kubelet of a node does with the daemons' pods from now on; `run` unless it is said. */
+  daemonsOn(node: string, how: KubeletPlay): void;
+  /** The kubelet of a node is silent, or reports again. */
+  loseNode(name: string): Promise<void>;
+  reviveNode(name: string): Promise<void>;
   daemon(integrity: string, node: string): PlayedDaemon;
   events(reason: string): Promise<Event[]>;
   /** Messages of the events with that reason. */
@@ -75,6 +85,8 @@ export interface OperatorHarness extends AsyncDisposable {
   /** The version of each object that the operator writes, by kind and name. */
   versions(): Promise<Record<string, string>>;
 }
+
+type KubeletPlay = 'run' | 'wait' | 'crash';
 
 /** Says what a daemon says, as the protocol has it. */
 export interface PlayedDaemon {
@@ -102,6 +114,8 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
   const log = pino({ level: process.env.LOG_LEVEL ?? 'silent' });
   const kubelets = new AbortController();
   const own = new Set<string>();
+  const lost = new Set<string>();
+  const plays = new Map<string, KubeletPlay>();
   let running: { ended: AbortController; operator: Promise<void> } | undefined;
 
   const harness: OperatorHarness = {
@@ -187,6 +201,39 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
       if (!last) throw new Error('never');
       return last;
     },
+    async integritySays(name, type, said) {
+      let last: FileIntegrity | undefined;
+      await eventually(`the condition ${type} of ${name} says ${said}`, async () => {
+        last = await harness.integrity(name);
+        return says(last.status?.conditions, type, said);
+      }).catch((error: unknown) => {
+        throw new Error(`${String(error)}; it is ${JSON.stringify(last?.status)}`);
+      });
+      if (!last) throw new Error('never');
+      return last;
+    },
+    async nodeSays(integrity, node, type, said) {
+      let last: FileIntegrityNodeStatus | undefined;
+      await eventually(`the condition ${type} of ${node} says ${said}`, async () => {
+        last = await harness.status(integrity, node);
+        return says(last?.conditions, type, said);
+      }).catch((error: unknown) => {
+        throw new Error(`${String(error)}; it is ${JSON.stringify(last?.conditions)}`);
+      });
+      if (!last) throw new Error('never');
+      return last;
+    },
+    daemonsOn(node, how) {
+      plays.set(node, how);
+    },
+    async loseNode(name) {
+      lost.add(name);
+      await beReady(client, name, 'Unknown');
+    },
+    async reviveNode(name) {
+      lost.delete(name);
+      await beReady(client, name);
+    },
     daemon: (integrity, node) => playDaemon(harness, integrity, node),
     async events(reason) {
       const list = await client.list(events, { namespace });
@@ -210,13 +257,18 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
       await client.close();
     },
   };
-  const playing = playKubelets(client, namespace, own, kubelets.signal);
+  const playing = playKubelets(client, namespace, { own, lost, plays }, kubelets.signal);
   harness.start();
   return harness;
 }
 
-async function beReady(client: Client, name: string): Promise<void> {
-  const condition = { type: 'Ready', status: 'True', lastHeartbeatTime: now(), reason: 'Played', message: '' };
+function says(conditions: readonly Condition[] | undefined, type: string, said: string): boolean {
+  const condition = conditions?.find((each) => each.type === type);
+  return `${condition?.status} ${condition?.reason}` === said;
+}
+
+async function beReady(client: Client, name: string, status: 'True' | 'Unknown' = 'True'): Promise<void> {
+  const condition = { type: 'Ready', status, lastHeartbeatTime: now(), reason: 'Played', message: '' };
   const nodeInfo = {
     osImage: 'Debian GNU/Linux 13 (trixie)',
     kernelVersion: '6.12.0',
@@ -229,16 +281,28 @@ async function beReady(client: Client, name: string): Promise<void> {
     operatingSystem: 'linux',
     systemUUID: 'system',
   };
-  const status: Partial<Node> = {
+  const change: Partial<Node> = {
     status: { conditions: [condition], nodeInfo, allocatable: { cpu: '8', memory: '16Gi', pods: '110' } },
   };
-  await client.patch(nodes, { name }, status, { type: 'merge', subresource: 'status' });
+  await client.patch(nodes, { name }, change, { type: 'merge', subresource: 'status' });
 }
 
-/** Keeps the nodes ready and has every daemon's pod run. */
-async function playKubelets(client: Client, namespace: string, own: Set<string>, signal: AbortSignal): Promise<void> {
+interface Kubelets {
+  readonly own: ReadonlySet<string>;
+  readonly lost: ReadonlySet<string>;
+  readonly plays: ReadonlyMap<string, KubeletPlay>;
+}
+
+/** Keeps the nodes ready and has every daemon's pod run, but for what a test wants otherwise. */
+async function playKubelets(
+  client: Client,
+  namespace: string,
+  { own, lost, plays }: Kubelets,
+  signal: AbortSignal,
+): Promise<void> {
   for (let round = 0; !signal.aborted; round++) {
-    if (round % 50 === 49) for (const name of own) await beReady(client, name).catch(() => {});
+    const there = [...own].filter((name) => !lost.has(name));
+    if (round % 50 === 49) for (const name of there) await beReady(client, name).catch(() => {});
     const all = await client.list(pods, { namespace }).catch(() => undefined);
     for (const pod of all?.items ?? []) {
       const { name = '', deletionTimestamp, uid = '' } = pod.metadata ?? {};
@@ -249,19 +313,36 @@ async function playKubelets(client: Client, namespace: string, own: Set<string>,
             body: { gracePeriodSeconds: 0, preconditions: { uid } },
           })
           .catch(() => {});
-      } else if (pod.spec?.nodeName && pod.status?.phase !== 'Running') {
-        const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: now() }];
-        await client
-          .patch(
-            pods,
-            { namespace, name },
-            { status: { phase: 'Running', conditions } },
-            { type: 'merge', subresource: 'status' },
-          )
-          .catch(() => {});
+        continue;
       }
+      const node = pod.spec?.nodeName;
+      const status = node === undefined || lost.has(node) ? undefined : statusUnder(plays.get(node) ?? 'run');
+      if (status === undefined || status.reason === pod.status?.reason) continue;
+      const change = { status };
+      await client.patch(pods, { namespace, name }, change, { type: 'merge', subresource: 'status' }).catch(() => {});
     }
     await delay(100, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** What a kubelet writes of a daemon's pod. Its `reason` is none that Kubernetes knows: it says that this was written. */
+function statusUnder(play: KubeletPlay): PodStatus | undefined {
+  const container = { name: 'daemon', image: 'x', imageID: '', ready: false, restartCount: 1 };
+  const ready = (status: 'True' | 'False') => [{ type: 'Ready', status, lastTransitionTime: now() }];
+  switch (play) {
+    case 'wait':
+      return undefined;
+    case 'run': {
+      const state = { running: { startedAt: now() } };
+      const containerStatuses = [{ ...container, ready: true, state }];
+      return { phase: 'Running', reason: 'PlayedRun', conditions: ready('True'), containerStatuses };
+    }
+    case 'crash': {
+      const state = { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s restarting failed container' } };
+      const lastState = { terminated: { exitCode: 1, reason: 'Error' } };
+      const containerStatuses = [{ ...container, state, lastState }];
+      return { phase: 'Running', reason: 'PlayedCrash', conditions: ready('False'), containerStatuses };
+    }
   }
 }
 
