@@ -11,6 +11,7 @@ export async function fingerprintOf(path: string, signal: AbortSignal): Promise<
   const hash = createHash('sha256');
   let rest = '';
   await using file = await openRegular(path);
+  signal.throwIfAborted(); // the stream would end by an event before anybody listens
   const stream = file.createReadStream({ autoClose: false, encoding: 'latin1', signal });
   for await (const chunk of stream as AsyncIterable<string>) {
     const lines = (rest + chunk).split('\n');
