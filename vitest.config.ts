@@ -9,7 +9,14 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'devcluster/**/*.test.ts', 'scripts/**/*.test.ts', 'test/unit/**/*.test.ts'],
+          include: [
+            'src/**/*.test.ts',
+            'devcluster/**/*.test.ts',
+            'scripts/**/*.test.ts',
+            'test/unit/**/*.test.ts',
+            'test/robustness/**/*.test.ts',
+          ],
+          exclude: ['test/robustness/history.test.ts'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -17,7 +24,7 @@ export default defineConfig({
       {
         test: {
           name: 'cluster',
-          include: ['test/cluster/**/*.test.ts'],
+          include: ['test/cluster/**/*.test.ts', 'test/robustness/history.test.ts'],
           globalSetup: ['test/support/cluster-global.ts'],
           testTimeout: 180_000,
           // Real servers on a machine that may be busy with something else: once more before it counts, and vitest says so.

@@ -20,6 +20,10 @@ export interface Gate extends AsyncDisposable {
   shutAfter(count: number): void;
   /** Resolves when a write has found the gate shut. */
   shut(): Promise<void>;
+  /** Lets this many more writes through and their answers not: they are carried out, and the client is not told. */
+  loseAnswers(count: number): void;
+  /** Ends all connections at once, whatever was on its way. */
+  cut(): void;
 }
 
 export async function startGate(behind: Connection): Promise<Gate> {
@@ -30,9 +34,12 @@ export async function startGate(behind: Connection): Promise<Gate> {
   const writes: Write[] = [];
   const { promise: shut, resolve: tellShut } = Promise.withResolvers<void>();
   let left = Number.POSITIVE_INFINITY;
+  let toLose = 0;
 
   function handle(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const write = writeOf(incoming);
+    const isLost = write !== undefined && toLose > 0;
+    if (isLost) toLose -= 1;
     if (write !== undefined) {
       if (left === 0) {
         tellShut();
@@ -47,6 +54,11 @@ export async function startGate(behind: Connection): Promise<Gate> {
       `${behind.server}${incoming.url}`,
       { agent, method: incoming.method, headers: { ...sent, ...headers } },
       (answer) => {
+        if (isLost) {
+          answer.resume();
+          incoming.socket.destroy();
+          return;
+        }
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         outgoing.flushHeaders();
         answer.pipe(outgoing);
@@ -75,6 +87,10 @@ export async function startGate(behind: Connection): Promise<Gate> {
       left = count;
     },
     shut: () => shut,
+    loseAnswers(count) {
+      toLose = count;
+    },
+    cut: () => server.closeAllConnections(),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();

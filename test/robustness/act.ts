@@ -1,0 +1,295 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
+import { HOLDOFF_ANNOTATION, NODE_LABEL, REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION } from '../../src/api/keys.ts';
+import { nodeStatusName } from '../../src/api/names.ts';
+import { DEFAULT_FILES } from '../../src/daemon/paths.ts';
+import { isNotFound } from '../../src/kube/errors.ts';
+import { configMaps } from '../../src/kube/resources.ts';
+import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';
+import { machineConfig, type Place, WATCHED_LABEL } from './fleet.ts';
+import { intrude } from './intrude.ts';
+import type { Machine } from './machine.ts';
+import { persist } from './persist.ts';
+import type { Edit, Places, Step } from './steps.ts';
+import { INTEGRITY, type World } from './world.ts';
+
+/** How long the API server stays away after it was killed, in milliseconds, beside the time of its start. */
+const AWAY_MS = 300;
+/** So many files make a report that is sent compressed. */
+const MANY = 3000;
+
+/** Does a step. Returns why nothing was done, if nothing was. */
+export async function act(world: World, step: Step): Promise<string | undefined> {
+  const { fleet, operators } = world;
+  switch (step.do) {
+    case 'scan':
+      return await onMachine(world, step.place, (place) => {
+        const { orders } = world.daemonOf(place)?.state.record ?? {};
+        place.clock.advance((orders?.settings.gracePeriod ?? 10) * 1000);
+      });
+    case 'plant':
+      return await onMachine(world, step.place, (place, machine) => {
+        tell(world, place, 'planted', plant(machine, step.how, step.file));
+      });
+    case 'revert':
+      return await onMachine(world, step.place, (place, machine) => revert(world, place, machine));
+    case 'advance':
+      for (const place of fleet.places) place.clock.advance(step.seconds * 1000);
+      return undefined;
+    case 'reinit':
+      return await annotate(world, { [REINIT_ANNOTATION]: nodeNames(step.places) });
+    case 'reinit-on-failed':
+      return await annotate(world, { [REINIT_ON_FAILED_ANNOTATION]: '' });
+    case 'hold':
+      return await annotate(world, { [HOLDOFF_ANNOTATION]: nodeNames(step.places) });
+    case 'release':
+      return await annotate(world, { [HOLDOFF_ANNOTATION]: null });
+    case 'update-begins':
+      return await onMachine(world, step.place, (place) => beginUpdate(world, place, step.by, step.changes));
+    case 'update-ends':
+      return await onMachine(world, step.place, (place) => endUpdate(world, place, step.changes));
+    case 'join':
+      return fleet.place(step.place).machine ? 'there already' : await nothing(fleet.join(fleet.place(step.place)));
+    case 'leave':
+      return await onMachine(world, step.place, (place) => fleet.leave(place));
+    case 'replace':
+      return await onMachine(world, step.place, async (place) => {
+        await fleet.leave(place);
+        await fleet.join(place);
+      });
+    case 'relabel':
+      return await onMachine(world, step.place, async (place) => {
+        place.isSelected = !place.isSelected;
+        await fleet.patchNode(place, { labels: { [WATCHED_LABEL]: place.isSelected ? '' : null } });
+      });
+    case 'kill-operator':
+      return world.background('operator', () => operators.killAfter(step.afterWrites));
+    case 'restart-operator':
+      return world.background('operator', () => operators.restart());
+    case 'change-leader':
+      return world.background('operator', () => operators.changeLeader(step.how));
+    case 'cut-operator':
+      operators.cut();
+      return undefined;
+    case 'lose-operator-answers':
+      operators.loseAnswers(step.count);
+      return undefined;
+    case 'kill-api-server':
+      return world.background('API server', async () => {
+        await world.cluster.apiServer.kill();
+        await delay(AWAY_MS);
+        await world.cluster.apiServer.start();
+      });
+    case 'edit-integrity':
+      return await edit(world, step.what, step.value);
+    case 'scribble':
+      return await onMachine(world, step.place, (place) => scribble(world, place, step.what));
+    case 'intrude':
+      return await onMachine(world, step.place, (place, machine) => intrude(world, place, machine, step.how));
+    default:
+      return await onMachine(world, step.place, (place) => disturb(world, place, step));
+  }
+}
+
+async function nothing(work: Promise<void>): Promise<undefined> {
+  await work;
+  return undefined;
+}
+
+/** Does something with the node of a place; `work` may return why nothing was done. */
+async function onMachine(
+  { fleet }: World,
+  index: number,
+  work: (place: Place, machine: Machine) => unknown,
+): Promise<string | undefined> {
+  const place = fleet.place(index);
+  if (place.machine === undefined) return 'no node';
+  const note = await work(place, place.machine);
+  return typeof note === 'string' ? note : undefined;
+}
+
+/** What happens to one daemon and its way to the API server. */
+async function disturb(
+  { fleet }: World,
+  place: Place,
+  step: Extract<Step, { place: number }>,
+): Promise<string | undefined> {
+  const pod = fleet.podOf(place, INTEGRITY);
+  switch (step.do) {
+    case 'cut-node':
+      place.network.cut();
+      return undefined;
+    case 'partition-node':
+      place.network.partition(true);
+      return undefined;
+    case 'heal-node':
+      place.network.partition(false);
+      return undefined;
+    default:
+  }
+  if (pod === undefined) return 'no pod';
+  const { daemon } = pod;
+  switch (step.do) {
+    case 'daemon-down':
+      await fleet.setDown(place, pod, true);
+      return undefined;
+    case 'daemon-up':
+      await fleet.setDown(place, pod, false);
+      return undefined;
+    default:
+  }
+  if (!daemon?.isAlive) return 'no daemon';
+  switch (step.do) {
+    case 'freeze-daemon':
+      daemon.freeze(true);
+      return undefined;
+    case 'thaw-daemon':
+      daemon.freeze(false);
+      return undefined;
+    case 'lose-answer':
+      daemon.loseAnswers += 1;
+      return undefined;
+    case 'kill-daemon':
+      if (step.when !== 'now') {
+        daemon.killAt = step.when;
+        return undefined;
+      }
+      daemon.kill();
+      fleet.restart(place, pod);
+      return undefined;
+    default:
+      throw new RangeError(`Unknown step ${step.do}`);
+  }
+}
+
+function plant(machine: Machine, how: 'add' | 'change' | 'remove' | 'many', file: number): string[] {
+  const there = [...machine.files.keys()];
+  const path = there[file % Math.max(1, there.length)];
+  switch (how) {
+    case 'add':
+      machine.files.set(`/etc/planted-${file}`, randomText());
+      return [`/etc/planted-${file}`];
+    case 'many':
+      for (let number = 0; number < MANY; number += 1) machine.files.set(`/usr/lib/many-${file}-${number}`, 'planted');
+      return [`/usr/lib/many-${file}-…`];
+    case 'change':
+      if (path !== undefined) machine.files.set(path, randomText());
+      return path === undefined ? [] : [path];
+    case 'remove':
+      if (path !== undefined) machine.files.delete(path);
+      return path === undefined ? [] : [path];
+  }
+}
+
+let texts = 0;
+function randomText(): string {
+  texts += 1;
+  return `planted ${texts}`;
+}
+
+function revert(world: World, place: Place, machine: Machine): string | undefined {
+  const { database } = machine.disk(world.daemonOf(place)?.files ?? DEFAULT_FILES);
+  if (database === undefined || database === 'damaged') return 'no database';
+  machine.files.clear();
+  for (const [path, text] of database.files) machine.files.set(path, text);
+  tell(world, place, 'reverted', []);
+  return undefined;
+}
+
+function tell(world: World, place: Place, what: 'planted' | 'reverted' | 'updated', paths: readonly string[]): void {
+  world.recorder.record({ type: 'files', node: place.node, machine: place.machine?.id ?? '', what, paths });
+}
+
+async function annotate(world: World, annotations: Record<string, string | null>): Promise<undefined> {
+  await patchIntegrity(world, { metadata: { annotations } });
+}
+
+async function patchIntegrity({ admin, namespace, signal }: World, patch: object): Promise<void> {
+  const options = { type: 'merge', fieldManager: 'kubectl-annotate' } as const;
+  await persist(signal, () => admin.patch(fileIntegrities, { namespace, name: INTEGRITY }, patch, options));
+}
+
+function nodeNames(places: Places): string {
+  return places === 'all' ? '' : places.map((index) => `node-${index}`).join(',');
+}
+
+async function beginUpdate(world: World, place: Place, by: 'machine-config' | 'label', changes: number) {
+  if (place.updating) return 'updated already';
+  const isManaged = place.index % 2 === 0;
+  const how = isManaged ? by : 'label';
+  place.updating = how;
+  world.recorder.record({ type: 'update', node: place.node, machine: place.machine?.id ?? '', what: 'begins' });
+  if (how === 'label')
+    await world.fleet.patchNode(place, { labels: { [UPDATING_LABEL]: `step-${world.recorder.step}` } });
+  else {
+    const annotations = machineConfig(place.rendered, place.rendered + 1, 'Working');
+    await world.fleet.patchNode(place, { annotations });
+  }
+  update(world, place, changes);
+  return undefined;
+}
+
+async function endUpdate(world: World, place: Place, changes: number) {
+  const { updating } = place;
+  if (updating === undefined) return 'not updated';
+  update(world, place, changes);
+  delete place.updating;
+  place.rendered += 1;
+  world.recorder.record({ type: 'update', node: place.node, machine: place.machine?.id ?? '', what: 'ends' });
+  if (updating === 'label') await world.fleet.patchNode(place, { labels: { [UPDATING_LABEL]: null } });
+  else await world.fleet.patchNode(place, { annotations: machineConfig(place.rendered, place.rendered, 'Done') });
+  return undefined;
+}
+
+function update(world: World, place: Place, changes: number): void {
+  const { machine } = place;
+  if (machine === undefined || changes === 0) return;
+  const paths = Array.from({ length: changes }, (_, number) => plant(machine, 'change', number)).flat();
+  tell(world, place, 'updated', paths);
+}
+
+async function edit(world: World, what: Edit, value: number): Promise<string | undefined> {
+  switch (what) {
+    case 'grace-period':
+      return await nothing(patchIntegrity(world, { spec: { config: { gracePeriod: 10 + 5 * value } } }));
+    case 'debug':
+      return await nothing(patchIntegrity(world, { spec: { debug: value % 2 === 0 } }));
+    case 'stale-after':
+      return await nothing(patchIntegrity(world, { spec: { staleAfter: 12 + value } }));
+    case 'labels':
+      return await nothing(patchIntegrity(world, { metadata: { labels: { 'history.example/edit': String(value) } } }));
+    case 'configuration':
+      return world.hasAide ? await nothing(configure(world, value % 3)) : 'no AIDE';
+  }
+}
+
+/** 0: the default configuration; else one of the user's. What the daemons write must be left out of it. */
+async function configure(world: World, which: number): Promise<void> {
+  const { admin, namespace, signal } = world;
+  const name = `configuration-${which}`;
+  if (which > 0) {
+    const text = `MINE = p+sha512\n!/etc/kubernetes/aide\\.\n/etc MINE\n/usr MINE\n${which === 2 ? '/boot MINE\n' : ''}`;
+    const object = { metadata: { name, namespace }, data: { 'aide.conf': text } };
+    await persist(signal, () => admin.apply(configMaps, object, { fieldManager: 'history' }));
+  }
+  const config = which > 0 ? { name, namespace } : { name: null, namespace: null };
+  await patchIntegrity(world, { spec: { config } });
+}
+
+/** An administrator writes to what is the operator's. */
+async function scribble({ admin, namespace, signal }: World, { node }: Place, what: 'owner' | 'labels' | 'hold') {
+  const since = new Date().toISOString();
+  const patches = {
+    owner: { metadata: { ownerReferences: null } },
+    labels: { metadata: { labels: { [NODE_LABEL]: 'scribbled', scribbled: '' } } },
+    hold: { orders: { hold: { reason: 'Annotation', message: 'Scribbled.', since } } },
+  };
+  const ref = { namespace, name: nodeStatusName(INTEGRITY, node) };
+  return await persist(signal, () => admin.patch(nodeStatuses, ref, patches[what], { type: 'merge' })).then(
+    () => undefined,
+    (error: unknown) => {
+      if (isNotFound(error)) return 'no status';
+      throw error;
+    },
+  );
+}

@@ -1,0 +1,354 @@
+import { describe, expect, test } from 'vitest';
+import type { KeptFailure } from '../../../src/api/nodestatus.ts';
+import type { BaselineReceipt, Orders } from '../../../src/api/outcome.ts';
+import type { Happening, KeptHappening, MessageHappening } from '../history.ts';
+import { checkBaselines } from './baselines.ts';
+import { checkChain } from './chain.ts';
+import { check } from './check.ts';
+import { checkCounts } from './counts.ts';
+import { checkFaults } from './faults.ts';
+import { checkKept } from './kept.ts';
+import {
+  at,
+  condition,
+  integrityOf,
+  madeUp,
+  quietAt,
+  resultAt,
+  SUBJECT,
+  scanAt,
+  statusOf,
+  version,
+} from './made-up.ts';
+import { checkOperators } from './operators.ts';
+import { checkSettled } from './settled.ts';
+import { checkShown } from './shown.ts';
+import { checkSilence } from './silence.ts';
+import type { Violation } from './violation.ts';
+
+const told = (violations: readonly Violation[]) => violations.map(({ message }) => message);
+
+test('of a history in which all goes well there is nothing to tell', () => {
+  const counts = { selected: 1, watched: 1, succeeded: 1, failed: 0, errored: 0, initializing: 0, held: 0, silent: 0 };
+  const good = {
+    state: 'Succeeded' as const,
+    lastResult: resultAt(1),
+    baseline: receipt('order-1', 'd1'),
+    conditions: [condition('Fresh', 'True', 'Scanned'), condition('Ready', 'True', 'Watched')],
+  };
+  const integrities = [integrityOf({ nodes: { ...counts, unwatched: 0 } })];
+  const history = madeUp(
+    { type: 'baseline', ...SUBJECT, run: 'r', orderId: 'order-1', reason: 'Initial', digest: 'd1', at: at(0) },
+    scanAt(1),
+    version(2, { ...good, orders: ordersOf('order-1', 'Initial') }),
+    quietAt(3, good, { integrities, healed: true }),
+  );
+  expect(check(history)).toEqual([]);
+});
+
+describe('what is shown', () => {
+  test('Succeeded by a scan that found something', () => {
+    const scan = scanAt(1, { verdict: 'Failed', differences: 1 });
+    expect(told(checkShown(madeUp(scan, version(2, { lastResult: resultAt(1) }))))).toEqual([
+      'node-1 shows Succeeded by a scan that found changes',
+    ]);
+  });
+
+  test('Succeeded that nobody said', () => {
+    expect(told(checkShown(madeUp(scanAt(1), version(2, { lastResult: resultAt(5) }))))).toEqual([
+      'node-1 shows Succeeded, which no scan said',
+    ]);
+  });
+
+  test('an older result after a newer one', () => {
+    const newer = version(2, { lastResult: resultAt(2, 'Failed') });
+    const older = version(3, { lastResult: resultAt(1) });
+    expect(told(checkShown(madeUp(scanAt(1), newer, older)))).toEqual([
+      'node-1 shows an older result after a newer one',
+    ]);
+  });
+
+  test('Succeeded at a quiet point, though the last scan found something; not so under cover of an update', () => {
+    const scan = scanAt(1, { verdict: 'Failed', differences: 1 });
+    const quiet = quietAt(3, { lastResult: resultAt(0) });
+    expect(told(checkShown(madeUp(scanAt(0), scan, quiet)))).toEqual([
+      'node-1 was scanned and found changed, and is Succeeded',
+    ]);
+    const update: Happening = { type: 'update', node: 'node-1', machine: 'm1', what: 'begins' };
+    expect(checkShown(madeUp(update, scan, quiet))).toEqual([]);
+  });
+
+  test('Failed at a quiet point, though the last scan found nothing', () => {
+    expect(told(checkShown(madeUp(scanAt(1), quietAt(3, { lastResult: resultAt(0, 'Failed') }))))).toEqual([
+      'node-1 was scanned and found unchanged, and is Failed',
+    ]);
+  });
+});
+
+describe('reports', () => {
+  const failed = (what: MessageHappening['what'], more: Partial<MessageHappening> = {}): MessageHappening => ({
+    type: 'message',
+    ...SUBJECT,
+    run: 'r',
+    id: 'r-1',
+    kind: 'scan',
+    verdict: 'Failed',
+    what,
+    ...more,
+  });
+  const kept: KeptHappening = {
+    type: 'kept',
+    change: 'applied',
+    rv: 1,
+    name: 'aide-fleet-node-1-failed',
+    node: 'node-1',
+    kind: 'failed',
+    message: 'r-1',
+  };
+
+  test('acknowledged and not kept', () => {
+    const history = madeUp(failed('queued'), failed('spooled'), failed('acknowledged'));
+    expect(told(checkKept(history))).toEqual(['node-1: a Failed result was acknowledged and not kept']);
+    expect(checkKept(madeUp(failed('queued'), kept, failed('acknowledged')))).toEqual([]);
+  });
+
+  test('given up for something that says less', () => {
+    const by = (verdict: 'Failed' | 'Succeeded', waiting = 1) =>
+      madeUp(failed('queued'), failed('superseded', { by: { kind: 'scan', verdict, waiting } }));
+    expect(told(checkKept(by('Succeeded')))).toEqual(['node-1: a Failed result was given up for something else']);
+    expect(checkKept(by('Failed'))).toEqual([]);
+    expect(checkKept(by('Succeeded', 32))).toEqual([]);
+  });
+
+  test('never acknowledged, though all is well at the end', () => {
+    const healed = quietAt(5, {}, { healed: true });
+    expect(told(checkKept(madeUp(failed('queued'), failed('spooled'), healed)))).toEqual([
+      'node-1: a Failed result was never acknowledged',
+    ]);
+    // One that was in memory only is found again by the next scan.
+    expect(checkKept(madeUp(failed('queued'), healed))).toEqual([]);
+    const erased: Happening = { type: 'intrusion', ...SUBJECT, how: 'delete-outbox', detail: 'r-1' };
+    expect(checkKept(madeUp(failed('queued'), failed('spooled'), erased, healed))).toEqual([]);
+  });
+});
+
+describe('baselines', () => {
+  const record = (rv: number, text = '{"nodes":[{"node":"node-1"}]}'): Happening => ({
+    type: 'record',
+    change: 'applied',
+    rv,
+    name: 'aide-fleet-reinit-order-2',
+    text,
+  });
+  const first = version(1, { orders: ordersOf('order-1', 'Initial'), baseline: receipt('order-1', 'd1') });
+  const second = version(3, { orders: ordersOf('order-2', 'Demand'), baseline: receipt('order-1', 'd1') });
+  const done = version(4, { orders: ordersOf('order-2', 'Demand'), baseline: receipt('order-2', 'd2') });
+
+  test('an order without a record, with one that came later, and with one that does not name the node', () => {
+    expect(checkBaselines(madeUp(first, record(2), second, done))).toEqual([]);
+    expect(told(checkBaselines(madeUp(first, second, done)))).toEqual([
+      'node-1: the order order-2 (Demand) went out without a record of what it erases',
+    ]);
+    expect(told(checkBaselines(madeUp(first, second, record(9), done)))).toEqual([
+      'node-1: the order order-2 (Demand) went out before its record was written',
+    ]);
+    expect(told(checkBaselines(madeUp(first, record(2, '{}'), second, done)))).toEqual([
+      'node-1: the order order-2 (Demand) is in no word of its record',
+    ]);
+  });
+
+  test('one that nobody ordered, two for one order, and one that is gone', () => {
+    const orders = ordersOf('order-1', 'Initial');
+    const unordered = version(2, { orders, baseline: receipt('order-9', 'd9') });
+    expect(told(checkBaselines(madeUp(first, unordered)))).toEqual([
+      'node-1: a baseline that nobody ordered is on record',
+    ]);
+    expect(told(checkBaselines(madeUp(first, version(2, { orders, baseline: receipt('order-1', 'd9') }))))).toEqual([
+      'node-1: two baselines were taken in for one order',
+    ]);
+    expect(told(checkBaselines(madeUp(first, version(2, { orders }))))).toEqual([
+      'node-1: the baseline on record is gone',
+    ]);
+  });
+});
+
+describe('silence', () => {
+  const fresh = [condition('Fresh', 'True', 'Scanned'), condition('Ready', 'True', 'Watched')];
+  const stale = [condition('Fresh', 'False', 'Late'), condition('Ready', 'True', 'Watched')];
+
+  test('Fresh or Succeeded though nothing was heard for too long', () => {
+    const status = { state: 'Succeeded' as const, conditions: fresh };
+    expect(told(checkSilence(madeUp(scanAt(0), quietAt(60, status))))).toEqual([
+      'node-1 was last scanned 60 s ago, and is shown as Succeeded and Fresh',
+    ]);
+    expect(told(checkSilence(madeUp(scanAt(0), quietAt(60, { ...status, conditions: stale }))))).toHaveLength(1);
+    expect(checkSilence(madeUp(scanAt(0), quietAt(60, { state: 'Silent', conditions: stale })))).toEqual([]);
+    expect(checkSilence(madeUp(scanAt(0), quietAt(10, status)))).toEqual([]);
+  });
+
+  test('held and not shown so, and the other way round', () => {
+    const orders = {
+      ...ordersOf('order-1', 'Initial'),
+      hold: { reason: 'Annotation', message: '', since: at(0) },
+    } as const;
+    expect(
+      told(checkSilence(madeUp(scanAt(0), quietAt(5, { state: 'Succeeded', orders, conditions: fresh })))),
+    ).toEqual(['node-1 is held, and is shown as Succeeded, Ready Watched']);
+    const held = [condition('Ready', 'False', 'Held')];
+    expect(told(checkSilence(madeUp(scanAt(0), quietAt(5, { state: 'Held', conditions: held }))))).toEqual([
+      'node-1 is not held, and is shown as held',
+    ]);
+    expect(checkSilence(madeUp(scanAt(0), quietAt(5, { state: 'Held', orders, conditions: held })))).toEqual([]);
+  });
+
+  test('Ready though the daemon does not run', () => {
+    const quiet = quietAt(5, { state: 'Succeeded', conditions: fresh }, {}, { daemon: 'down' });
+    expect(told(checkSilence(madeUp(scanAt(0), quiet)))).toEqual([
+      'The daemon of node-1 does not run, and it is shown as Ready Watched',
+    ]);
+  });
+
+  test('a node without a status', () => {
+    expect(told(checkSilence(madeUp(quietAt(5, {}, { statuses: [] }))))).toEqual([
+      'node-1 is to be watched and has no status',
+    ]);
+  });
+});
+
+describe('the chain of failures', () => {
+  const failure = (sequence: number, digest: string): KeptFailure => ({
+    sequence,
+    digest,
+    configMapName: sequence === 3 ? 'failed' : `failed.${sequence}`,
+    lastProbeTime: at(0),
+  });
+  const kept = (name: string, sequence: number, digest: string, previous: string): Happening => ({
+    type: 'kept',
+    change: 'applied',
+    rv: 1,
+    name,
+    node: 'node-1',
+    kind: 'failed',
+    message: 'm',
+    link: { sequence, digest, previous },
+  });
+  const chain = [failure(3, 'c'), failure(2, 'b'), failure(1, 'a')];
+  const maps = ['failed', 'failed.2', 'failed.1'];
+
+  test('a hole, a report that is gone, a link that does not hold', () => {
+    const good = [kept('failed', 3, 'c', 'b'), kept('failed.2', 2, 'b', 'a'), kept('failed.1', 1, 'a', '')];
+    const quiet = (failures: KeptFailure[], configMaps = maps) => quietAt(9, { failures }, { configMaps });
+    expect(checkChain(madeUp(...good, quiet(chain)))).toEqual([]);
+    expect(told(checkChain(madeUp(...good, quiet([failure(3, 'c'), failure(1, 'a')]))))).toContain(
+      'node-1: failure 3 comes behind failure 1',
+    );
+    expect(told(checkChain(madeUp(...good, quiet(chain, ['failed', 'failed.1']))))).toEqual([
+      'node-1: failure 2 is on record, and its report is gone',
+    ]);
+    expect(told(checkChain(madeUp(kept('failed', 3, 'c', 'x'), quiet(chain))))).toEqual([
+      'node-1: failure 3 is not linked to the one before',
+    ]);
+    expect(told(checkChain(madeUp(kept('failed', 3, 'x', 'b'), quiet(chain))))).toEqual([
+      'node-1: failure 3 has another digest on record than its report says',
+    ]);
+  });
+
+  test('a past that changes', () => {
+    const before = version(1, { failures: chain });
+    expect(told(checkChain(madeUp(before, version(2, { failures: [failure(3, 'x')] }))))).toEqual([
+      'node-1: failure 3 has another digest than before',
+    ]);
+    expect(told(checkChain(madeUp(before, version(2, { failures: [failure(2, 'b')] }))))).toEqual([
+      'node-1: failure 3 is on record no more',
+    ]);
+  });
+});
+
+test('counts that do not add up, or say something else than the nodes', () => {
+  const counts = {
+    selected: 1,
+    watched: 1,
+    succeeded: 0,
+    failed: 0,
+    errored: 0,
+    initializing: 0,
+    held: 0,
+    silent: 0,
+    unwatched: 0,
+  };
+  const quiet = (nodes: object, conditions: ReturnType<typeof condition>[] = []) =>
+    quietAt(
+      5,
+      { state: 'Failed', lastResult: resultAt(1, 'Failed') },
+      { integrities: [integrityOf({ nodes: { ...counts, ...nodes }, conditions })] },
+    );
+  const held = [condition('IntegrityHeld', 'False', 'Changed')];
+  expect(checkCounts(madeUp(quiet({ failed: 1 }, held)))).toEqual([]);
+  expect(told(checkCounts(madeUp(quiet({ failed: 1, silent: 1 }, held))))).toEqual([
+    'fleet: 2 nodes in all states, and 1 are selected',
+    'fleet: 1 nodes are silent, and 0 say so',
+  ]);
+  expect(told(checkCounts(madeUp(quiet({ failed: 1 }, [condition('IntegrityHeld', 'True', 'NoChanges')]))))).toEqual([
+    'fleet: IntegrityHeld is True, and its nodes say otherwise',
+  ]);
+});
+
+test('a database that an intruder replaced, and that the next scan or the status does not tell of', () => {
+  const made: Happening = {
+    type: 'baseline',
+    ...SUBJECT,
+    run: 'r',
+    orderId: 'order-1',
+    reason: 'Initial',
+    digest: 'd1',
+    at: at(0),
+  };
+  const intrusion: Happening = { type: 'intrusion', ...SUBJECT, how: 'replace-database' };
+  const seen = scanAt(3, { verdict: 'Failed', fault: 'Replaced' });
+  expect(told(checkFaults(madeUp(made, intrusion, scanAt(3))))).toEqual([
+    'node-1: replace-database, and the next scan did not see it',
+  ]);
+  const lastResult = resultAt(3, 'Failed');
+  expect(told(checkFaults(madeUp(made, intrusion, seen, quietAt(5, { lastResult }))))).toEqual([
+    'node-1: the baseline is Replaced, and the status does not say so',
+  ]);
+  const shown = quietAt(5, { lastResult: { ...lastResult, baselineFault: 'Replaced' } });
+  expect(checkFaults(madeUp(made, intrusion, seen, shown))).toEqual([]);
+});
+
+test('an operator that ends by itself, unless it does not lead any more', () => {
+  const ended = (said: string): Happening => ({ type: 'operator', what: 'ended', said });
+  expect(told(checkOperators(madeUp(ended('1: Lost (KUBE_LEADERSHIP_LOST)'), ended('1: TypeError'))))).toEqual([
+    'An operator ended by itself: 1: TypeError',
+  ]);
+});
+
+test('a world that does not settle, and nodes that are not what their files say', () => {
+  expect(told(checkSettled(madeUp(quietAt(5, {}, { unsettled: 'node-1 sends' }))))).toEqual([
+    'Not settled: node-1 sends',
+  ]);
+  const baseline = receipt('order-1', 'd1');
+  const quiet = (state: 'Failed' | 'Succeeded', differences: number) =>
+    quietAt(5, { state, baseline }, { healed: true }, { differences });
+  expect(checkSettled(madeUp(quiet('Succeeded', 0)))).toEqual([]);
+  expect(told(checkSettled(madeUp(quiet('Succeeded', 1))))).toEqual(['node-1 is Succeeded; by its files it is Failed']);
+  expect(told(checkSettled(madeUp(quiet('Failed', 1), quiet('Failed', 1))))).toEqual([
+    'node-1 is Failed after a new baseline of every node',
+  ]);
+  const lost = quietAt(5, {}, { healed: true, statuses: [] });
+  expect(told(checkSettled(madeUp(lost)))).toEqual(['node-1 has no status']);
+  expect(statusOf().nodeName).toBe(SUBJECT.node);
+});
+
+function receipt(orderId: string, digest: string): BaselineReceipt {
+  const facts = { entries: 1, configurationDigest: 'c', aideVersion: '0.19.1', bootId: 'b' };
+  return { orderId, digest, ...facts, reason: 'Initial', createdAt: at(0) };
+}
+
+function ordersOf(id: string, reason: Orders['baseline']['reason']): Orders {
+  return {
+    settings: { gracePeriod: 10, maxBackups: 5, debug: false },
+    configuration: { name: 'fleet', key: 'aide.conf', digest: 'c' },
+    baseline: { id, reason, requestedAt: at(0) },
+  };
+}

@@ -1,0 +1,43 @@
+import type { Happened, Subject } from '../history.ts';
+import { group, type Of, ofType } from './violation.ts';
+
+/** When changes on a machine were no findings: from the beginning of an update until a baseline has what it did. */
+export interface Cover {
+  /** Whether what was found at one time and taken in by another may count as no finding. */
+  covers(machine: string, found: number, taken: number): boolean;
+}
+
+export function coverOf(history: readonly Happened[]): Cover {
+  const updates = group(ofType(history, 'update'), ({ machine }) => machine);
+  const baselines = group(ofType(history, 'baseline'), ({ machine }) => machine);
+  return {
+    covers(machine, found, taken) {
+      const mine = updates.get(machine) ?? [];
+      if (mine.some(({ what, time }) => what === 'begins' && time >= found && time <= taken)) return true;
+      const last = mine.findLast((update) => update.time <= found);
+      if (last === undefined) return false;
+      if (last.what === 'begins') return true;
+      // The order takes its time, and the baseline too.
+      const after = (baselines.get(machine) ?? []).find(
+        (baseline) => baseline.time > last.time && baseline.reason === 'NodeUpdate',
+      );
+      return after === undefined || after.time >= found;
+    },
+  };
+}
+
+/** Scans of a node that ended and count, in order. */
+export function scansOf(history: readonly Happened[], subject: Subject): Of<'scan'>[] {
+  return ofType(history, 'scan').filter((scan) => isOf(scan, subject) && !scan.cancelled);
+}
+
+export function isOf(one: Subject, other: Subject): boolean {
+  return one.integrity === other.integrity && one.node === other.node && one.machine === other.machine;
+}
+
+/** What an intruder said in the daemon's name: a message of its own. */
+export function forgeries(history: readonly Happened[], kind: 'scan' | 'receipt'): Of<'intrusion'>[] {
+  return ofType(history, 'intrusion').filter(({ how }) =>
+    kind === 'receipt' ? how.startsWith('forge-receipt') : how === 'forge-succeeded' || how === 'overwrite-message',
+  );
+}

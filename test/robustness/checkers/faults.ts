@@ -1,0 +1,65 @@
+import type { Happened } from '../history.ts';
+import { isOf } from './cover.ts';
+import { type Of, ofType, type Violation, violation } from './violation.ts';
+
+const DATABASE: Readonly<Record<string, string>> = {
+  'replace-database': 'Replaced',
+  'damage-database': 'Damaged',
+  'remove-database': 'Missing',
+};
+
+/** A database that an intruder replaced, damaged or removed is Failed with its fault by the next scan. */
+export function checkFaults(history: readonly Happened[]): Violation[] {
+  return [...checkScans(history), ...checkQuiet(history)];
+}
+
+/** The scan sees it, unless a baseline was made in between. */
+function checkScans(history: readonly Happened[]): Violation[] {
+  const violations: Violation[] = [];
+  for (const intrusion of ofType(history, 'intrusion')) {
+    const fault = DATABASE[intrusion.how];
+    if (fault === undefined) continue;
+    const isKnown = history.some(
+      (event) => event.type === 'baseline' && isOf(event, intrusion) && event.n < intrusion.n,
+    );
+    const after = history.find(
+      (event) =>
+        event.n > intrusion.n &&
+        ((event.type === 'intrusion' && event.how in DATABASE && isOf(event, intrusion)) ||
+          (event.type === 'baseline' && isOf(event, intrusion)) ||
+          (event.type === 'scan' && isOf(event, intrusion) && Date.parse(event.startedAt) > intrusion.time)),
+    );
+    if (!isKnown || after?.type !== 'scan' || after.fault === fault) continue;
+    violations.push(
+      violation(`${intrusion.node}: ${intrusion.how}, and the next scan did not see it`, intrusion, after),
+    );
+  }
+  return violations;
+}
+
+/** The status shows it. */
+function checkQuiet(history: readonly Happened[]): Violation[] {
+  return ofType(history, 'quiet').flatMap((quiet) =>
+    quiet.nodes.flatMap((node) => {
+      if (node.daemon !== 'runs' || !node.selected || quiet.unsettled !== undefined) return [];
+      const scan = history.findLast((event) => event.type === 'scan' && event.n < quiet.n && isOf(event, node));
+      const status = quiet.statuses.find(({ nodeName }) => nodeName === node.node);
+      if (scan?.type !== 'scan' || scan.fault === undefined || status === undefined) return [];
+      const isReplaced = status.baseline && Date.parse(status.baseline.createdAt) > Date.parse(scan.startedAt);
+      if (isReplaced || status.lastResult?.baselineFault !== undefined) return [];
+      if (isForgedSince(history, scan, quiet)) return [];
+      return [violation(`${node.node}: the baseline is ${scan.fault}, and the status does not say so`, scan, quiet)];
+    }),
+  );
+}
+
+function isForgedSince(history: readonly Happened[], scan: Of<'scan'>, quiet: Of<'quiet'>): boolean {
+  return history.some(
+    (event) =>
+      event.type === 'intrusion' &&
+      event.n > scan.n &&
+      event.n < quiet.n &&
+      isOf(event, scan) &&
+      event.how.startsWith('forge'),
+  );
+}

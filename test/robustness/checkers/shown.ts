@@ -1,0 +1,74 @@
+import type { Happened, QuietNode } from '../history.ts';
+import { type Cover, coverOf, forgeries, isOf } from './cover.ts';
+import { group, type Of, ofType, type Violation, violation } from './violation.ts';
+
+/**
+ * What a node status shows is what the newest scan found: no planted change is shown as Succeeded later than one scan after
+ * it, unless a baseline that was ordered has it, or an update covers it.
+ */
+export function checkShown(history: readonly Happened[]): Violation[] {
+  return [...checkVersions(history), ...checkQuiet(history)];
+}
+
+/** Every version: Succeeded is what a scan said that found nothing, and results never go back in time. */
+function checkVersions(history: readonly Happened[]): Violation[] {
+  const scans = group(ofType(history, 'scan'), ({ node, finishedAt }) => `${node} ${finishedAt}`);
+  const forged = new Set(forgeries(history, 'scan').map(({ node, detail = '' }) => `${node} ${detail.split(' ')[1]}`));
+  const receipts = forgeries(history, 'receipt');
+  const violations: Violation[] = [];
+  const last = new Map<string, Of<'status'>>();
+  for (const version of ofType(history, 'status')) {
+    const before = last.get(version.uid);
+    if (version.change === 'deleted') continue;
+    last.set(version.uid, version);
+    const { nodeName, lastResult } = version.status;
+    if (lastResult === undefined || before?.status.lastResult?.lastProbeTime === lastResult.lastProbeTime) continue;
+    const key = `${nodeName} ${lastResult.lastProbeTime}`;
+    const earlier = before?.status.lastResult;
+    if (earlier && Date.parse(earlier.lastProbeTime) > Date.parse(lastResult.lastProbeTime)) {
+      const isByReceipt = receipts.some(({ node, time }) => node === nodeName && time <= version.time);
+      if (!forged.has(key) && !(isByReceipt && lastResult.baselineFault === 'Unordered')) {
+        violations.push(violation(`${nodeName} shows an older result after a newer one`, before, version));
+      }
+    }
+    if (lastResult.condition !== 'Succeeded' || forged.has(key)) continue;
+    const [scan] = scans.get(key) ?? [];
+    if (scan === undefined) {
+      violations.push(violation(`${nodeName} shows Succeeded, which no scan said`, version));
+    } else if (scan.verdict !== 'Succeeded' || scan.differences !== 0 || scan.fault) {
+      violations.push(violation(`${nodeName} shows Succeeded by a scan that found changes`, scan, version));
+    }
+  }
+  return violations;
+}
+
+/** At a quiet point all that was found has been taken in. */
+function checkQuiet(history: readonly Happened[]): Violation[] {
+  const cover = coverOf(history);
+  return ofType(history, 'quiet').flatMap((quiet) => {
+    const before = history.slice(0, quiet.n);
+    return quiet.nodes.flatMap((node) => checkNode(before, quiet, node, cover));
+  });
+}
+
+function checkNode(history: readonly Happened[], quiet: Of<'quiet'>, node: QuietNode, cover: Cover): Violation[] {
+  const status = quiet.statuses.find(({ nodeName }) => nodeName === node.node);
+  if (node.daemon !== 'runs' || !node.selected || !status?.lastResult || quiet.unsettled !== undefined) return [];
+  const scan = history.findLast((event) => event.type === 'scan' && isOf(event, node) && !event.cancelled);
+  if (scan?.type !== 'scan') return [];
+  const { lastResult, baseline } = status;
+  // What the daemon said later, without a scan: that it could not be done, or that an intruder made a receipt.
+  const isOvertaken =
+    lastResult.condition !== 'Succeeded' && Date.parse(lastResult.lastProbeTime) > Date.parse(scan.finishedAt);
+  const isForged = forgeries(history, 'scan').some((event) => isOf(event, node) && event.time > scan.time);
+  const hasBaseline = baseline !== undefined && Date.parse(baseline.createdAt) > Date.parse(scan.startedAt);
+  if (isOvertaken || isForged || hasBaseline) return [];
+  if (scan.verdict === 'Failed') {
+    if (lastResult.condition === 'Failed') return [];
+    if (!scan.fault && cover.covers(node.machine, scan.time, quiet.time)) return [];
+    return [violation(`${node.node} was scanned and found changed, and is ${lastResult.condition}`, scan, quiet)];
+  }
+  const isFaulty = forgeries(history, 'receipt').some((event) => isOf(event, node));
+  if (lastResult.condition === 'Succeeded' || isFaulty) return [];
+  return [violation(`${node.node} was scanned and found unchanged, and is ${lastResult.condition}`, scan, quiet)];
+}

@@ -1,0 +1,122 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { OUTCOME_ANNOTATION } from '../../src/api/keys.ts';
+import { resultName } from '../../src/api/names.ts';
+import type { BaselineReceipt, Outcome, ScanOutcome } from '../../src/api/outcome.ts';
+import { DEFAULT_FILES } from '../../src/daemon/paths.ts';
+import { sendMessage } from '../../src/daemon/send.ts';
+import { createClient } from '../../src/kube/client.ts';
+import { configMaps } from '../../src/kube/resources.ts';
+import { explain } from '../../src/lib/errors.ts';
+import type { Place } from './fleet.ts';
+import { type Machine, makeDatabase } from './machine.ts';
+import type { SimDaemon } from './sim-daemon.ts';
+import type { Intrusion } from './steps.ts';
+import { INTEGRITY, type World } from './world.ts';
+
+/** What an intruder does with a node's root. Returns why nothing was done, if nothing was. */
+export async function intrude(
+  world: World,
+  place: Place,
+  machine: Machine,
+  how: Intrusion,
+): Promise<string | undefined> {
+  const daemon = world.daemonOf(place);
+  const disk = machine.disk(daemon?.files ?? DEFAULT_FILES);
+  const tell = (detail?: string) => {
+    const subject = world.fleet.subjectOf(place, INTEGRITY);
+    world.recorder.record({ type: 'intrusion', how, ...subject, ...(detail !== undefined && { detail }) });
+  };
+  switch (how) {
+    case 'touch-trigger':
+      machine.triggers.add('/etc/kubernetes/aide.reinit');
+      tell();
+      return undefined;
+    case 'replace-database': {
+      // With the intruder's changes in it, so that a comparison finds nothing.
+      const made = makeDatabase(machine.files);
+      disk.database = made;
+      tell(made.digest);
+      return undefined;
+    }
+    case 'damage-database':
+      if (disk.database === undefined) return 'no database';
+      disk.database = 'damaged';
+      tell();
+      return undefined;
+    case 'remove-database':
+      if (disk.database === undefined) return 'no database';
+      delete disk.database;
+      tell();
+      return undefined;
+    case 'delete-outbox':
+      return daemon ? await deleteOutbox(daemon, tell) : 'no daemon';
+    default:
+      return await speak(world, place, machine, daemon, how, tell);
+  }
+}
+
+async function deleteOutbox(daemon: SimDaemon, tell: (detail: string) => void): Promise<undefined> {
+  const { outbox } = daemon;
+  const directory = dirname(outbox);
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(basename(outbox))) await rm(join(directory, name), { force: true });
+  }
+  tell(daemon.state.outbox.queue.map(({ outcome }) => outcome.id).join());
+}
+
+/** In the daemon's name, with its token. */
+async function speak(
+  world: World,
+  place: Place,
+  machine: Machine,
+  daemon: SimDaemon | undefined,
+  how: Intrusion,
+  tell: (detail: string) => void,
+): Promise<string | undefined> {
+  const pod = world.fleet.podOf(place, INTEGRITY);
+  const record = daemon?.state.record;
+  if (pod?.token === undefined || record?.orders === undefined || daemon === undefined) return 'no token';
+  const { node } = place;
+  const { namespace } = world;
+  const id = `forged-${randomBytes(6).toString('hex')}`;
+  const scan: ScanOutcome = {
+    kind: 'scan',
+    id,
+    node,
+    verdict: 'Succeeded',
+    startedAt: machine.wall().toISOString(),
+    finishedAt: machine.wall().toISOString(),
+    exitStatus: 0,
+    entries: machine.files.size,
+    ...(record.baseline && { baselineDigest: record.baseline.digest }),
+    configurationDigest: record.orders.configuration.digest,
+  };
+  const receipt: BaselineReceipt = {
+    orderId: how === 'forge-receipt-again' ? record.orders.baseline.id : `reinit-${id}`,
+    digest: createHash('sha256').update(id).digest('hex'),
+    entries: 1,
+    configurationDigest: record.orders.configuration.digest,
+    aideVersion: '0.19.1',
+    bootId: machine.bootId,
+    reason: record.orders.baseline.reason,
+    createdAt: machine.wall().toISOString(),
+  };
+  const isReceipt = how === 'forge-receipt-again' || how === 'forge-receipt-unordered';
+  const outcome: Outcome = isReceipt ? { kind: 'baseline', id, node, receipt } : scan;
+  await using client = createClient(place.network.connection(pod.token), { userAgent: 'intruder', timeoutMs: 2000 });
+  const sender = { client, namespace, integrity: INTEGRITY, node, outbox: daemon.outbox };
+  const detail = isReceipt ? `${id} ${receipt.orderId} ${receipt.digest}` : `${id} ${scan.finishedAt}`;
+  tell(detail);
+  if (how === 'overwrite-message') {
+    const name = resultName(INTEGRITY, node);
+    const metadata = { annotations: { [OUTCOME_ANNOTATION]: JSON.stringify(scan) } };
+    return await client.patch(configMaps, { namespace, name }, { metadata }, { type: 'merge' }).then(
+      () => undefined,
+      (error: unknown) => explain(error),
+    );
+  }
+  const result = await sendMessage(sender, { outcome }, world.signal);
+  return result.type === 'stored' ? undefined : 'message' in result ? result.message : result.type;
+}

@@ -1,0 +1,87 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BaselineReceipt } from '../../src/api/outcome.ts';
+
+/** A database as the simulated AIDE made it. */
+export interface SimDatabase {
+  /** As a real one has it: of two databases of the same files too, digests differ. */
+  readonly digest: string;
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** What lies on a node's disk for one FileIntegrity. `damaged`: something that is no database. */
+export interface SimDisk {
+  database?: SimDatabase | 'damaged';
+  receipt?: BaselineReceipt;
+}
+
+export interface Differences {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+/** Files of a node that are watched, at first. */
+const FILES = ['/etc/passwd', '/etc/hosts', '/etc/ssh/sshd_config', '/usr/bin/login', '/usr/bin/sudo', '/boot/vmlinuz'];
+
+/** A node's disk: files that are watched, databases, and a real folder for the outbox. It outlives daemons. */
+export class Machine {
+  /** Unique: another machine that takes the node's name has another. */
+  readonly id: string;
+  readonly node: string;
+  readonly files: Map<string, string>;
+  /** The node's root for the outbox. */
+  readonly root: string;
+  /** By how the names of a FileIntegrity's files begin. */
+  readonly disks = new Map<string, SimDisk>();
+  /** Trigger files that an intruder has laid. */
+  readonly triggers = new Set<string>();
+  readonly bootId = randomBytes(8).toString('hex');
+  #lastTime = 0;
+
+  constructor(node: string, id: string) {
+    this.node = node;
+    this.id = id;
+    this.files = new Map(FILES.map((path) => [path, 'as installed']));
+    this.root = mkdtempSync(join(tmpdir(), `fio-history-${id}-`));
+  }
+
+  disk(prefix: string): SimDisk {
+    const disk = this.disks.get(prefix) ?? {};
+    this.disks.set(prefix, disk);
+    return disk;
+  }
+
+  /** The node's clock. No two answers are equal. */
+  wall(): Date {
+    this.#lastTime = Math.max(Date.now(), this.#lastTime + 1);
+    return new Date(this.#lastTime);
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+/** What AIDE writes: the files as they are now. */
+export function makeDatabase(files: ReadonlyMap<string, string>): SimDatabase {
+  const copy = new Map(files);
+  const salt = randomBytes(16).toString('hex');
+  const digest = createHash('sha256')
+    .update(JSON.stringify([salt, ...copy]))
+    .digest('hex');
+  return { digest, files: copy };
+}
+
+export function compare(database: SimDatabase, files: ReadonlyMap<string, string>): Differences {
+  const added = [...files.keys()].filter((path) => !database.files.has(path));
+  const removed = [...database.files.keys()].filter((path) => !files.has(path));
+  const changed = [...files].filter(([path, text]) => database.files.has(path) && database.files.get(path) !== text);
+  return { added, removed, changed: changed.map(([path]) => path) };
+}
+
+export function countOf({ added, changed, removed }: Differences): number {
+  return added.length + changed.length + removed.length;
+}
