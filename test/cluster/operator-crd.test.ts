@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { attachCluster, type Cluster } from '../../devcluster/cluster.ts';
+import type { Condition } from '../../src/api/condition.ts';
 import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
@@ -24,6 +25,19 @@ function create(name: string, spec: unknown): Promise<FileIntegrity> {
   return client.create(fileIntegrities, { metadata: { name, namespace }, spec } as FileIntegrity);
 }
 
+function aCondition(type: string, status: Condition['status'], reason = 'x'): Condition {
+  return { type, status, reason, message: '', lastTransitionTime: new Date().toISOString() };
+}
+
+function columnsOf(table: string): string[] {
+  return (
+    table
+      .split('\n')[0]
+      ?.trim()
+      .split(/\s{2,}/) ?? []
+  );
+}
+
 async function kubectl(...args: string[]): Promise<string> {
   return (await cluster.kubectl(['--namespace', namespace, ...args])).stdout.trim();
 }
@@ -38,6 +52,8 @@ describe('a FileIntegrity', () => {
         { key: 'node-role.kubernetes.io/master', operator: 'Exists', effect: 'NoSchedule' },
         { key: 'node-role.kubernetes.io/infra', operator: 'Exists', effect: 'NoSchedule' },
       ],
+      holdLimit: 14_400,
+      history: { failedResults: 5, reinitRecords: 50 },
     });
   });
 
@@ -71,21 +87,30 @@ describe('a FileIntegrity', () => {
     ['spec.tolerations[0].effect', { config: {}, tolerations: [{ key: 'x', effect: 'Never' }] }],
     ['spec.tolerations[0].operator', { config: {}, tolerations: [{ key: 'x', operator: 'Like' }] }],
     ['spec.resources.limits.memory', { config: {}, resources: { limits: { memory: 'lots' } } }],
+    ['spec.staleAfter', { config: {}, staleAfter: 9 }],
+    ['spec.holdLimit', { config: {}, holdLimit: 59 }],
   ])('with a wrong %s is refused, and the refusal names the field', async (field, spec) => {
     await expect(create('wrong', spec)).rejects.toThrow(field);
   });
 
-  test('is listed with its phase and whether it is ready, under its short name and its category', async () => {
+  test('is listed with its phase and what it comes to, under its short name and its category', async () => {
     const object = await create('shown', { config: {} });
     const conditions = [
-      { type: 'Ready', status: 'True', reason: 'Active', message: '', lastTransitionTime: new Date().toISOString() },
+      aCondition('Ready', 'True'),
+      aCondition('IntegrityHeld', 'False'),
+      aCondition('Fresh', 'Unknown'),
+      aCondition('BaselineTrusted', 'True'),
     ];
-    await client.replace(fileIntegrities, { ...object, status: { phase: 'Active', conditions } } as FileIntegrity, {
-      subresource: 'status',
-    });
+    const others = { succeeded: 0, errored: 0, initializing: 0, unwatched: 0 };
+    const counts = { selected: 12, watched: 11, failed: 3, silent: 2, held: 1, ...others };
+    const status = { phase: 'Active', conditions, nodes: counts };
+    await client.replace(fileIntegrities, { ...object, status } as FileIntegrity, { subresource: 'status' });
     const table = await kubectl('get', 'fi', 'shown');
-    expect(table.split('\n')[0]?.split(/\s{2,}/)).toEqual(['NAME', 'PHASE', 'READY', 'AGE']);
-    expect(table).toMatch(/^shown\s+Active\s+True\s+\d+s$/m);
+    expect(columnsOf(table)).toEqual(['NAME', 'PHASE', 'READY', 'INTEGRITY', 'FRESH', 'NODES', 'FAILED', 'AGE']);
+    expect(table).toMatch(/^shown\s+Active\s+True\s+False\s+Unknown\s+12\s+3\s+\d+s$/m);
+    const wide = await kubectl('get', 'fi', 'shown', '-o', 'wide');
+    expect(columnsOf(wide).slice(7)).toEqual(['WATCHED', 'SILENT', 'HELD', 'TRUSTED', 'AGE']);
+    expect(wide).toMatch(/\s12\s+3\s+11\s+2\s+1\s+True\s+\d+s$/m);
     const name = 'fileintegrity.fileintegrity.openshift.io/shown';
     expect(await kubectl('get', 'fileintegrity', 'shown', '-o', 'name')).toBe(name);
     expect(await kubectl('get', 'file-integrity', '-o', 'name')).toContain(name);
@@ -99,22 +124,29 @@ describe('a FileIntegrityNodeStatus', () => {
     ...fields,
   });
 
-  test('is listed with its node and its last condition, under its short name', async () => {
+  test('is listed with its node and its state, under its short name: an old result is not shown as if it were new', async () => {
+    const lastProbeTime = new Date(Date.now() - 3_600_000).toISOString();
     const lastResult = {
-      condition: 'Failed',
-      lastProbeTime: new Date().toISOString(),
+      condition: 'Succeeded',
+      lastProbeTime,
       filesAdded: 1,
       filesChanged: 2,
       filesRemoved: 3,
     } as const;
-    await client.create(nodeStatuses, status('shown-node-1', { lastResult }));
-    const table = await kubectl('get', 'fins');
-    expect(table.split('\n')[0]?.split(/\s{2,}/)).toEqual(['NAME', 'NODE', 'STATUS', 'LAST SCAN', 'HELD']);
-    expect(table).toMatch(/^shown-node-1\s+node-1\s+Failed\s+/m);
-    expect(await kubectl('get', 'fins', '-o', 'wide')).toMatch(/\s1\s+2\s+3\s/);
-    expect(await kubectl('get', 'fileintegritynodestatuses', '-o', 'jsonpath={.items[0].lastResult.condition}')).toBe(
-      'Failed',
-    );
+    const conditions = [
+      aCondition('Ready', 'False', 'DaemonMissing'),
+      aCondition('Fresh', 'False', 'DaemonMissing'),
+      aCondition('BaselineTrusted', 'Unknown', 'Adopted'),
+    ];
+    await client.create(nodeStatuses, status('shown-node-1', { lastResult, conditions, state: 'Silent' }));
+    const table = await kubectl('get', 'fins', 'shown-node-1');
+    expect(columnsOf(table)).toEqual(['NAME', 'NODE', 'STATUS', 'LAST SCAN', 'FRESH', 'HELD']);
+    expect(table).toMatch(/^shown-node-1\s+node-1\s+Silent\s+60m\s+False\s*$/m);
+    const wide = await kubectl('get', 'fins', 'shown-node-1', '-o', 'wide');
+    expect(columnsOf(wide).slice(6)).toEqual(['RESULT', 'ADDED', 'CHANGED', 'REMOVED', 'DAEMON', 'BASELINE', 'AGE']);
+    expect(wide).toMatch(/\sSucceeded\s+1\s+2\s+3\s+DaemonMissing\s+Adopted\s+\d+s$/m);
+    const path = 'jsonpath={.items[?(@.metadata.name=="shown-node-1")].lastResult.condition}';
+    expect(await kubectl('get', 'fileintegritynodestatuses', '-o', path)).toBe('Succeeded');
   });
 
   test('is explained by kubectl', async () => {

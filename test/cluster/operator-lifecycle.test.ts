@@ -117,8 +117,11 @@ describe.concurrent('a FileIntegrity', () => {
     await harness.phaseWhen('changes', 'Active');
     const { status, metadata } = await harness.integrity('changes');
     expect(status?.observedGeneration).toBe(metadata.generation);
-    expect(status?.conditions?.map(({ observedGeneration }) => observedGeneration)).toEqual(
-      [1, 1, 1].map(() => metadata.generation),
+    expect(new Set(status?.conditions?.map(({ observedGeneration }) => observedGeneration))).toEqual(
+      new Set([metadata.generation]),
+    );
+    await harness.statusWhen('changes', one, 'speaks of the new spec', ({ conditions = [] }) =>
+      conditions.every(({ observedGeneration }) => observedGeneration === metadata.generation),
     );
     await remove('changes');
   });
@@ -173,6 +176,7 @@ describe.concurrent('a FileIntegrity', () => {
       message: expect.stringContaining('resources.requests'),
     });
     await eventually('it is told', async () => (await harness.told('Refused')).join().includes('resources.requests'));
+    await harness.integritySays('refused', 'Stalled', 'True Refused');
     await change('refused', { resources: null });
     await harness.phaseWhen('refused', 'Active');
     await remove('refused');

@@ -2,11 +2,19 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import { API_VERSION, fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
-import { LOG_LABEL, NODE_LABEL, OWNER_LABEL, PART_LABEL, RESULT_LOG_LABEL } from '../../src/api/keys.ts';
+import { LOG_LABEL, NODE_LABEL, OWNER_LABEL, PART_LABEL, POD_LABEL, RESULT_LOG_LABEL } from '../../src/api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { configMaps, daemonSets, leases, nodes, priorityClasses } from '../../src/kube/resources.ts';
+import {
+  configMaps,
+  daemonSets,
+  leases,
+  nodes,
+  pods,
+  priorityClasses,
+  serviceAccounts,
+} from '../../src/kube/resources.ts';
 import { MESSAGE_ANNOTATION } from '../../src/operator/results/slot.ts';
 import { createStores, type Stores, storesOf } from '../../src/operator/stores.ts';
 import { wire } from '../../src/operator/wiring.ts';
@@ -116,11 +124,98 @@ const map = (name: string, labels: Record<string, string>, annotations: Record<s
   data: { integritylog: 'a report' },
 });
 
-test('what a kubelet says of how its node is concerns nobody', async () => {
-  const conditions = [{ type: 'Ready', status: 'True', lastHeartbeatTime: new Date().toISOString() }];
-  const change = () =>
-    client.patch(nodes, { name: node }, { status: { conditions } }, { type: 'merge', subresource: 'status' });
-  expect(await askedAfter(change)).toEqual([]);
+const kubelet = (...conditions: object[]) =>
+  client.patch(nodes, { name: node }, { status: { conditions } }, { type: 'merge', subresource: 'status' });
+const heartbeat = () => ({ lastHeartbeatTime: new Date().toISOString() });
+
+test('whether a node is ready concerns its statuses; what else its kubelet says again and again concerns nobody', async () => {
+  const ready = { type: 'Ready', status: 'True' };
+  // Kubernetes takes away a taint of its own after that, which concerns all.
+  const isAdmitted = () => eventually('it has no taint', () => !stores.nodes.get(node)?.spec?.taints?.length);
+  await kubelet(ready);
+  await isAdmitted();
+  await settled();
+  const other = { type: 'KernelDeadlock', status: 'True' };
+  expect(await askedAfter(() => kubelet({ ...ready, reason: 'a', ...heartbeat() }, other))).toEqual([]);
+  expect(await askedAfter(() => kubelet({ ...ready, reason: 'b', ...heartbeat() }))).toEqual([]);
+  const lost = () => kubelet({ type: 'Ready', status: 'Unknown', reason: 'Lost' });
+  expect(await askedAfter(lost)).toContain('results ns/fleet-node');
+  expect(await askedAfter(() => kubelet(ready))).toContain('results ns/fleet-node');
+  await isAdmitted();
+  await settled();
+});
+
+test('a daemon’s pod concerns its node, as long as it is not scheduled, too; what counts up in it concerns nobody', async () => {
+  const own = ['results ns/fleet-node'];
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [node] }];
+  const required = { nodeSelectorTerms: [{ matchFields }] };
+  const metadata = { name: 'daemon', namespace, labels: { [OWNER_LABEL]: 'fleet', [POD_LABEL]: '' } };
+  const spec = {
+    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
+    schedulerName: 'nobody',
+    containers: [{ name: 'daemon', image: 'x' }],
+  };
+  await client.create(serviceAccounts, { metadata: { name: 'default', namespace } }).catch(() => {});
+  expect(await podAfter(() => client.create(pods, { metadata, spec }))).toEqual(own);
+  const container = { name: 'daemon', image: 'x', imageID: '', ready: false };
+  const crash = (restartCount: number) => () => {
+    const state = { waiting: { reason: 'CrashLoopBackOff', message: `back-off ${restartCount}` } };
+    const containerStatuses = [{ ...container, restartCount, state }];
+    const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'False' }], containerStatuses };
+    return client.patch(pods, { namespace, name: 'daemon' }, { status }, { type: 'merge', subresource: 'status' });
+  };
+  const bound = {
+    target: { kind: 'Node', name: node },
+    metadata: { name: 'daemon' },
+    kind: 'Binding',
+    apiVersion: 'v1',
+  };
+  const path = `/api/v1/namespaces/${namespace}/pods/daemon/binding`;
+  expect(await podAfter(() => client.raw(path, { method: 'POST', body: bound }))).toEqual(own);
+  expect(await podAfter(crash(1))).toEqual(own);
+  expect(await podAfter(crash(2))).toEqual([]);
+  const gone = () => client.raw(path.replace('/binding', ''), { method: 'DELETE', body: { gracePeriodSeconds: 0 } });
+  expect(await podAfter(gone)).toEqual(own);
+});
+
+/** Who is asked after a change of the pod `daemon`, once that has come in. */
+function podAfter(change: () => Promise<unknown>): Promise<string[]> {
+  return askedAfter(async () => {
+    await change();
+    const there = await client.find(pods, { namespace, name: 'daemon' });
+    const version = there?.metadata?.resourceVersion;
+    await eventually(
+      'the pod has come in',
+      () => stores.pods.get(`${namespace}/daemon`)?.metadata?.resourceVersion === version,
+    );
+  });
+}
+
+test('the spec of a FileIntegrity concerns all its nodes, an annotation none', async () => {
+  const ref = { namespace, name: 'fleet' };
+  const annotate = { metadata: { annotations: { mark: 'x' } } };
+  const change = (patch: object) =>
+    askedAfter(async () => {
+      const { metadata } = await client.patch(fileIntegrities, ref, patch, { type: 'merge' });
+      await eventually('it has come in', () => {
+        return stores.integrities.get(`${namespace}/fleet`)?.metadata.resourceVersion === metadata.resourceVersion;
+      });
+    });
+  expect(await change(annotate)).toEqual(['integrity ns/fleet']);
+  expect(await change({ spec: { staleAfter: 3600 } })).toEqual(['integrity ns/fleet', 'results ns/fleet-node']);
+});
+
+test('another state of a node, or another reason, plans its FileIntegrity; another time or message does not', async () => {
+  const says = (reason: string, message: string) => ({
+    conditions: [{ type: 'Fresh', status: 'False', reason, message, lastTransitionTime: new Date().toISOString() }],
+  });
+  const both = ['integrity ns/fleet', 'results ns/fleet-node'];
+  expect(await askedAfter(() => patch({ state: 'Silent' }))).toEqual(both);
+  expect(await askedAfter(() => patch(says('Late', 'a')))).toEqual(both);
+  expect(await askedAfter(() => patch({ ...says('Late', 'b'), freshUntil: new Date().toISOString() }))).toEqual([
+    'results ns/fleet-node',
+  ]);
+  expect(await askedAfter(() => patch(says('DaemonMissing', 'b')))).toEqual(both);
 });
 
 test.each([
