@@ -3,7 +3,7 @@ import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import { HOLDOFF_ANNOTATION, NODE_LABEL, REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION } from '../../src/api/keys.ts';
 import { nodeStatusName } from '../../src/api/names.ts';
 import { DEFAULT_FILES } from '../../src/daemon/paths.ts';
-import { isNotFound } from '../../src/kube/errors.ts';
+import { isForbidden, isNotFound } from '../../src/kube/errors.ts';
 import { configMaps } from '../../src/kube/resources.ts';
 import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';
 import { machineConfig, type Place, WATCHED_LABEL } from './fleet.ts';
@@ -289,6 +289,7 @@ async function scribble({ admin, namespace, signal }: World, { node }: Place, wh
     () => undefined,
     (error: unknown) => {
       if (isNotFound(error)) return 'no status';
+      if (isForbidden(error)) return 'refused';
       throw error;
     },
   );

@@ -22,6 +22,8 @@ and checks it. Exits 1 when what was seen breaks a promise. See test/robustness/
   --help
 `;
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(2));
+
 try {
   process.exitCode = await main();
 } catch (error) {

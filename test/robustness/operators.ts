@@ -50,6 +50,10 @@ export class Operators {
     this.#options = options;
     this.#log = createWriteStream(options.logFile);
     mkdirSync(join(this.#folder, 'bin'));
+    // When this process is ended before it could end them.
+    process.once('exit', () => {
+      for (const { child } of this.#running) child.kill('SIGKILL');
+    });
     const { aide } = options;
     if (aide === undefined) return;
     const quoted = aide.map((word) => `'${word.replaceAll("'", "'\\''")}'`);

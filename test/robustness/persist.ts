@@ -8,10 +8,15 @@ export async function persist<T>(signal: AbortSignal, call: () => Promise<T>): P
     try {
       return await call();
     } catch (error) {
-      // Right after its start the API server refuses what its caches do not know yet.
-      const isFinal = error instanceof ApiError && error.status >= 400 && error.status < 500;
-      if (isFinal && ![401, 403, 429].includes(error.status)) throw error;
+      if (isFinal(error)) throw error;
       await delay(250, undefined, { signal });
     }
   }
+}
+
+/** Right after its start the API server refuses what its caches do not know yet; an admission policy knows what it says. */
+function isFinal(error: unknown): boolean {
+  if (!(error instanceof ApiError) || error.status < 400 || error.status >= 500) return false;
+  if (error.message.includes('AdmissionPolicy')) return true;
+  return ![401, 403, 429].includes(error.status);
 }
