@@ -15,7 +15,7 @@ import type { Tools } from '../tools.ts';
 import type { ResultFields } from './fold.ts';
 import { performResults } from './perform.ts';
 import { fieldsOf, planResults } from './plan.ts';
-import { partsThere } from './slot.ts';
+import { partsThere, senderSaid } from './slot.ts';
 
 /**
  * Takes the daemons' messages into the node statuses, and says in them what each node is. Keys: `namespace/name` of node
@@ -31,7 +31,6 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
     if (!status || !integrity) return { kind: 'done' };
     const now = new Date();
     const name = integrity.metadata.name ?? '';
-    const sender = { integrity: name, node: status.nodeName };
     const first = resultName(name, status.nodeName);
     const get = (message: string) => stores.configMaps.get(`${status.metadata.namespace}/${message}`);
     const slot = get(first);
@@ -43,7 +42,7 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
       status,
       node,
       slot,
-      parts: hasParts ? partsThere(first, sender, get) : [],
+      parts: hasParts ? partsThere(first, senderSaid(slot), get) : [],
       lease: stores.leases.get(`${status.metadata.namespace}/${first}`),
     });
     const before = fieldsOf(status);

@@ -41,6 +41,12 @@ export function firstName({ metadata }: ConfigMap): string {
   return PART_LABEL in labels && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name;
 }
 
+/** Whose message a config map says it is, as its labels have it. */
+export function senderSaid({ metadata }: ConfigMap): Sender {
+  const { [OWNER_LABEL]: integrity = '', [NODE_LABEL]: node = '' } = metadata?.labels ?? {};
+  return { integrity, node };
+}
+
 /**
  * The numbers of the second and later parts of a message that are there. Names can meet (part 2 of `node-1` is called like
  * the message of a node `node-1-2`), so the labels must say whose part it is.
