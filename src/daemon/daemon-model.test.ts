@@ -2,14 +2,22 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { BaselineReceipt, Orders, Outcome, Verdict } from '../api/outcome.ts';
 import type { Message } from './outbox.ts';
-import { type Effect, type Event, initialState, type NodeRecord, type Now, type State } from './state.ts';
+import {
+  type Effect,
+  type Event,
+  initialState,
+  type NodeRecord,
+  type Now,
+  type ScanFacts,
+  type State,
+} from './state.ts';
 import { step } from './step.ts';
 
 /** What can happen around a daemon. Those that make no sense in a moment do nothing. */
 type Move =
   | { do: 'wait'; seconds: number }
   | { do: 'order' | 'hold' | 'release' | 'configure' | 'acknowledge' | 'touch' | 'kill' }
-  | { do: 'scanned'; verdict: Verdict; report: number }
+  | { do: 'scanned'; verdict: Verdict; report: number; fault: boolean }
   | { do: 'baselined'; how: 'made' | 'failed' }
   | { do: 'sent'; how: 'stored' | 'unsent' }
   | { do: 'beaten'; how: 'beaten' | 'unbeaten' };
@@ -22,6 +30,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     do: fc.constant('scanned' as const),
     verdict: fc.constantFrom<Verdict>('Succeeded', 'Failed', 'Errored'),
     report: fc.integer({ min: 1, max: 2 }),
+    fault: fc.boolean(),
   }),
   fc.record({ do: fc.constant('baselined' as const), how: fc.constantFrom('made', 'failed') }),
   fc.record({ do: fc.constant('sent' as const), how: fc.constantFrom('stored', 'unsent') }),
@@ -50,7 +59,7 @@ class World {
   /** What the operator took in, in order. */
   folded: Outcome[] = [];
   /** Scans that ended and counted, in order. */
-  scanned: { verdict: Verdict; run: number }[] = [];
+  scanned: string[] = [];
   /** How often each order was carried out. */
   made = new Map<string, number>();
   working: Extract<Effect, { type: 'scan' | 'baseline' }> | undefined;
@@ -148,7 +157,7 @@ class World {
         this.tell({ type: 'configured', digest: this.take('configuring') ?? '' });
         break;
       case 'scanned':
-        this.endScan(move.verdict, move.report);
+        this.endScan(move);
         break;
       case 'baselined':
         this.endBaseline(move.how);
@@ -182,13 +191,13 @@ class World {
     return value;
   }
 
-  endScan(verdict: Verdict, report: number): void {
+  endScan({ verdict, report, fault }: Extract<Move, { do: 'scanned' }>): void {
     if (this.working?.type !== 'scan') return;
     this.working = undefined;
-    if (!this.cancelled) this.scanned.push({ verdict, run: this.runs });
-    const report1 = { compressed: false, log: 'x' };
-    const failed = verdict === 'Failed' ? { report: report1, fingerprint: `f${report}` } : {};
-    this.tell({ type: 'scanned', result: { kind: 'ended', facts: { verdict, ...time }, ...failed } });
+    const failed = verdict === 'Failed' && { report: { compressed: false, log: 'x' }, fingerprint: `f${report}` };
+    const facts = { verdict, ...time, ...(failed && fault && { baselineFault: 'Replaced' as const }) };
+    if (!this.cancelled) this.scanned.push(wordOf(facts));
+    this.tell({ type: 'scanned', result: { kind: 'ended', facts, ...failed } });
   }
 
   endBaseline(how: 'made' | 'failed'): void {
@@ -211,7 +220,7 @@ class World {
       };
       this.tell({ type: 'baselined', result: { kind: 'made', receipt } });
     } else {
-      this.scanned.push({ verdict: 'Errored', run: this.runs });
+      this.scanned.push('Errored');
       const facts = { verdict: 'Errored', ...time, errorCode: 'X', errorMessage: 'x' } as const;
       this.tell({ type: 'baselined', result: { kind: 'failed', facts } });
     }
@@ -258,13 +267,20 @@ class World {
     for (let round = 0; round < 300; round += 1) {
       this.make({ do: 'configure' });
       this.make({ do: 'baselined', how: 'made' });
-      if (this.working?.type === 'scan' && round < 250) this.make({ do: 'scanned', verdict: 'Succeeded', report: 1 });
+      if (this.working?.type === 'scan' && round < 250) {
+        this.make({ do: 'scanned', verdict: 'Succeeded', report: 1, fault: false });
+      }
       this.make({ do: 'sent', how: 'stored' });
       this.make({ do: 'beaten', how: 'beaten' });
       this.make({ do: 'acknowledge' });
       this.make({ do: 'wait', seconds: 10 });
     }
   }
+}
+
+/** The verdict, and whether it was found against the recorded baseline. */
+function wordOf({ verdict, baselineFault }: Pick<ScanFacts, 'verdict' | 'baselineFault'>): string {
+  return `${verdict}${baselineFault ?? ''}`;
 }
 
 /** A list in which a value does not follow itself. */
@@ -281,8 +297,7 @@ test('whatever happens, the operator hears each change of verdict in order, and 
       world.begin();
       for (const each of moves) world.make(each);
       world.calm();
-      const heard = world.folded.filter(isScan).map(({ verdict }) => verdict);
-      expect(runsOf(heard)).toEqual(runsOf(world.scanned.map(({ verdict }) => verdict)));
+      expect(runsOf(world.folded.filter(isScan).map(wordOf))).toEqual(runsOf(world.scanned));
       expect([...world.made.values()].filter((times) => times !== 1)).toEqual([]);
       expect(world.baseline?.orderId).toBe(world.orders.baseline.id);
       expect(new Set(world.folded.map(({ id }) => id)).size).toBe(world.folded.length);
