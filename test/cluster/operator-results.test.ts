@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -14,10 +14,11 @@ import {
   OWNER_LABEL,
   PART_LABEL,
   PARTS_ANNOTATION,
+  REINIT_ANNOTATION,
   RESULT_LOG_LABEL,
 } from '../../src/api/keys.ts';
 import { failedName, partName, resultName } from '../../src/api/names.ts';
-import type { ScanOutcome } from '../../src/api/outcome.ts';
+import type { BaselineReceipt, ScanOutcome } from '../../src/api/outcome.ts';
 import { configMaps, leases } from '../../src/kube/resources.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Gate, startGate } from '../support/gate.ts';
@@ -106,10 +107,22 @@ describe('a result', () => {
       condition: 'Errored',
       errorMessage: 'The result of the scan could not be read: The result was refused: it speaks of another node.',
     });
-    await daemon.send(daemon.scan({}), [{}], { labels: { [OWNER_LABEL]: 'another' } });
-    await slotIsEmpty();
-    expect((await status())?.lastResult?.errorMessage).toContain('owner label names another FileIntegrity');
     await daemon.report({ verdict: 'Succeeded' });
+  });
+
+  test('that lies in the place of another node’s is removed and told of, and says nothing of that node', async () => {
+    await slotIsEmpty();
+    const before = await status();
+    const parts = [{ integritylog: 'x' }, { integritylog: 'y' }];
+    await daemon.send(daemon.scan(failure), parts, { labels: { [NODE_LABEL]: 'another-node' } });
+    await slotIsEmpty();
+    await eventually('its part is gone', async () => !(await find(partName(slotName(), 2))));
+    await eventually('it is told', async () => (await harness.told('ResultRefused')).length > 0);
+    expect(await harness.told('ResultRefused')).toEqual([
+      `A message in the place of those of node ${node} was removed and counts for no node. By its labels it is of another: FileIntegrity results, node another-node.`,
+    ]);
+    const after = await status();
+    expect([after?.lastResult, after?.acknowledged]).toEqual([before?.lastResult, before?.acknowledged]);
   });
 
   test('has the newest of each condition in results', async () => {
@@ -282,6 +295,99 @@ describe('a quiet scan', () => {
     expect(after.metadata.generation).toBe((before?.metadata.generation ?? 0) + 1);
     await harness.client.get(leases, { namespace: harness.namespace, name: slotName() });
   });
+});
+
+describe('a baseline', () => {
+  const digest = (text: string) => createHash('sha256').update(text).digest('hex');
+  async function receipt(orderId: string, text: string): Promise<BaselineReceipt> {
+    const id = randomUUID();
+    const receipt: BaselineReceipt = {
+      orderId,
+      digest: digest(text),
+      entries: 100,
+      configurationDigest: digest('configuration'),
+      aideVersion: '0.19.1',
+      bootId: 'boot',
+      reason: 'Demand',
+      createdAt: new Date().toISOString(),
+    };
+    await daemon.send({ kind: 'baseline', id, node, receipt });
+    await harness.statusWhen('results', node, 'has the receipt', ({ acknowledged }) => acknowledged === id);
+    return receipt;
+  }
+  const standing = async () => (await status())?.orders?.baseline.id ?? '';
+  const reinit = async () => {
+    const before = await standing();
+    await harness.annotate('results', { [REINIT_ANNOTATION]: node });
+    await eventually('the node has an order', async () => (await standing()) !== before);
+    return await standing();
+  };
+
+  test('that was ordered is on record, first of all that were', async () => {
+    const first = await receipt(await reinit(), 'one');
+    const second = await receipt(await reinit(), 'two');
+    const after = await status();
+    expect(after?.baseline).toEqual(second);
+    expect(after?.baselines?.slice(0, 2)).toEqual([second, first]);
+    await daemon.report({ verdict: 'Succeeded', baselineDigest: digest('two') });
+    expect((await status())?.lastResult?.condition).toBe('Succeeded');
+  });
+
+  test('of an order that another came after is taken in', async () => {
+    const earlier = await reinit();
+    const later = await reinit();
+    const late = await receipt(earlier, 'late');
+    expect((await status())?.baseline).toEqual(late);
+    const newest = await receipt(later, 'newest');
+    expect((await status())?.baseline).toEqual(newest);
+  });
+
+  test.each([
+    ['that nobody ordered', async () => 'made-up', 'no order of that id was given'],
+    ['made a second time for its order', standing, 'its order was carried out already'],
+  ])('%s changes nothing that is on record: the node is Failed, and it is told', async (_, orderOf, why) => {
+    await daemon.report({ verdict: 'Succeeded', baselineDigest: digest('newest') });
+    const before = await status();
+    await receipt(await orderOf(), `forged ${why}`);
+    const after = await status();
+    expect([after?.baseline, after?.baselines]).toEqual([before?.baseline, before?.baselines]);
+    expect(after?.lastResult).toMatchObject({ condition: 'Failed', baselineFault: 'Unordered' });
+    expect(after?.lastResult?.errorMessage).toContain(why);
+    expect((await kept())?.data?.integritylog).toContain(why);
+    await eventually('it is told', async () =>
+      (await harness.events('BaselineUnordered')).some(
+        ({ type, message }) => type === 'Warning' && message?.includes(why),
+      ),
+    );
+    await daemon.report({ verdict: 'Succeeded', baselineDigest: digest(`forged ${why}`) });
+    expect((await status())?.lastResult).toMatchObject({ condition: 'Failed', baselineFault: 'Replaced' });
+  });
+
+  test('that is another than the one on record makes a scan Failed whatever it found, and it is told', async () => {
+    await daemon.report({ verdict: 'Succeeded', baselineDigest: digest('newest') });
+    const told = (await harness.events('BaselineUntrusted')).length;
+    await daemon.report({ ...failure, baselineDigest: digest('x') }, [{ integritylog: 'what it found' }]);
+    expect((await status())?.lastResult).toMatchObject({
+      condition: 'Failed',
+      baselineFault: 'Replaced',
+      filesAdded: 1,
+    });
+    expect((await kept())?.data?.integritylog).toBe('what it found');
+    await eventually('it is told', async () => (await harness.events('BaselineUntrusted')).length > told);
+    await daemon.report({ ...failure, baselineFault: 'Missing', errorMessage: 'It is gone.' }, [{ integritylog: 'x' }]);
+    expect((await status())?.lastResult).toMatchObject({ baselineFault: 'Missing', errorMessage: 'It is gone.' });
+    await daemon.report({ verdict: 'Succeeded', baselineDigest: digest('newest') });
+    expect((await status())?.lastResult).toMatchObject({ condition: 'Succeeded' });
+  });
+});
+
+test('what a daemon tells beside its scans stays in the status, fit to be shown', async () => {
+  const at = new Date().toISOString();
+  const id = randomUUID();
+  await daemon.send({ kind: 'notice', id, node, notice: 'UnorderedReinit', at, message: 'A \u001b[31mfile.' });
+  const after = await harness.statusWhen('results', node, 'has it', ({ acknowledged }) => acknowledged === id);
+  expect(after.notices?.[0]).toEqual({ at, reason: 'UnorderedReinit', message: 'A \\x1b[31mfile.' });
+  await slotIsEmpty();
 });
 
 describe('an operator that dies while it takes in a failure', () => {
