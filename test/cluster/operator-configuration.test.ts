@@ -206,7 +206,7 @@ describe('the effective configuration', () => {
     await write('taken', { mine: 'precious' });
     await harness.createIntegrity('taken');
     const { status } = await harness.phaseWhen('taken', 'Error');
-    expect(status?.conditions).toMatchObject([{ type: 'Ready', status: 'False', reason: 'NameTaken' }]);
+    expect(status?.conditions?.[0]).toMatchObject({ type: 'Ready', status: 'False', reason: 'NameTaken' });
     expect((await client.get(configMaps, { namespace, name: 'taken' })).data).toEqual({ mine: 'precious' });
     await eventually('it is told', async () => (await harness.told('NameTaken')).length === 1);
     await client.remove(configMaps, { namespace, name: 'taken' });

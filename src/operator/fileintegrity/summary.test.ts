@@ -68,8 +68,8 @@ describe.each(['IntegrityHeld', 'Fresh', 'BaselineTrusted'])('the condition %s',
     );
   });
 
-  test('is Unknown when no node is selected', () => {
-    expect(told([], type)).toBe('Unknown NoNodes: No node is selected.');
+  test('is Unknown when no node is watched', () => {
+    expect(told([], type)).toBe('Unknown NoNodes: No node is watched.');
   });
 
   test('is never True while a node cannot be watched', () => {

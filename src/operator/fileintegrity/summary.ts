@@ -74,7 +74,7 @@ function summary({ statuses, taken }: SummaryWorld, type: string, words: Summary
     }),
     ...taken.map((node) => ({ node, value: words.taken, reason: 'NameTaken' })),
   ];
-  if (nodes.length === 0) return { type, status: 'Unknown', reason: 'NoNodes', message: 'No node is selected.' };
+  if (nodes.length === 0) return { type, status: 'Unknown', reason: 'NoNodes', message: 'No node is watched.' };
   const status = (['False', 'Unknown'] as const).find((value) => nodes.some((node) => node.value === value)) ?? 'True';
   if (status === 'True') {
     const [reason, sentence] = words.allWell;
