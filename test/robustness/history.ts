@@ -132,6 +132,7 @@ export type Happened = Happening & {
 
 /** Where all that happens is written down. */
 export interface Recorder {
+  readonly file: string;
   readonly events: readonly Happened[];
   /** The step that the next entries belong to. */
   step: number;
@@ -145,6 +146,7 @@ export function createRecorder(file: string): Recorder {
   const stream: WriteStream = createWriteStream(file);
   const events: Happened[] = [];
   return {
+    file,
     events,
     step: 0,
     record(happening) {

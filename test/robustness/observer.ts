@@ -22,28 +22,31 @@ import {
 } from '../../src/operator/results/slot.ts';
 import type { Change, Happening, KeptHappening, Recorder } from './history.ts';
 
-/** Writes down every version of what the operator shows, as a watch tells it. Runs until the signal aborts. */
+/**
+ * Writes down every version of what the operator shows, as a watch tells it. Runs until the signal aborts.
+ * @param integrity only of this FileIntegrity
+ */
 export async function observeAll(
   client: Client,
   namespace: string,
   recorder: Recorder,
   signal: AbortSignal,
+  integrity?: string,
 ): Promise<void> {
+  const owned = integrity === undefined ? OWNER_LABEL : `${OWNER_LABEL}=${integrity}`;
   const follow = <T extends KubeObject>(
     resource: Resource<T>,
     tell: (change: Change, rv: number, object: T) => Happening | undefined,
     labelSelector?: string,
   ) => followOne(client, resource, { namespace, signal, ...(labelSelector && { labelSelector }) }, recorder, tell);
   await Promise.all([
-    follow(nodeStatuses, (change, rv, status) => ({
-      type: 'status',
-      change,
-      rv,
-      uid: status.metadata.uid ?? '',
-      status: lighten(status),
-    })),
-    follow(fileIntegrities, (change, rv, integrity) => ({ type: 'integrity', change, rv, integrity })),
-    follow(configMaps, tellConfigMap, OWNER_LABEL),
+    follow(nodeStatuses, tellStatus, integrity === undefined ? undefined : owned),
+    follow(fileIntegrities, (change, rv, object) =>
+      integrity === undefined || object.metadata.name === integrity
+        ? { type: 'integrity', change, rv, integrity: object }
+        : undefined,
+    ),
+    follow(configMaps, tellConfigMap, owned),
   ]);
 }
 
@@ -78,6 +81,10 @@ async function followOne<T extends KubeObject>(
 function withoutManagers<T extends KubeObject>(object: T): T {
   delete object.metadata?.managedFields;
   return object;
+}
+
+function tellStatus(change: Change, rv: number, status: FileIntegrityNodeStatus): Happening {
+  return { type: 'status', change, rv, uid: status.metadata.uid ?? '', status: lighten(status) };
 }
 
 /** What the checkers read of a version. */

@@ -35,7 +35,7 @@ function checkVersions(history: readonly Happened[]): Violation[] {
     const [scan] = scans.get(key) ?? [];
     if (scan === undefined) {
       violations.push(violation(`${nodeName} shows Succeeded, which no scan said`, version));
-    } else if (scan.verdict !== 'Succeeded' || scan.differences !== 0 || scan.fault) {
+    } else if (scan.verdict !== 'Succeeded' || (scan.differences ?? 0) > 0 || scan.fault) {
       violations.push(violation(`${nodeName} shows Succeeded by a scan that found changes`, scan, version));
     }
   }
