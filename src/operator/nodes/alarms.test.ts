@@ -10,7 +10,7 @@ function conditions(said: Record<string, string>): Condition[] {
   });
 }
 
-const well = conditions({ Ready: 'True Watched', Fresh: 'True Scanned', BaselineTrusted: 'True Recorded' });
+const well = conditions({ Ready: 'True Watched', Fresh: 'True Scanned' });
 const hold = { reason: 'Annotation', message: '', owner: 'kubectl', since: NOW.toISOString() } as const;
 const alarms = (before: Condition[] | undefined, said: Record<string, string>) =>
   alarmsOf(before, conditions(said), hold).map(({ reason, why }) => `${reason}: ${why}`);
@@ -21,13 +21,6 @@ describe('a node is told of', () => {
     expect(alarms(conditions({ Fresh: 'False Late' }), { Fresh: 'False DaemonMissing' })).toEqual([]);
     expect(alarms(conditions({ Fresh: 'Unknown Released' }), { Fresh: 'False Late' })).toEqual(['NodeNotFresh: Late']);
     expect(alarms(undefined, { Fresh: 'False Late' })).toEqual(['NodeNotFresh: Late']);
-  });
-
-  test('once its baseline is not to be trusted', () => {
-    expect(alarms(well, { BaselineTrusted: 'False BaselineReplaced' })).toEqual([
-      'BaselineNotTrusted: BaselineReplaced',
-    ]);
-    expect(alarms(well, { BaselineTrusted: 'Unknown Adopted' })).toEqual([]);
   });
 
   test('once it is held for too long, with who holds it, and not when it is held', () => {

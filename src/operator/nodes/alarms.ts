@@ -15,10 +15,9 @@ export interface Alarm {
 const SENTENCES = {
   NodeNotFresh: 'No scan is recent enough',
   NodeHeldTooLong: 'Held for longer than spec.holdLimit allows',
-  BaselineNotTrusted: 'The baseline is not to be trusted',
 } as const;
 
-/** What is new in a node's conditions and worth a warning. */
+/** What is new in a node's conditions and worth a warning. What a scan found is told where it is taken in. */
 export function alarmsOf(
   before: readonly Condition[] | undefined,
   after: readonly Condition[],
@@ -31,9 +30,7 @@ export function alarmsOf(
       const isNews = reason.endsWith('TooLong') && was(type)?.reason !== reason;
       return isNews ? [{ reason: 'NodeHeldTooLong', why: `${reason}, by ${hold?.owner ?? 'unknown'}` }] : [];
     }
-    if (was(type)?.status === 'False') return [];
-    if (type === 'Fresh') return [{ reason: 'NodeNotFresh', why: reason }];
-    return type === 'BaselineTrusted' ? [{ reason: 'BaselineNotTrusted', why: reason }] : [];
+    return type === 'Fresh' && was(type)?.status !== 'False' ? [{ reason: 'NodeNotFresh', why: reason }] : [];
   });
 }
 

@@ -125,6 +125,13 @@ describe('silence', () => {
     expect(stateOf(aWorld(errored))).toBe('Errored');
   });
 
+  test('is not broken by receipts that nobody ordered', () => {
+    const { lastScan, results = [] } = scanned(50);
+    const unordered = scanned(1, { condition: 'Failed', baselineFault: 'Unordered' }).lastResult as ScanResult;
+    const fields = { lastResult: unordered, results: [...results, unordered], ...(lastScan && { lastScan }) };
+    expect([stateOf(aWorld(fields)), told(aWorld(fields), 'Fresh')]).toEqual(['Failed', 'False Late']);
+  });
+
   test('counts a scan whose findings were set aside: it was done', () => {
     const { lastScan } = scanned(10);
     expect(told(aWorld({ ...scanned(100), ...(lastScan && { lastScan }) }), 'Fresh')).toBe('True Scanned');

@@ -109,12 +109,14 @@ function within(value: number, least: number, most: number): number {
 
 /**
  * When the newest scan that was done was taken in. `lastScan` says it of the newest scan, which may be one that could not be
- * done; the times of results are not later than that. A time in the future proves nothing.
+ * done; the times of results are not later than that. A time in the future proves nothing, nor does a receipt that nobody
+ * ordered.
  */
 function lastDone({ lastResult, results = [], lastScan }: StateFields, now: Date): number | undefined {
-  const isDone = ({ condition }: { condition: string }) => condition !== 'Errored';
-  const scan = lastResult === undefined || isDone(lastResult) ? lastScan?.observedAt : undefined;
-  const done = [...results, ...(lastResult ? [lastResult] : [])].filter(isDone);
+  const scan = lastResult?.condition === 'Errored' ? undefined : lastScan?.observedAt;
+  const done = [...results, ...(lastResult ? [lastResult] : [])].filter(
+    ({ condition, baselineFault }) => condition !== 'Errored' && baselineFault !== 'Unordered',
+  );
   const times = [scan, ...done.map(({ lastProbeTime }) => lastProbeTime)]
     .map((time) => Date.parse(time ?? ''))
     .filter((time) => time <= now.getTime() + CLOCK_SKEW_MS);
