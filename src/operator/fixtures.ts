@@ -144,6 +144,7 @@ function apply(world: World, action: Action): World {
       return { ...world, leases: new Map([...world.leases].filter(([name]) => name !== action.name)) };
     case 'remove-message':
       return { ...world, messages: world.messages.filter(({ metadata }) => metadata?.name !== action.name) };
+    case 'write-record':
     case 'clear-priority-class':
     case 'event':
       return world;

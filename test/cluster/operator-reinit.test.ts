@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   HOLDOFF_ANNOTATION,
+  RECORD_LABEL,
   REINIT_ANNOTATION,
   REINIT_ON_FAILED_ANNOTATION,
   REINIT_REQUEST_ANNOTATION,
@@ -34,6 +35,10 @@ const updatedWhen = (value: string | undefined) =>
   eventually(`updated is ${value}`, async () => (await updated()) === value);
 const annotation = async (key: string) => (await harness.integrity('fleet')).metadata.annotations?.[key];
 const order = async (node: string) => (await harness.status('fleet', node))?.orders?.baseline;
+const records = async () =>
+  (await harness.client.list(configMaps, { namespace: harness.namespace, labelSelector: RECORD_LABEL })).items.map(
+    ({ metadata }) => metadata?.name ?? '',
+  );
 const ordered = (node: string, reason: string, before: string | undefined) =>
   harness.statusWhen(
     'fleet',
@@ -69,7 +74,7 @@ describe('re-init', () => {
     expect(await order(two)).toEqual(before);
     await eventually('it is told', async () =>
       (await harness.told('ReinitRequested')).some((message) =>
-        message.endsWith(`Last result Failed, which it accepts: ${one}.`),
+        message.includes(`Last result Failed, which it accepts: ${one}. What it erases is recorded in `),
       ),
     );
     await harness.daemon('fleet', one).makeBaseline();
@@ -117,7 +122,9 @@ test('a hold by annotation shows in the node status with reason and since, keeps
 });
 
 describe('an operator that dies while it takes up a re-init', () => {
-  test.each([0, 1, 2, 3, 4])('after %d of its writes loses no request, and orders once', async (count) => {
+  // Its writes: the request, the annotation, the record, the orders of both nodes, and the status.
+  test.each([0, 1, 2, 3, 4, 5])('after %d of its writes loses no request, and orders once', async (count) => {
+    const earlier = await records();
     const before = [await order(one), await order(two)].map((each) => each?.id);
     await harness.stop();
     await using gate = await startGate(harness.connection);
@@ -138,6 +145,8 @@ describe('an operator that dies while it takes up a re-init', () => {
     expect((await order(one))?.id).toBe(first.orders?.baseline.id);
     const requests = JSON.parse((await effective())[REINIT_REQUEST_ANNOTATION] ?? '[]');
     expect(requests).toHaveLength(1);
+    const written = (await records()).filter((name) => !earlier.includes(name));
+    expect(written).toHaveLength(1);
   });
 
   test('leaves a cluster in which nothing is written any more once all is as it should be', async () => {

@@ -4,6 +4,7 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityStatus } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineReason } from '../../api/outcome.ts';
+import type { ReinitRecord } from '../records/record.ts';
 
 /** What a reconcile of a FileIntegrity wants done, as data, in the order in which it is to be done. */
 export type Action =
@@ -14,6 +15,8 @@ export type Action =
   | { readonly do: 'apply-daemon-set'; readonly object: DaemonSet }
   /** One that an earlier operator made. Ours is made when it is gone. */
   | { readonly do: 'remove-daemon-set'; readonly name: string; readonly uid: string }
+  /** What new orders erase, before they go out. */
+  | { readonly do: 'write-record'; readonly record: ReinitRecord }
   | { readonly do: 'apply-node-status'; readonly object: FileIntegrityNodeStatus; readonly news: OrderNews }
   | { readonly do: 'apply-lease'; readonly object: Lease }
   | { readonly do: 'remove-node-status'; readonly name: string; readonly nodeName: string; readonly uid: string }

@@ -1,13 +1,18 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { printable } from '../../lib/text.ts';
+import type { ReinitRecord } from '../records/record.ts';
 import type { Action, NodeChange } from './actions.ts';
 import type { TakenUp } from './reinit.ts';
 
 type EventAction = Extract<Action, { do: 'event' }>;
 
 /** What is told of a request to re-initialise: it can accept findings, so it is on record who asked. */
-export function tellTakenUp(taken: TakenUp, failed: ReadonlySet<string>): EventAction[] {
+export function tellTakenUp(
+  taken: TakenUp,
+  failed: ReadonlySet<string>,
+  records: readonly ReinitRecord[],
+): EventAction[] {
   const { request, unknown, leftOut, again } = taken;
   const events: EventAction[] = [];
   const listed = request.nodes.split(',').filter((name) => name !== '');
@@ -16,7 +21,8 @@ export function tellTakenUp(taken: TakenUp, failed: ReadonlySet<string>): EventA
     const accepted = [...failed].filter((name) => isAll || listed.includes(name));
     const which = isAll ? 'every node' : names(listed);
     const findings = accepted.length > 0 ? ` Last result Failed, which it accepts: ${names(accepted)}.` : '';
-    const message = `A re-initialisation of ${which} was asked for by ${request.who}.${findings}`;
+    const own = records.filter(({ nodes }) => nodes.some(({ order }) => order.id === request.id));
+    const message = `A re-initialisation of ${which} was asked for by ${request.who}.${findings}${recordedIn(own)}`;
     events.push(event('Normal', 'ReinitRequested', message));
   }
   if (unknown.length > 0) {
@@ -35,6 +41,7 @@ export function tellNews(
   changes: readonly NodeChange[],
   gone: readonly FileIntegrityNodeStatus[],
   cluster: { readonly nodes: readonly Node[]; readonly selected: readonly Node[] },
+  records: readonly ReinitRecord[],
 ): EventAction[] {
   const ordered = group(changes, ({ status, news }) => {
     const { reason, detail } = status.orders?.baseline ?? {};
@@ -45,9 +52,12 @@ export function tellNews(
   );
   const released = changes.filter(({ news }) => news.hold === 'ends').map(({ status }) => status.nodeName);
   return [
-    ...ordered.map(([why, which]) =>
-      event('Normal', 'BaselineOrdered', `A new baseline of ${count(which)} was ordered (${why}): ${names(which)}.`),
-    ),
+    ...ordered.map(([why, which]) => {
+      const of = new Set(which);
+      const own = records.filter(({ nodes }) => nodes.some(({ before }) => of.has(before.nodeName)));
+      const message = `A new baseline of ${count(which)} was ordered (${why}): ${names(which)}.${recordedIn(own)}`;
+      return event('Normal', 'BaselineOrdered', message);
+    }),
     ...held.map(([why, which]) =>
       event('Normal', 'NodeHeld', `No scan is started on ${count(which)} (${why}): ${names(which)}.`),
     ),
@@ -56,6 +66,14 @@ export function tellNews(
       : []),
     ...tellGone(gone, cluster),
   ];
+}
+
+/** Where it stands what was there before. */
+function recordedIn(records: readonly ReinitRecord[]): string {
+  if (records.length === 0) return '';
+  const shown = records.slice(0, 3).map(({ name }) => name);
+  const more = records.length > 3 ? ` and ${records.length - 3} more` : '';
+  return ` What it erases is recorded in ${shown.join(', ')}${more}.`;
 }
 
 /** Root on a node can change its labels: that it drops out of sight so must be seen. */

@@ -5,6 +5,7 @@ import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { contains } from '../contains.ts';
 import { MEMORY_ANNOTATION } from '../nodes/memory.ts';
 import type { Profile } from '../nodes/profile.ts';
+import { planRecords, type Rebased, type ReinitRecord } from '../records/record.ts';
 import { desiredLease, isLeaseOf } from '../results/lease.ts';
 import { firstName } from '../results/slot.ts';
 import type { Action, NodeChange, OrderNews } from './actions.ts';
@@ -17,6 +18,8 @@ import type { World } from './world.ts';
 
 export interface NodesPlan {
   readonly actions: readonly Action[];
+  /** What the actions write down before new orders go out. */
+  readonly records: readonly ReinitRecord[];
   /** As they will be. */
   readonly statuses: readonly FileIntegrityNodeStatus[];
   /** Nodes that cannot be watched, because their status's name belongs to something else. */
@@ -75,11 +78,28 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
     actions.push({ do: 'remove-node-status', name: metadata.name ?? '', nodeName, uid: metadata.uid ?? '' });
   }
   actions.push(...removeMessages(world, selected, gone));
+  const records = planRecords(
+    world.integrity,
+    changes.flatMap((change) => rebased(change, world, requestOf)),
+  );
+  const news = tellNews(changes, [...gone.values()], { nodes: world.nodes, selected }, records);
   return {
-    actions: [...actions, ...tellNews(changes, [...gone.values()], { nodes: world.nodes, selected })],
+    actions: [...records.map((record) => ({ do: 'write-record', record }) as const), ...actions, ...news],
+    records,
     statuses,
     taken,
   };
+}
+
+/** What a new order that is not the first erases: what the status says before it. Who asked, a request or a hold tells. */
+function rebased({ status, news }: NodeChange, { statuses }: World, requestOf: NodesWorld['requestOf']): Rebased[] {
+  const before = statuses.get(status.nodeName);
+  const order = status.orders?.baseline;
+  if (!news.ordered || news.ordered === 'Initial' || !before || !order) return [];
+  const request = requestOf(status.nodeName);
+  const asked = request?.id === order.id ? request.who : undefined;
+  const held = order.reason === 'NodeUpdate' ? before.orders?.hold?.owner : undefined;
+  return [{ before, order, who: asked ?? held ?? 'unknown' }];
 }
 
 /** A status is of a node, and not of an earlier machine of its name. */

@@ -161,9 +161,11 @@ describe('the annotation holdoff', () => {
 describe('what is told of orders', () => {
   test('of a re-init: who asked for it, and which nodes had findings that it accepts', () => {
     const world = withAnnotations(withResult(aSettledWorld(), 'b', 'Failed'), { [key('re-init')]: '' });
+    const [name] = actionsOf(world, 'write-record').map(({ record }) => record.name);
+    const recorded = `What it erases is recorded in ${name}.`;
     expect(eventsOf(world)).toEqual([
-      'ReinitRequested: A re-initialisation of every node was asked for by unknown. Last result Failed, which it accepts: b.',
-      'BaselineOrdered: A new baseline of 2 nodes was ordered (Demand: asked for by unknown): a, b.',
+      `ReinitRequested: A re-initialisation of every node was asked for by unknown. Last result Failed, which it accepts: b. ${recorded}`,
+      `BaselineOrdered: A new baseline of 2 nodes was ordered (Demand: asked for by unknown): a, b. ${recorded}`,
       'FileIntegrityStatus: Initializing',
     ]);
   });
@@ -176,7 +178,9 @@ describe('what is told of orders', () => {
     ]);
     const after = { ...carriedOut(during), nodes: [at('a', 'y', 'y', 'Done'), aNode('b')] };
     expect(eventsOf(after).slice(0, 2)).toEqual([
-      'BaselineOrdered: A new baseline of 1 node was ordered (NodeUpdate: from x to y): a.',
+      expect.stringContaining(
+        'BaselineOrdered: A new baseline of 1 node was ordered (NodeUpdate: from x to y): a. What it erases is recorded in ',
+      ),
       'NodeReleased: Scans go on on 1 node: a.',
     ]);
   });

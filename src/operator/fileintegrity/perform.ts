@@ -6,6 +6,7 @@ import { ApiError, isConflict } from '../../kube/errors.ts';
 import { configMaps, daemonSets, leases } from '../../kube/resources.ts';
 import type { ObjectRef } from '../../kube/types.ts';
 import { inParallel } from '../inparallel.ts';
+import { writeRecord } from '../records/write.ts';
 import type { Tools } from '../tools.ts';
 import type { Action } from './actions.ts';
 import { leftovers } from './configuration.ts';
@@ -73,6 +74,8 @@ async function carryOut(
       return applyConfiguration(action.object, tools, signal);
     case 'remove-annotations':
       return removeAnnotations(integrity, action.values, tools, signal);
+    case 'write-record':
+      return writeRecord(action.record, tools, signal);
     case 'clear-priority-class':
       return clearPriorityClass(integrity, action.name, tools, signal);
     case 'apply-daemon-set':
@@ -130,26 +133,35 @@ function refOf({ metadata }: FileIntegrity): ObjectRef {
   return { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
 }
 
-/** Takes away exactly what was read: what the user wrote in the meantime stays for the next time. */
+/**
+ * Takes away exactly what was read: what the user wrote in the meantime stays for the next time. All at once, so that none
+ * is left for another look when the operator dies in between; one by one when one of them is no longer what was read.
+ */
 async function removeAnnotations(
   integrity: FileIntegrity,
   values: Readonly<Record<string, string>>,
   { client }: Tools,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const [key, value] of Object.entries(values)) {
+  const patches = Object.entries(values).map(([key, value]) => {
     const path = `/metadata/annotations/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-    const patch = [
+    return [
       { op: 'test', path, value },
       { op: 'remove', path },
     ];
+  });
+  const remove = async (patch: object[]) => {
     try {
       await client.patch(fileIntegrities, refOf(integrity), patch, { type: 'json', signal });
+      return true;
     } catch (error) {
-      // 422: it is not there any more, or says something else.
+      // 422: one is not there any more, or says something else.
       if (!(error instanceof ApiError && error.status === 422)) throw error;
+      return false;
     }
-  }
+  };
+  if ((await remove(patches.flat())) || patches.length === 1) return;
+  for (const patch of patches) await remove(patch);
 }
 
 async function clearPriorityClass(

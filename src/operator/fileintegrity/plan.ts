@@ -1,11 +1,17 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityStatus } from '../../api/fileintegrity.ts';
-import { REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, REINIT_REQUEST_ANNOTATION } from '../../api/keys.ts';
+import {
+  REINIT_ANNOTATION,
+  REINIT_ON_FAILED_ANNOTATION,
+  REINIT_REQUEST_ANNOTATION,
+  REQUESTED_BY_ANNOTATION,
+} from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { printable } from '../../lib/text.ts';
 import { profileOf } from '../nodes/profile.ts';
 import { isOwnedBy } from '../owner.ts';
+import type { ReinitRecord } from '../records/record.ts';
 import type { Action } from './actions.ts';
 import {
   type ConfigurationPlan,
@@ -49,7 +55,7 @@ export function plan(world: World): Plan {
   return {
     actions: [
       ...planConfigMap(world, configuration, reinit),
-      ...reinit.actions,
+      ...takenUp(world, reinit, waitMs > 0 ? [] : nodes.records),
       ...planPriorityClass(world),
       ...(waitMs > 0 ? [] : nodes.actions),
       ...daemons.actions,
@@ -95,7 +101,9 @@ function delayLeft({ integrity, spec, daemonSet, now }: World): number {
   return Math.max(left, 0);
 }
 
-function planRequests(world: World, selected: readonly Node[]): ReinitPlan & { readonly actions: readonly Action[] } {
+type RequestsPlan = ReinitPlan & { readonly failed: ReadonlySet<string> };
+
+function planRequests(world: World, selected: readonly Node[]): RequestsPlan {
   const names = new Set(selected.map(nameOf));
   const failed = new Set([...names].filter((name) => world.statuses.get(name)?.lastResult?.condition === 'Failed'));
   const reinit = planReinit({
@@ -105,13 +113,17 @@ function planRequests(world: World, selected: readonly Node[]): ReinitPlan & { r
     standing: parseRequests(world.effective?.metadata?.annotations?.[REINIT_REQUEST_ANNOTATION]),
     hasCarriedOut: (node, request) => hasCarriedOut(world.statuses.get(node), request),
   });
-  const actions = reinit.taken ? [removeAnnotations(world), ...tellTakenUp(reinit.taken, failed)] : [];
-  return { ...reinit, actions };
+  return { ...reinit, failed };
+}
+
+function takenUp(world: World, { taken, failed }: RequestsPlan, records: readonly ReinitRecord[]): Action[] {
+  return taken ? [removeAnnotations(world), ...tellTakenUp(taken, failed, records)] : [];
 }
 
 function removeAnnotations({ integrity }: World): Action {
   const annotations = Object.entries(integrity.metadata.annotations ?? {});
-  const values = annotations.filter(([key]) => key === REINIT_ANNOTATION || key === REINIT_ON_FAILED_ANNOTATION);
+  const keys = [REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, REQUESTED_BY_ANNOTATION] as const;
+  const values = annotations.filter(([key]) => keys.some((each) => each === key));
   return { do: 'remove-annotations', values: Object.fromEntries(values) };
 }
 

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
-import { REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION } from '../../api/keys.ts';
+import { REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, REQUESTED_BY_ANNOTATION } from '../../api/keys.ts';
 import { formatNodeList, listsNode, type NodeList, parseNodeList, unionOfNodeLists } from '../../api/nodelist.ts';
+import { printable } from '../../lib/text.ts';
 import { managerOf } from '../managers.ts';
 
 /** A request to re-initialise databases, from its annotation until the last node's receipt is in. */
@@ -9,7 +10,7 @@ export interface ReinitRequest {
   /** Also the id of the order that each listed node gets. */
   readonly id: string;
   readonly reason: 'Demand' | 'Failed';
-  /** Field manager that set the annotation, as far as the API server tells. */
+  /** The user that set the annotation, or its field manager, as far as the API server tells. */
   readonly who: string;
   /** RFC 3339, when it was taken up. Always later than the request before it: a node has served all up to its newest. */
   readonly at: string;
@@ -140,7 +141,7 @@ function takeUpReinit(world: ReinitWorld, open: readonly ReinitRequest[]): Taken
     request: {
       id,
       reason: demanded === undefined ? 'Failed' : 'Demand',
-      who: managerOf(world.integrity.metadata, 'annotations', annotation) ?? 'unknown',
+      who: whoAsked(world.integrity, annotation),
       at: timeAfter(open.at(-1), world.now),
       nodes: text,
     },
@@ -148,6 +149,13 @@ function takeUpReinit(world: ReinitWorld, open: readonly ReinitRequest[]): Taken
     unknown,
     leftOut,
   };
+}
+
+/** The user, where the admission policy wrote it; else the client that set the annotation, as far as the API server tells. */
+function whoAsked({ metadata }: FileIntegrity, annotation: string): string {
+  const user = metadata.annotations?.[REQUESTED_BY_ANNOTATION];
+  const who = user ? user : managerOf(metadata, 'annotations', annotation);
+  return printable(who ?? 'unknown', 253);
 }
 
 function timeAfter(last: ReinitRequest | undefined, now: Date): string {

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import type { FileIntegrity } from '../../api/fileintegrity.ts';
+import { OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
+import { labelValue, recordName } from '../../api/names.ts';
+import type { FileIntegrityNodeStatus, KeptFailure, ScanResult } from '../../api/nodestatus.ts';
+import type { BaselineOrder } from '../../api/outcome.ts';
+
+/** A node that gets a new baseline, and what is known of it before. */
+export interface Rebased {
+  readonly before: FileIntegrityNodeStatus;
+  readonly order: BaselineOrder;
+  /** Who asked for it, as far as that is known. */
+  readonly who: string;
+}
+
+/** What a re-initialisation erases, to be written before it is ordered. */
+export interface ReinitRecord {
+  readonly name: string;
+  readonly id: string;
+  readonly integrity: FileIntegrity;
+  readonly nodes: readonly Rebased[];
+}
+
+/**
+ * The records that new orders need: one for all nodes of a plan that get theirs for the same reason. Their ids follow from
+ * the orders: planned again, it is the same record.
+ */
+export function planRecords(integrity: FileIntegrity, nodes: readonly Rebased[]): ReinitRecord[] {
+  const groups = Map.groupBy(nodes, ({ order, who }) => JSON.stringify([order.reason, order.detail, who]));
+  return [...groups].map(([why, group]) => {
+    const orders = [...new Set(group.map(({ order }) => order.id))].sort();
+    return recordOf(integrity, hash(why, ...orders), group);
+  });
+}
+
+/** A record of some nodes of one, for those that one of the same id does not have. */
+export function supplementOf({ integrity, id }: ReinitRecord, nodes: readonly Rebased[]): ReinitRecord {
+  return recordOf(integrity, `${id}-${hash(...nodes.map(({ before }) => before.nodeName).sort())}`, nodes);
+}
+
+function recordOf(integrity: FileIntegrity, id: string, nodes: readonly Rebased[]): ReinitRecord {
+  return { name: recordName(integrity.metadata.name ?? '', id), id, integrity, nodes };
+}
+
+function hash(...parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 20);
+}
+
+/** Bytes of a record at most. */
+const RECORD_BYTES = 900 * 1024;
+
+/** The config map of a record. It has no owner reference: it outlives the FileIntegrity, as kept failures do. */
+export function recordMap(record: ReinitRecord, bytes = RECORD_BYTES): ConfigMap {
+  const { name = '', namespace = '' } = record.integrity.metadata;
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name: record.name,
+      namespace,
+      labels: { [OWNER_LABEL]: labelValue(name), [RECORD_LABEL]: '' },
+    },
+    data: { [RECORD_KEY]: recordText(record, bytes) },
+  };
+}
+
+/** Nodes with findings first: of them there is more to tell, and they are the last to be left out. */
+function recordText({ id, integrity, nodes }: ReinitRecord, bytes: number): string {
+  const [first] = nodes;
+  const head = {
+    apiVersion: 'records.fileintegrity.openshift.io/v1',
+    kind: 'Reinitialisation',
+    id,
+    fileIntegrity: integrity.metadata.name ?? '',
+    reason: first?.order.reason,
+    ...(first?.order.detail !== undefined && { detail: first.order.detail }),
+    who: first?.who,
+    requestedAt: first?.order.requestedAt,
+  };
+  const { found = [], quiet = [] } = Object.groupBy(nodes, ({ before }) => (hasFindings(before) ? 'found' : 'quiet'));
+  // For what is between the parts, and for the number of those that were left out.
+  let room = bytes - Buffer.byteLength(JSON.stringify(head)) - 128;
+  const fits = (text: string) => {
+    room -= Buffer.byteLength(text) + 2;
+    return room >= 0;
+  };
+  const withFindings = found.map((node) => JSON.stringify(facts(node))).filter(fits);
+  const without = quiet.map(({ before }) => JSON.stringify(before.nodeName)).filter(fits);
+  const leftOut = nodes.length - withFindings.length - without.length;
+  const lists =
+    `"nodes":[\n${withFindings.join(',\n')}\n],` + `"withoutFindings":[${without.join(',')}],"leftOut":${leftOut}`;
+  return `${JSON.stringify(head).slice(0, -1)},${lists}}\n`;
+}
+
+function hasFindings({ lastResult }: FileIntegrityNodeStatus): boolean {
+  return lastResult !== undefined && lastResult.condition !== 'Succeeded';
+}
+
+function facts({ before, order }: Rebased): object {
+  const { nodeName, lastResult, failures = [], baseline } = before;
+  const [newest] = failures;
+  return {
+    node: nodeName,
+    order: order.id,
+    lastResult,
+    ...(newest && {
+      keptFailure: { configMapName: newest.configMapName, sequence: newest.sequence, digest: newest.digest },
+    }),
+    ...(baseline && { baselineDigest: baseline.digest }),
+  };
+}
+
+/**
+ * The nodes of a record that the text of one with the same id lacks, or of which it says something else than their findings
+ * now: they may have come while the operator was away. None for one that left out some: it is full.
+ */
+export function lackingIn(text: string | undefined, { nodes }: ReinitRecord): readonly Rebased[] {
+  const said = new Map<string, string>();
+  try {
+    const recorded = JSON.parse(text ?? '');
+    if (recorded.leftOut !== 0) return [];
+    for (const name of recorded.withoutFindings) said.set(name, '');
+    for (const { node, lastResult, keptFailure } of recorded.nodes) said.set(node, essence(lastResult, keptFailure));
+  } catch {
+    return [];
+  }
+  return nodes.filter(({ before }) => {
+    const { nodeName, lastResult, failures = [] } = before;
+    const now = hasFindings(before) ? essence(lastResult, failures[0]) : '';
+    const then = said.get(nodeName);
+    return then === undefined || (now !== '' && now !== then);
+  });
+}
+
+/** What of a result is another finding when it differs. */
+function essence(result: Partial<ScanResult> = {}, kept: Pick<KeptFailure, 'digest'> | undefined): string {
+  const { condition, filesAdded, filesChanged, filesRemoved, baselineFault } = result;
+  return JSON.stringify([condition, filesAdded, filesChanged, filesRemoved, baselineFault, kept?.digest]);
+}

@@ -1,0 +1,134 @@
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fileIntegrities } from '../../src/api/group.ts';
+import {
+  OWNER_LABEL,
+  RECORD_KEY,
+  RECORD_LABEL,
+  REINIT_ANNOTATION,
+  REINIT_ON_FAILED_ANNOTATION,
+  REQUESTED_BY_ANNOTATION,
+} from '../../src/api/keys.ts';
+import { failedName } from '../../src/api/names.ts';
+import { configMaps } from '../../src/kube/resources.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Gate, startGate } from '../support/gate.ts';
+import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
+
+let harness: OperatorHarness;
+let gate: Gate;
+let one: string;
+let two: string;
+
+beforeAll(async () => {
+  harness = await startHarness();
+  gate = await startGate(harness.connection);
+  await harness.stop();
+  harness.start({ connection: gate.connection });
+  [one, two] = await Promise.all([harness.addNode(), harness.addNode()]);
+  await harness.createIntegrity('recorded', { history: { failedResults: 5, reinitRecords: 3 } });
+  for (const node of [one, two]) {
+    await harness.daemon('recorded', node).makeBaseline();
+    await harness.daemon('recorded', node).report({ verdict: 'Succeeded' });
+  }
+  await harness.phaseWhen('recorded', 'Active');
+});
+afterAll(async () => {
+  await harness[Symbol.asyncDispose]();
+  await gate[Symbol.asyncDispose]();
+});
+
+async function records(): Promise<ConfigMap[]> {
+  const list = await harness.client.list(configMaps, { namespace: harness.namespace, labelSelector: RECORD_LABEL });
+  return list.items;
+}
+const contentOf = (record: ConfigMap | undefined) => JSON.parse(record?.data?.[RECORD_KEY] ?? '');
+const orderOf = async (node: string) => (await harness.status('recorded', node))?.orders?.baseline;
+
+/** Asks, waits until the nodes have the order and have carried it out, and gives the record that there is more. */
+async function reinit(annotations: Record<string, string>, nodes: readonly string[]): Promise<ConfigMap | undefined> {
+  const before = await records();
+  const orders = await Promise.all(nodes.map(orderOf));
+  await harness.annotate('recorded', annotations);
+  for (const [index, node] of nodes.entries()) {
+    await eventually(`${node} has a new order`, async () => (await orderOf(node))?.id !== orders[index]?.id);
+  }
+  const known = new Set(before.map(({ metadata }) => metadata?.name));
+  const added = (await records()).filter(({ metadata }) => !known.has(metadata?.name));
+  for (const node of nodes) await harness.daemon('recorded', node).makeBaseline();
+  await harness.phaseWhen('recorded', 'Active');
+  expect(added).toHaveLength(1);
+  return added[0];
+}
+
+describe('what a re-init erases', () => {
+  test('is on record before it is ordered: who asked, when, and what each node’s last result was', async () => {
+    const counts = { added: 1, changed: 2, removed: 3 };
+    await harness.daemon('recorded', one).report({ verdict: 'Failed', exitStatus: 7, counts }, [{ integritylog: 'x' }]);
+    const found = await harness.status('recorded', one);
+    const writes = gate.writes.length;
+    const record = await reinit({ [REINIT_ANNOTATION]: '', [REQUESTED_BY_ANNOTATION]: 'mallory' }, [one, two]);
+    const order = gate.writes.slice(writes);
+    const posted = order.indexOf('POST configmaps');
+    expect(posted).toBeGreaterThanOrEqual(0);
+    expect(posted).toBeLessThan(order.findIndex((write) => write.startsWith('PATCH fileintegritynodestatuses')));
+    const id = (await orderOf(one))?.id;
+    expect(contentOf(record)).toMatchObject({
+      fileIntegrity: 'recorded',
+      reason: 'Demand',
+      who: 'mallory',
+      detail: 'asked for by mallory',
+      requestedAt: (await orderOf(one))?.requestedAt,
+      nodes: [
+        {
+          node: one,
+          order: id,
+          lastResult: { condition: 'Failed', filesAdded: 1, filesChanged: 2, filesRemoved: 3 },
+          keptFailure: {
+            configMapName: failedName('recorded', one),
+            digest: found?.failures?.[0]?.digest,
+            sequence: 1,
+          },
+          baselineDigest: found?.baseline?.digest,
+        },
+      ],
+      withoutFindings: [two],
+      leftOut: 0,
+    });
+    expect(record?.metadata?.labels).toEqual({ [OWNER_LABEL]: 'recorded', [RECORD_LABEL]: '' });
+    expect(record?.metadata?.ownerReferences).toBeUndefined();
+    const { annotations = {} } = (await harness.integrity('recorded')).metadata;
+    expect(annotations).not.toHaveProperty(REINIT_ANNOTATION);
+    expect(annotations).not.toHaveProperty(REQUESTED_BY_ANNOTATION);
+    const named = `What it erases is recorded in ${record?.metadata?.name}.`;
+    for (const reason of ['ReinitRequested', 'BaselineOrdered']) {
+      await eventually(`${reason} names it`, async () =>
+        (await harness.told(reason)).some((message) => message.endsWith(named)),
+      );
+    }
+  });
+
+  test('of the failed nodes names the client that asked, where nobody wrote which user it was', async () => {
+    const counts = { added: 1, changed: 0, removed: 0 };
+    await harness.daemon('recorded', two).report({ verdict: 'Failed', exitStatus: 1, counts }, [{ integritylog: 'x' }]);
+    const content = contentOf(await reinit({ [REINIT_ON_FAILED_ANNOTATION]: '' }, [two]));
+    expect(content).toMatchObject({ reason: 'Failed', nodes: [{ node: two }], withoutFindings: [] });
+    expect(content.who).not.toBe('unknown');
+  });
+
+  test('is kept for as many as are wanted, the oldest going first', async () => {
+    for (let round = 0; round < 3; round++) await reinit({ [REINIT_ANNOTATION]: one }, [one]);
+    await eventually('three are left', async () => (await records()).length === 3);
+    const contents = (await records()).map(contentOf);
+    expect(contents.map(({ nodes, withoutFindings }) => [nodes.length, withoutFindings])).toEqual(
+      contents.map(() => [0, [one]]),
+    );
+  });
+
+  test('outlives the FileIntegrity', async () => {
+    const before = (await records()).map(({ metadata }) => metadata?.uid);
+    await harness.client.remove(fileIntegrities, { namespace: harness.namespace, name: 'recorded' });
+    await eventually('the status is gone', async () => (await harness.status('recorded', one)) === undefined);
+    expect((await records()).map(({ metadata }) => metadata?.uid)).toEqual(before);
+  });
+});
