@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheDirectory } from '../../devcluster/paths.ts';
 import { explain } from '../../src/lib/errors.ts';
-import { check, describeBroken } from './checkers/check.ts';
+import { type Broken, check, describeBroken } from './checkers/check.ts';
 import { readHistory } from './history.ts';
 import { run } from './run.ts';
 import { makeSteps, type Step } from './steps.ts';
@@ -21,6 +21,9 @@ and checks it. Exits 1 when what was seen breaks a promise. See test/robustness/
   --file FILE      where the history goes; default: a new file in the cache folder
   --help
 `;
+
+/** Of each checker, violations that are shown. */
+const SHOWN = 20;
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(2));
 
@@ -74,8 +77,11 @@ function number(text: string): number {
   throw new RangeError(`${text} is no number`);
 }
 
-function report(violations: readonly Parameters<typeof describeBroken>[0][]): number {
-  for (const violation of violations.slice(0, 50)) console.log(describeBroken(violation));
+function report(violations: readonly Broken[]): number {
+  for (const [checker, mine] of Map.groupBy(violations, (each) => each.checker)) {
+    for (const each of mine.slice(0, SHOWN)) console.log(describeBroken(each));
+    if (mine.length > SHOWN) console.log(`${checker}: and ${mine.length - SHOWN} more`);
+  }
   console.log(violations.length === 0 ? 'Every promise was kept.' : `${violations.length} times a promise was broken.`);
   return violations.length === 0 ? 0 : 1;
 }

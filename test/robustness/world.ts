@@ -37,6 +37,8 @@ export const STALE_AFTER = 15;
 const SETTLE_MS = 120_000;
 /** What a daemon waits for at a quiet point before its clock is put forward, in milliseconds. */
 const HURRY_MS = 4000;
+/** A round of scans that took no longer is a fresh one at its end; see `STALE_AFTER`. */
+const PROMPT_MS = 8000;
 /** Nothing is written for so long: the operator plans at most once a second. */
 const STILL_MS = 1600;
 
@@ -153,9 +155,21 @@ export class World {
       if (daemon === undefined) continue;
       daemon.killAt = undefined;
       daemon.loseAnswers = 0;
-      // What is found now is what the status is to say.
-      place.clock.advance(60_000);
     }
+    let unsettled: string | undefined;
+    // What is found now is what the status is to say. If it took long, the first scans are old when the last are done.
+    for (let round = 1; round <= 3; round += 1) {
+      const started = performance.now();
+      for (const place of this.fleet.places) place.clock.advance(60_000);
+      unsettled = await this.#settle();
+      if (unsettled !== undefined || performance.now() - started < PROMPT_MS) break;
+    }
+    await this.#writeQuiet(healed, unsettled);
+    for (const place of this.fleet.places) place.clock.go();
+  }
+
+  /** Returns what was still under way when patience was over. */
+  async #settle(): Promise<string | undefined> {
     const deadline = performance.now() + SETTLE_MS;
     const waiting = new Map<Place, { business: string; since: number }>();
     let unsettled: string | undefined;
@@ -164,8 +178,7 @@ export class World {
       for (const place of this.fleet.places) this.#hurry(place, waiting);
       unsettled = await this.#unsettled().catch((error: unknown) => String(error));
     } while (unsettled !== undefined && performance.now() < deadline);
-    await this.#writeQuiet(healed, unsettled);
-    for (const place of this.fleet.places) place.clock.go();
+    return unsettled;
   }
 
   /** A daemon that has nothing more to do starts no further scan; one that waits to try again need not wait long. */
