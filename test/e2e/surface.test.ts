@@ -1,0 +1,239 @@
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NAMESPACE } from '../../demo/stage.ts';
+import type { ClusterNode } from '../../devcluster/cluster.ts';
+import { IMAGE } from '../../image/build.ts';
+import { pods } from '../../src/kube/resources.ts';
+import { createIntegrity, type Integrity } from '../support/e2e-integrity.ts';
+import { type E2eStage, openStage } from '../support/e2e-stage.ts';
+import { eventually } from '../support/eventually.ts';
+import { canHaveNodes } from '../support/nodes.ts';
+
+// What somebody could do who has taken over a daemon: its own process, which is confined, or another one in its container.
+
+const NAME = 'surface';
+const LATER = '/srv/mounted-later';
+const CONFINED = '/opt/file-integrity-operator/confined';
+
+describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
+  let stage: E2eStage;
+  let integrity: Integrity;
+  let node: ClusterNode;
+  let daemon = '';
+
+  /** Runs a program in the container, beside the daemon. */
+  const run = (...argv: string[]) =>
+    stage.kubectl(['exec', '-n', NAMESPACE, daemon, '-c', 'daemon', '--', ...argv]).then(({ stdout }) => stdout.trim());
+  /** The same behind the start program, as the daemon itself is. */
+  const runConfined = (...argv: string[]) => run(CONFINED, ...argv);
+  /** What became of writing: `written`, or what the kernel said. */
+  const write = (path: string, via: typeof run) => via('perl', '-e', WRITE, path);
+  /** What a JavaScript expression gives in the daemon's own process: the debugger that every Node.js opens at SIGUSR1. */
+  const evaluate = (expression: string) => run('node', '-e', EVALUATE, expression);
+
+  beforeAll(async () => {
+    stage = await openStage();
+    node = stage.node('worker-1');
+    integrity = await createIntegrity(stage, NAME);
+    await integrity.condition('worker-1', 'Succeeded');
+    const selector = ['-l', `app=aide-${NAME}`, `--field-selector=spec.nodeName=worker-1`];
+    daemon = (await stage.kubectl(['get', 'pods', '-n', NAMESPACE, ...selector, '-o', 'name'])).stdout.trim();
+    await node.exec(['sh', '-c', `mkdir -p ${LATER} && mount -t tmpfs none ${LATER} && echo seen > ${LATER}/file`]);
+  });
+  afterAll(async () => {
+    await node?.exec(['sh', '-c', `umount ${LATER}; rmdir ${LATER}`]);
+    await integrity?.[Symbol.asyncDispose]();
+    await stage?.[Symbol.asyncDispose]();
+  });
+
+  test('the daemon is alone, has one capability, and cannot get more', async () => {
+    const status = await run('cat', '/proc/1/status');
+    const field = (name: string) => new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(status)?.[1];
+    const dacReadSearch = (1n << 2n).toString(16).padStart(16, '0');
+    for (const set of ['CapPrm', 'CapEff', 'CapBnd']) expect(field(set)).toBe(dacReadSearch);
+    expect(field('NoNewPrivs')).toBe('1');
+    expect(field('Name')).not.toBe('confined');
+    // The container runtime's filter of system calls, and its own.
+    const others = await run('sh', '-c', 'grep Seccomp_filters /proc/self/status');
+    expect(Number(field('Seccomp_filters'))).toBe(Number(others.split(':')[1]) + 1);
+    const log = await run('sh', '-c', 'cat /proc/1/cmdline | tr "\\0" " "');
+    expect(log).toMatch(/^\/usr\/local\/bin\/node .*daemon\.mjs --integrity surface/);
+  });
+
+  test('the daemon’s token is for the API server and an hour, and there is no other', async () => {
+    const [, payload = ''] = (await run('cat', '/var/run/secrets/kubernetes.io/serviceaccount/token')).split('.');
+    const token = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { exp: number; iat: number };
+    expect(token.exp - token.iat).toBe(3600);
+    expect(token).toMatchObject({
+      sub: `system:serviceaccount:${NAMESPACE}:file-integrity-daemon`,
+      'kubernetes.io': { node: { name: 'worker-1' }, pod: { name: daemon.replace('pod/', '') } },
+    });
+    expect(await run('ls', '/var/run/secrets', '/var/run/secrets/kubernetes.io/serviceaccount')).not.toMatch(
+      /eks|aws|namespace/,
+    );
+  });
+
+  describe.each<[string, () => typeof run]>([
+    ['another program in the container', () => run],
+    ['a program behind the start program', () => runConfined],
+  ])('%s', (_, via) => {
+    test('reads what it likes', async () => {
+      expect(await via()('cat', '/hostroot/etc/shadow')).toContain('root:');
+      expect(await via()('cat', `/hostroot${LATER}/file`)).toBe('seen');
+    });
+
+    test('writes below /etc/kubernetes', async () => {
+      expect(await write('/hostroot/etc/kubernetes/aide.probe', via())).toBe('written');
+      expect(await run('rm', '/hostroot/etc/kubernetes/aide.probe')).toBe('');
+    });
+
+    test.each([
+      '/hostroot/etc/passwd',
+      '/hostroot/tmp/probe',
+      '/hostroot/root/.ssh-probe',
+      '/hostroot/run/probe',
+      '/hostroot/run/systemd/probe',
+      '/hostroot/dev/probe',
+      '/hostroot/dev/shm/probe',
+      '/hostroot/proc/sys/kernel/core_pattern',
+      '/hostroot/proc/sysrq-trigger',
+      '/hostroot/sys/kernel/uevent_helper',
+      '/hostroot/sys/fs/cgroup/cgroup.procs',
+      '/opt/file-integrity-operator/daemon.mjs',
+    ])('does not write %s', async (path) => {
+      expect(await write(path, via())).toMatch(/^(Read-only file system|Permission denied|No such file or directory)$/);
+    });
+  });
+
+  test.each([`${LATER}/file`, `${LATER}/probe`, '/var/lib/kubelet/probe', '/var/lib/containerd/probe'])(
+    'the daemon’s own process does not write %s, which is on another mount',
+    async (path) => {
+      expect(await runConfined('cat', `/hostroot${LATER}/file`)).toBe('seen');
+      expect(await write(`/hostroot${path}`, runConfined)).toBe('Permission denied');
+      expect(await evaluate(attemptTo(`fs.writeFileSync('/hostroot${path}', 'x', { flag: 'a' })`))).toBe('EACCES');
+    },
+  );
+
+  test('the daemon’s own process, and what it starts, writes below /etc/kubernetes, /tmp and its control group only', async () => {
+    const inKubernetes = `fs.writeFileSync('/hostroot/etc/kubernetes/aide.probe', ''); fs.rmSync('/hostroot/etc/kubernetes/aide.probe')`;
+    expect(await evaluate(attemptTo(inKubernetes))).toBe('done');
+    expect(await evaluate(attemptTo(`fs.writeFileSync('/tmp/probe', '')`))).toBe('done');
+    const child = (line: string) => `child.spawnSync('sh', ['-c', ${JSON.stringify(line)}]).status`;
+    expect(await evaluate(child('echo > /tmp/probe'))).toBe('0');
+    expect(await evaluate(child(`echo > /hostroot${LATER}/file`))).not.toBe('0');
+    const own = await evaluate('process.env.OWN_CGROUP');
+    expect(own).toMatch(/^\/cgroup\/.+/);
+    const files = (
+      await run('sh', '-c', `ls -d ${own}/memory.reclaim ${own}/memory.force_empty 2>/dev/null || true`)
+    ).split('\n');
+    expect(files).toHaveLength(1);
+    expect(await evaluate(attemptTo(`fs.closeSync(fs.openSync('${files[0]}', fs.constants.O_WRONLY))`))).toBe('done');
+    for (const path of [`${own}/cgroup.procs`, files[0]?.replace(own, '/cgroup')]) {
+      expect(await evaluate(attemptTo(`fs.closeSync(fs.openSync('${path}', fs.constants.O_WRONLY))`))).toMatch(
+        /EACCES|ENOENT/,
+      );
+    }
+    expect(await evaluate(attemptTo(`fs.closeSync(fs.openSync('${own}/cgroup.procs', fs.constants.O_WRONLY))`))).toBe(
+      'EACCES',
+    );
+  });
+
+  test('the daemon’s own process makes no link, device, socket or pipe', async () => {
+    const name = '/hostroot/etc/kubernetes/aide.probe';
+    for (const line of [`ln -s /etc/passwd ${name}`, `mknod ${name} p`, `mkdir ${name}`]) {
+      expect(await evaluate(`child.spawnSync('sh', ['-c', ${JSON.stringify(line)}]).stderr + ''`)).toContain(
+        'Permission denied',
+      );
+    }
+  });
+
+  test('the daemon’s own process reaches no Unix socket of the node, such as the container runtime’s', async () => {
+    const socket = '/hostroot/run/containerd/containerd.sock';
+    // Another program in the container does, which is why.
+    expect(await run('perl', '-e', CONNECT, socket)).toBe('connected');
+    expect(await runConfined('perl', '-e', CONNECT, socket)).toBe('Permission denied');
+    const connect = `new Promise((end) => net.connect('${socket}', () => end('connected')).on('error', (e) => end(e.code)))`;
+    expect(await evaluate(connect)).toBe('EACCES');
+  });
+
+  test('the daemon’s own process does not get at other containers’ files by way of /proc', async () => {
+    const neighbour: Pod = {
+      metadata: { name: 'neighbour', namespace: 'default' },
+      spec: {
+        nodeName: 'worker-1',
+        automountServiceAccountToken: false,
+        terminationGracePeriodSeconds: 0,
+        containers: [
+          {
+            name: 'neighbour',
+            image: IMAGE,
+            imagePullPolicy: 'IfNotPresent',
+            command: ['sleep', '98765'],
+            securityContext: {
+              runAsUser: 0,
+              capabilities: { drop: ['ALL'] },
+              seccompProfile: { type: 'RuntimeDefault' },
+            },
+          },
+        ],
+      },
+    };
+    await stage.client.create(pods, neighbour);
+    try {
+      const find = `for p in /hostroot/proc/[0-9]*; do grep -qs 98765 $p/cmdline && grep -qs '^sleep' $p/comm && echo $p; done || true`;
+      let place = '';
+      await eventually('the neighbour runs', async () => {
+        place = await run('sh', '-c', find);
+        return place;
+      });
+      // It runs as the same user with fewer capabilities: to the kernel that is leave enough.
+      expect(await run('ls', `${place}/root/`)).toContain('etc');
+      expect(await runConfined('sh', '-c', `ls ${place}/root/ 2>&1 || true`)).toContain('Permission denied');
+      expect(await evaluate(attemptTo(`fs.readdirSync('${place}/root/')`))).toBe('EACCES');
+    } finally {
+      await stage.client.remove(pods, { namespace: 'default', name: 'neighbour' });
+    }
+  });
+
+  test('a scan sees what was mounted over a folder later', async () => {
+    const folder = '/usr/local/games';
+    await integrity.condition('worker-1', 'Succeeded');
+    await node.exec(['sh', '-c', `mount -t tmpfs none ${folder} && echo evil > ${folder}/probe`]);
+    try {
+      const failed = await integrity.condition('worker-1', 'Failed');
+      expect(failed.lastResult?.filesAdded).toBe(1);
+    } finally {
+      await node.exec(['umount', folder]);
+    }
+    await integrity.condition('worker-1', 'Succeeded');
+  });
+});
+
+/** Opens a file for writing, as far as to change nothing of it. */
+const WRITE = 'use Fcntl; sysopen(my $f, $ARGV[0], O_WRONLY | O_CREAT | O_APPEND) ? print "written" : print "$!"';
+const CONNECT =
+  'use Socket; my $s; socket($s, AF_UNIX, SOCK_STREAM, 0) && connect($s, pack_sockaddr_un($ARGV[0])) ? print "connected" : print "$!"';
+
+/** `done`, or the code of the error. */
+function attemptTo(statement: string): string {
+  return `(() => { try { ${statement}; return 'done'; } catch (error) { return error.code; } })()`;
+}
+
+/** Has the process 1 open its debugger, and prints what an expression gives in it. */
+const EVALUATE = `
+process.kill(1, 'SIGUSR1');
+const module = (name) => "process.getBuiltinModule('" + name + "')";
+const expression = 'const fs = ' + module('fs') + ', child = ' + module('child_process') + ', net = ' + module('net') + '; ' + process.argv[1];
+(async () => {
+  let target;
+  while (!target) target = await fetch('http://127.0.0.1:9229/json').then((answer) => answer.json()).catch(() => undefined);
+  const socket = new WebSocket(target[0].webSocketDebuggerUrl);
+  socket.onopen = () => socket.send(JSON.stringify({ id: 1, method: 'Runtime.evaluate',
+    params: { expression: '(async () => { ' + expression.replace(/; (.*)$/s, '; return $1') + ' })()', awaitPromise: true, returnByValue: true } }));
+  socket.onmessage = ({ data }) => {
+    const { result } = JSON.parse(data).result;
+    console.log(String(result.value ?? result.description));
+    socket.close();
+  };
+})();
+`;
