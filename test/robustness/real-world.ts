@@ -66,10 +66,8 @@ function makeStep(random: Random, nodes: readonly [string, ...string[]]): RealSt
   }
 }
 
-/** AIDE compares what was there over this time around a scan or a baseline, in milliseconds. */
-const AROUND_MS = 1500;
-/** Making a baseline of a node takes at most so long. */
-const MAKING_MS = 20_000;
+/** What was there over this time around a scan or a baseline counts, in milliseconds. */
+const AROUND_MS = 300;
 const QUIET_MS = 90_000;
 
 /** Real nodes under one FileIntegrity: what is done to them, what their daemons say, and what is true of their files. */
@@ -81,8 +79,10 @@ export class RealWorld {
   readonly #ended = new AbortController();
   readonly #observing: Promise<unknown>;
   readonly #timelines: ReadonlyMap<string, FileTimeline>;
-  /** By digest: when the baseline was made, and on which node. */
-  readonly #baselines = new Map<string, { createdAt: number; node: string }>();
+  /** By digest: between which times the baseline was made, and on which node. */
+  readonly #baselines = new Map<string, { from: number; to: number; node: string }>();
+  /** By id: when a baseline was ordered. */
+  readonly #orders = new Map<string, number>();
   readonly #heard = new Set<string>();
   readonly #waiting = new Map<string, Outcome>();
   #looked = 0;
@@ -220,6 +220,7 @@ export class RealWorld {
   /** A daemon's word, by message or heartbeat. */
   #hear(text: string | undefined): void {
     if (text === undefined) return;
+    this.#lookAtStatuses();
     const outcome = JSON.parse(text) as Outcome;
     if (this.#heard.has(outcome.id) || !this.#nodes.includes(outcome.node)) return;
     this.#heard.add(outcome.id);
@@ -249,9 +250,11 @@ export class RealWorld {
     for (; this.#looked < events.length; this.#looked += 1) {
       const event = events[this.#looked];
       if (event?.type !== 'status') continue;
-      const { nodeName: node, baseline, acknowledged = '' } = event.status;
+      const { nodeName: node, baseline, orders, acknowledged = '' } = event.status;
+      if (orders) this.#orders.set(`${node} ${orders.baseline.id}`, Date.parse(orders.baseline.requestedAt));
       if (baseline && !this.#baselines.has(baseline.digest)) {
-        this.#baselines.set(baseline.digest, { createdAt: Date.parse(baseline.createdAt), node });
+        const from = this.#orders.get(`${node} ${baseline.orderId}`) ?? 0;
+        this.#baselines.set(baseline.digest, { from, to: Date.parse(baseline.createdAt), node });
         const { orderId, reason, digest, createdAt: at } = baseline;
         this.#recorder.record({ type: 'baseline', ...this.#subject(node), run: 'real', orderId, reason, digest, at });
       }
@@ -268,7 +271,7 @@ export class RealWorld {
     const baseline = this.#baselines.get(digest);
     const timeline = this.#timelines.get(node);
     if (baseline?.node !== node || timeline === undefined) return undefined;
-    const before = timeline.during(baseline.createdAt - MAKING_MS, baseline.createdAt + AROUND_MS);
+    const before = timeline.during(baseline.from - AROUND_MS, baseline.to + AROUND_MS);
     const now = timeline.during(from, to);
     return before && now && differ(before, now);
   }
