@@ -168,7 +168,13 @@ test('a node that vanishes in the middle of its update ends with its status, and
   await eventually('the status is gone', async () => (await harness.status('fleet', two)) === undefined);
   await harness.phaseWhen('fleet', 'Active');
 
+  const messageIsGone = () =>
+    eventually(
+      'the message is gone',
+      async () => !(await client.find(configMaps, { namespace, name: resultName('fleet', one) })),
+    );
   await harness.daemon('fleet', one).report(failure, report);
+  await messageIsGone();
   await harness.stop();
   await harness.daemon('fleet', one).send(harness.daemon('fleet', one).scan(failure), report);
   await harness.replaceNode(one);
@@ -180,10 +186,7 @@ test('a node that vanishes in the middle of its update ends with its status, and
     ({ orders, lastResult }) => orders?.baseline.reason === 'Initial' && lastResult === undefined,
   );
   expect(status.results).toBeUndefined();
-  await eventually(
-    'the old machine’s message is gone',
-    async () => !(await client.find(configMaps, { namespace, name: resultName('fleet', one) })),
-  );
+  await messageIsGone();
   await eventually('it is told', async () => (await harness.told('NodeReplaced')).join().includes(one));
   await harness.daemon('fleet', one).makeBaseline();
   await harness.daemon('fleet', one).report({ verdict: 'Succeeded' });
