@@ -109,6 +109,7 @@ describe('what a re-init erases', () => {
   });
 
   test('of the failed nodes names the client that asked, where nobody wrote which user it was', async () => {
+    await harness.daemon('recorded', one).report({ verdict: 'Succeeded' });
     const counts = { added: 1, changed: 0, removed: 0 };
     await harness.daemon('recorded', two).report({ verdict: 'Failed', exitStatus: 1, counts }, [{ integritylog: 'x' }]);
     const content = contentOf(await reinit({ [REINIT_ON_FAILED_ANNOTATION]: '' }, [two]));
