@@ -1,4 +1,5 @@
 import { FioError } from '../lib/errors.ts';
+import type { Backoff } from './backoff.ts';
 import { WorkQueue } from './queue.ts';
 
 /** How one reconcile ended. A throw is the fourth outcome, `failed`: it is tried again after a pause that grows. */
@@ -21,6 +22,8 @@ export interface ControllerOptions {
   concurrency?: number;
   /** The one place for metrics, logs and conditions. `durationMs`: how long the reconcile ran. Must not throw. */
   onOutcome?: (key: string, outcome: FinishedOutcome, durationMs: number) => void;
+  /** Pauses between tries of a key that fails; default 0.2 s to 5 min. */
+  backoff?: Backoff;
   /** How long a stop waits for running reconciles, in milliseconds; default 10 000. */
   stopTimeoutMs?: number;
 }
@@ -40,8 +43,8 @@ export interface Controller {
 }
 
 export function createController(options: ControllerOptions): Controller {
-  const { name, reconcile, concurrency = 1, onOutcome, stopTimeoutMs = 10_000 } = options;
-  const queue = new WorkQueue();
+  const { name, reconcile, concurrency = 1, onOutcome, backoff, stopTimeoutMs = 10_000 } = options;
+  const queue = new WorkQueue({ ...(backoff && { backoff }) });
 
   async function work(signal: AbortSignal): Promise<void> {
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {

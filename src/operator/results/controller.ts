@@ -5,6 +5,9 @@ import { PARTS_ANNOTATION } from '../../api/keys.ts';
 import { resultName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { type Controller, createController, type Outcome } from '../../kube/controller.ts';
+import { isConflict } from '../../kube/errors.ts';
+import { explain } from '../../lib/errors.ts';
+import { printable } from '../../lib/text.ts';
 import { inOrder } from '../conditions.ts';
 import { type Alarms, alarmsOf } from '../nodes/alarms.ts';
 import { DaemonPods } from '../nodes/daemon.ts';
@@ -12,9 +15,9 @@ import { planNodeState } from '../nodes/state.ts';
 import { reportOutcome } from '../outcomes.ts';
 import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import type { Tools } from '../tools.ts';
-import type { ResultFields } from './fold.ts';
-import { performResults } from './perform.ts';
-import { fieldsOf, planResults } from './plan.ts';
+import { foldUnkept, type ResultFields } from './fold.ts';
+import { performResults, tellResults, writeFields } from './perform.ts';
+import { fieldsOf, planResults, type ResultsPlan } from './plan.ts';
 import { partsThere, senderSaid } from './slot.ts';
 
 /**
@@ -46,9 +49,16 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
       lease: stores.leases.get(`${status.metadata.namespace}/${first}`),
     });
     const before = fieldsOf(status);
-    const { fields, changesAt } = withState(plan.fields ?? before, { now, status, integrity, node, daemons });
+    const context = { now, status, integrity, node, daemons };
+    const { fields, changesAt } = withState(plan.fields ?? before, context);
     const isNews = plan.fields !== undefined || !says(before, fields);
-    await performResults({ ...plan, ...(isNews && { fields }) }, status, integrity, tools, signal);
+    try {
+      await performResults({ ...plan, ...(isNews && { fields }) }, status, integrity, tools, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isConflict(error)) await noteTrouble(error, plan, before, context, signal).catch(() => {}); // the first one tells
+      throw error;
+    }
     if (isNews) {
       alarms.add(integrity, status.nodeName, alarmsOf(before.conditions, fields.conditions ?? [], status.orders?.hold));
     }
@@ -57,10 +67,33 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
     return { kind: 'waiting', reason: 'the time counts', requeueAfterMs: changesAt.getTime() - now.getTime() + 1 };
   }
 
+  /** What hinders a message from being taken in must hinder neither that its finding shows nor that silence does. */
+  async function noteTrouble(
+    error: unknown,
+    plan: ResultsPlan,
+    before: ResultFields,
+    context: StateContext,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { status, integrity } = context;
+    const why = printable(explain(error), 512);
+    const noted = plan.keep && plan.fields ? foldUnkept(before, plan.fields, why) : before;
+    const { fields } = withState(noted, context);
+    if (noted === before && says(before, fields)) return;
+    await writeFields(fields, status, tools.client, signal);
+    alarms.add(integrity, status.nodeName, alarmsOf(before.conditions, fields.conditions ?? [], status.orders?.hold));
+    if (noted === before) return;
+    tellResults(plan.events, status, integrity, tools);
+    const message = `The report of node ${status.nodeName} could not be kept, and is asked for again: ${why}`;
+    tools.recorder.record(integrity, 'Warning', 'ReportNotKept', message);
+  }
+
   return createController({
     name: 'results',
     reconcile: (key, { signal }) => reconcile(key, signal),
     concurrency: 16,
+    // A status that could not be written is looked at again soon: the time counts for it.
+    backoff: { firstMs: 200, maxMs: 30_000 },
     stopTimeoutMs: 3000,
     onOutcome: (key, outcome, durationMs) => reportOutcome(tools, 'results', key, outcome, durationMs),
   });

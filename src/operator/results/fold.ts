@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { NodeStatusFields, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
 import type { Kept } from './keep.ts';
@@ -52,9 +53,17 @@ function foldResult(fields: ResultFields, result: ScanResult, scan: ScanMessage,
   };
 }
 
-/** The facts of a scan, and when the operator took it in: the one time in them that is not the node's word. */
-function observed({ facts }: ScanMessage, now: Date): Pick<ResultFields, 'lastScan'> {
-  return facts ? { lastScan: { ...facts, observedAt: now.toISOString() } } : {};
+/** What has waited for longer was there while no operator looked, in milliseconds. */
+const WAITED_MS = 60_000;
+
+/**
+ * The facts of a scan, and when the operator took it in: the one time in them that is not the node's word. A message that
+ * waited for an operator is as old as its coming: nobody knows how its node has fared since.
+ */
+function observed({ facts, arrivedAt = '' }: ScanMessage, now: Date): Pick<ResultFields, 'lastScan'> {
+  const arrived = Date.parse(arrivedAt);
+  const hasWaited = now.getTime() - arrived > WAITED_MS;
+  return facts ? { lastScan: { ...facts, observedAt: (hasWaited ? new Date(arrived) : now).toISOString() } } : {};
 }
 
 /** A scan whose findings do not count, because the node was being updated: that it took place is all that is noted. */
@@ -95,6 +104,27 @@ export function foldKept(
     lastResult: result,
     results: results.map((each) => (each === lastResult ? result : each)),
     failures: [...failures],
+  };
+}
+
+/**
+ * The fields when the report of a finding cannot be kept: the finding counts all the same, and what stands in the way of its
+ * report is said. The message stays unacknowledged, so that its daemon keeps it and it is taken in later.
+ * @param planned the fields as they would be with the report kept
+ */
+export function foldUnkept(before: ResultFields, planned: ResultFields, why: string): ResultFields {
+  const { lastResult: finding, lastScan } = planned;
+  if (finding?.condition !== 'Failed') return before; // what was set aside is no result
+  const { resultConfigMapName: _, resultConfigMapNamespace: __, findingsConfigMapName: ___, ...rest } = finding;
+  const errorMessage = [rest.errorMessage, `The report could not be kept: ${why}`].filter(Boolean).join(' ');
+  const result = { ...rest, errorMessage };
+  // Said once: each time that the operator tries again would be news to whoever watches.
+  if (isDeepStrictEqual(before.lastResult, result)) return before;
+  return {
+    ...before,
+    lastResult: result,
+    results: [...(before.results ?? []).filter(({ condition }) => condition !== 'Failed'), result],
+    ...(lastScan && { lastScan }),
   };
 }
 

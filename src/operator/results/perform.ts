@@ -40,12 +40,25 @@ export async function performResults(
     plan.keep && (await keepReport(plan.keep, { ...place, ...keepWorld(status, integrity, stores, recorder) }));
   if (plan.fields) {
     const fields = kept ? foldKept(plan.fields, kept) : plan.fields;
-    await client.apply(nodeStatuses, withFields(status, fields), { fieldManager: RESULTS_MANAGER, signal });
+    await writeFields(fields, status, client, signal);
     if (isCarriedOut(status, fields)) meters.carriedOut();
   }
-  for (const event of plan.events) tell(event, status, integrity, { recorder, meters });
+  tellResults(plan.events, status, integrity, { recorder, meters });
   for (const earlier of kept?.surplus ?? []) await removeKept(earlier, place);
   if (plan.remove) await removeMessage(plan.remove, place);
+}
+
+/**
+ * Writes the fields of a status that are made of messages.
+ * @throws ApiError a conflict, when the status was written in between.
+ */
+export async function writeFields(
+  fields: ResultFields,
+  status: FileIntegrityNodeStatus,
+  client: Tools['client'],
+  signal: AbortSignal,
+): Promise<void> {
+  await client.apply(nodeStatuses, withFields(status, fields), { fieldManager: RESULTS_MANAGER, signal });
 }
 
 function keepWorld(
@@ -98,14 +111,17 @@ function isCarriedOut({ orders, baseline }: FileIntegrityNodeStatus, fields: Res
   );
 }
 
-function tell(
-  { type, reason, message, result, errorCode }: ResultEvent,
+/** What is told of results: events, and what the metrics count of them. */
+export function tellResults(
+  events: readonly ResultEvent[],
   { nodeName }: FileIntegrityNodeStatus,
   integrity: FileIntegrity,
   { recorder, meters }: Pick<Tools, 'recorder' | 'meters'>,
 ): void {
-  recorder.record(integrity, type, reason, message);
-  if (result) meters.nodeStatus(nodeName, result.condition, errorCode);
+  for (const { type, reason, message, result, errorCode } of events) {
+    recorder.record(integrity, type, reason, message);
+    if (result) meters.nodeStatus(nodeName, result.condition, errorCode);
+  }
 }
 
 /** The first part last: while it is there, the message is known to have parts. */
