@@ -105,7 +105,11 @@ export const nodeStatusFieldsSchema = z.object({
     .object({
       startedAt: time,
       finishedAt: time,
-      observedAt: time.exactOptional().describe('When the operator took it in, by its own clock.'),
+      observedAt: time
+        .exactOptional()
+        .describe(
+          'When the operator took it in, by its own clock; when it came, if it waited while no operator looked.',
+        ),
       exitStatus: z.int().exactOptional(),
       entries: z.int().exactOptional(),
       baselineDigest: z.string().exactOptional(),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { managerOf, onlyManagersOf } from './managers.ts';
+import { managerOf, onlyManagersOf, onlyTimeOf, writtenAt } from './managers.ts';
 
 const managedFields = [
   { manager: 'kubelet', fieldsV1: { 'f:status': { 'f:conditions': {} } } },
@@ -30,4 +30,12 @@ test('only what is wanted is kept', () => {
     { manager: 'other', fieldsV1: { 'f:metadata': { 'f:labels': { 'f:a/one': {} } } } },
   ]);
   expect(managerOf({ managedFields: kept }, 'annotations', 'a/one')).toBe('kubectl-annotate');
+});
+
+test('an object was last written when the last of its managers wrote', () => {
+  const times = ['2026-11-24T12:00:00Z', '2026-11-24T12:00:09Z', '2026-11-24T12:00:01Z'];
+  const written = { managedFields: [...times.map((time) => ({ manager: 'x', time })), null, {}, { time: 7 }] };
+  expect(writtenAt(written)).toBe('2026-11-24T12:00:09Z');
+  expect(writtenAt({ managedFields: onlyTimeOf(written) })).toBe('2026-11-24T12:00:09Z');
+  expect([writtenAt(undefined), writtenAt({}), onlyTimeOf({})]).toEqual([undefined, undefined, []]);
 });

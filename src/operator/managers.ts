@@ -34,3 +34,18 @@ export function onlyManagersOf(
       : [];
   });
 }
+
+/** When an object was last written, by the clock of the API server; undefined where nothing is recorded. */
+export function writtenAt(metadata: ObjectMeta | undefined): string | undefined {
+  const times = (metadata?.managedFields ?? []).map((entry) => (entry as { time?: unknown } | null)?.time);
+  return times
+    .filter((time) => typeof time === 'string')
+    .sort()
+    .at(-1);
+}
+
+/** Of what is recorded about field managers, when the last of them wrote. */
+export function onlyTimeOf(metadata: ObjectMeta): NonNullable<ObjectMeta['managedFields']> {
+  const time = writtenAt(metadata);
+  return time === undefined ? [] : [{ time }];
+}

@@ -11,7 +11,7 @@ import { createInformer, type Informer } from '../kube/informer.ts';
 import { configMaps, daemonSets, leases, nodes, pods, priorityClasses } from '../kube/resources.ts';
 import type { KubeObject, ObjectMeta } from '../kube/types.ts';
 import { SOURCE_ANNOTATION } from './fileintegrity/configuration.ts';
-import { onlyManagersOf } from './managers.ts';
+import { onlyManagersOf, onlyTimeOf } from './managers.ts';
 import { sketchPod } from './nodes/daemon.ts';
 import { tellsOfUpdate } from './nodes/update.ts';
 
@@ -36,7 +36,7 @@ export function createStores(client: Client, namespace: string, onError: (error:
     statuses: createInformer(client, nodeStatuses, { namespace, onError, transform: withoutManagers }),
     nodes: createInformer(client, nodes, { onError, transform: sketchNode }),
     configMaps: createInformer(client, configMaps, { ...owned, transform: sketchConfigMap }),
-    leases: createInformer(client, leases, { ...owned, transform: withoutManagers }),
+    leases: createInformer(client, leases, { ...owned, transform: sketchLease }),
     daemonSets: createInformer(client, daemonSets, { ...owned, transform: withoutManagers }),
     pods: createInformer(client, pods, {
       namespace,
@@ -55,6 +55,11 @@ export function storesOf(stores: Stores): Informer<KubeObject>[] {
 function withoutManagers<T extends KubeObject>(object: T): T {
   if (object.metadata) delete object.metadata.managedFields;
   return object;
+}
+
+function sketchLease(lease: Lease): Lease {
+  const managedFields = onlyTimeOf((lease.metadata ?? {}) as ObjectMeta);
+  return { ...lease, metadata: { ...lease.metadata, managedFields } as Lease['metadata'] & {} };
 }
 
 /** A node has some 10 KB of images and conditions, of which little is read. */

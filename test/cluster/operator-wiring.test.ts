@@ -245,6 +245,19 @@ test('a message and its parts concern their node, and their reports are not kept
   expect(await askedAfter(() => client.remove(configMaps, { namespace, name: `${name}-2` }))).toEqual(parts);
 });
 
+test('of a lease it is kept when it was last written, as the API server recorded it', async () => {
+  const name = 'written';
+  const ref = { namespace, name };
+  await client.create(leases, { metadata: { ...ref, labels: { [OWNER_LABEL]: 'mark' } } });
+  const { metadata } = await client.patch(leases, ref, { spec: { holderIdentity: 'x' } }, { type: 'merge' });
+  await eventually('it has come in', () => {
+    return stores.leases.get(`${namespace}/${name}`)?.metadata?.resourceVersion === metadata?.resourceVersion;
+  });
+  const recorded = metadata?.managedFields?.map(({ time }) => time).sort();
+  expect(recorded?.length).toBeGreaterThan(0);
+  expect(stores.leases.get(`${namespace}/${name}`)?.metadata?.managedFields).toEqual([{ time: recorded?.at(-1) }]);
+});
+
 test('a heartbeat concerns its node; a lease that is gone, the FileIntegrity', async () => {
   const name = `aide-fleet-${node}`;
   const metadata = { name, namespace, labels: { [OWNER_LABEL]: 'fleet' } };

@@ -166,6 +166,11 @@ describe('silence', () => {
     expect(took(minutesBefore(-100))).toBe(minutesBefore(-35));
   });
 
+  test('survives a spec that lacks what it needs', () => {
+    const plan = planNodeState(aWorld(scanned(10), { spec: {} as NodeStateWorld['spec'] }));
+    expect([plan.state, plan.freshUntil]).toEqual(['Succeeded', minutesBefore(-27)]);
+  });
+
   test.each([1e15, Number.NaN, 'soon'])('survives the limit %s in a spec', (staleAfter) => {
     const spec = { ...anIntegrity().spec, staleAfter, holdLimit: staleAfter } as NodeStateWorld['spec'];
     expect(stateOf(aWorld({ ...scanned(10), ...hold('Annotation', 1) }, { spec }))).toBe('Held');

@@ -92,7 +92,7 @@ function timesOf({ now, fields, spec }: NodeStateWorld): Times {
 }
 
 function staleAfterMs(spec: NodeStateWorld['spec'], { lastScan }: StateFields): number {
-  const grace = seconds(effectiveGracePeriod(spec), 900) * 1000;
+  const grace = seconds(spec.config && effectiveGracePeriod(spec), 900) * 1000;
   const tookMs = lastScan ? Date.parse(lastScan.finishedAt) - Date.parse(lastScan.startedAt) : 0;
   const usual = 2 * grace + 2 * within(tookMs, 0, LONGEST_SCAN_MS) + MARGIN_MS;
   return spec.staleAfter === undefined ? usual : seconds(spec.staleAfter, usual / 1000) * 1000;
@@ -108,18 +108,20 @@ function within(value: number, least: number, most: number): number {
 }
 
 /**
- * When the newest scan that was done was taken in. `lastScan` says it of the newest scan, which may be one that could not be
- * done; the times of results are not later than that. A time in the future proves nothing, nor does a receipt that nobody
- * ordered.
+ * When the newest scan that was done was taken in. Where `lastScan` does not say it (it is of one that could not be done, or
+ * was written by an earlier version), the times of results do, which are the node's, and no later. A time in the future
+ * proves nothing, nor does a receipt that nobody ordered.
  */
 function lastDone({ lastResult, results = [], lastScan }: StateFields, now: Date): number | undefined {
-  const scan = lastResult?.condition === 'Errored' ? undefined : lastScan?.observedAt;
-  const done = [...results, ...(lastResult ? [lastResult] : [])].filter(
-    ({ condition, baselineFault }) => condition !== 'Errored' && baselineFault !== 'Unordered',
-  );
-  const times = [scan, ...done.map(({ lastProbeTime }) => lastProbeTime)]
-    .map((time) => Date.parse(time ?? ''))
-    .filter((time) => time <= now.getTime() + CLOCK_SKEW_MS);
+  const passed = (time: string | undefined) => {
+    const at = Date.parse(time ?? '');
+    return at <= now.getTime() + CLOCK_SKEW_MS ? [at] : [];
+  };
+  const [scannedAt] = lastResult?.condition === 'Errored' ? [] : passed(lastScan?.observedAt);
+  if (scannedAt !== undefined) return scannedAt;
+  const times = [...results, ...(lastResult ? [lastResult] : [])]
+    .filter(({ condition, baselineFault }) => condition !== 'Errored' && baselineFault !== 'Unordered')
+    .flatMap(({ lastProbeTime }) => passed(lastProbeTime));
   return times.length > 0 ? Math.max(...times) : undefined;
 }
 

@@ -21,9 +21,11 @@ import type {
   ScanOutcome,
   Verdict,
 } from '../../api/outcome.ts';
-import { parseOutcome } from '../../api/outcome-schema.ts';
+import { isMessageId, parseOutcome } from '../../api/outcome-schema.ts';
+import type { ObjectMeta } from '../../kube/types.ts';
 import { explain, FioError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
+import { writtenAt } from '../managers.ts';
 import { PARTS_LIMIT } from './slot.ts';
 
 /** A daemon's message as the operator understood it. Every text in it is safe to show. */
@@ -45,6 +47,8 @@ export interface ScanMessage {
   readonly verdict: Verdict;
   /** RFC 3339, by the node's clock. */
   readonly finishedAt: string;
+  /** When the API server got it, by its own clock. */
+  readonly arrivedAt?: string;
   readonly errorMessage?: string;
   /** For `Errored`: which of the errors it is. The daemon's word: bound it. */
   readonly errorCode?: string;
@@ -85,7 +89,8 @@ export function otherSender({ metadata }: ConfigMap, { integrity, node }: Sender
 export function readSlot(slot: ConfigMap, sender: Sender): Message {
   try {
     const text = slot.metadata?.annotations?.[OUTCOME_ANNOTATION];
-    return text === undefined ? readLegacy(slot) : readOutcome(text, sender, readParts(slot));
+    if (text === undefined) return readLegacy(slot);
+    return arrived(readOutcome(text, sender, readParts(slot)), slot.metadata?.creationTimestamp);
   } catch (error) {
     return {
       kind: 'scan',
@@ -104,11 +109,15 @@ export function readHeartbeat(lease: Lease | undefined, sender: Sender): ScanMes
   const text = lease?.metadata?.annotations?.[OUTCOME_ANNOTATION];
   if (text === undefined) return undefined;
   try {
-    const message = readOutcome(text, sender, 1);
+    const message = arrived(readOutcome(text, sender, 1), writtenAt(lease?.metadata as ObjectMeta | undefined));
     return message.kind === 'scan' ? message : undefined;
   } catch {
     return undefined;
   }
+}
+
+function arrived(message: Message, arrivedAt: string | undefined): Message {
+  return message.kind === 'scan' && arrivedAt !== undefined ? { ...message, arrivedAt } : message;
 }
 
 /** The id by which a message is acknowledged, also when the rest of it cannot be read; else the config map's own. */
@@ -119,7 +128,7 @@ export function idOf(slot: ConfigMap): string {
   try {
     const value: unknown = JSON.parse(text);
     const id = typeof value === 'object' && value !== null ? (value as { id?: unknown }).id : undefined;
-    return typeof id === 'string' && id !== '' && id.length <= 128 ? id : uid;
+    return isMessageId(id) ? id : uid;
   } catch {
     return uid;
   }

@@ -470,3 +470,24 @@ describe('findings on a node that is being updated', () => {
     expect(planResults(world).fields?.lastResult?.condition).toBe('Succeeded');
   });
 });
+
+describe('when a scan was taken in', () => {
+  const observedAt = (world: ResultsWorld) => planResults(world).fields?.lastScan?.observedAt;
+  const slotOf = (creationTimestamp: string) => {
+    const slot = aSlot(aScan({ finishedAt: minutesBefore(-5) }));
+    return aResultsWorld({ slot: { ...slot, metadata: { ...slot.metadata, creationTimestamp } } });
+  };
+  const beatOf = (time: string) => {
+    const lease = aLease(aScan({ id: 'beat', finishedAt: minutesBefore(-5) }));
+    return aResultsWorld({ lease: { ...lease, metadata: { ...lease.metadata, managedFields: [{ time }] } } });
+  };
+
+  test.each([
+    ['message', slotOf],
+    ['heartbeat', beatOf],
+  ])('is now, by the operator’s clock; a %s that waited for an operator is as old as its coming', (_, worldOf) => {
+    expect(observedAt(worldOf(minutesBefore(0.9)))).toBe(NOW.toISOString());
+    expect(observedAt(worldOf(minutesBefore(-9)))).toBe(NOW.toISOString());
+    expect(observedAt(worldOf(minutesBefore(30)))).toBe(minutesBefore(30));
+  });
+});
