@@ -37,6 +37,8 @@ describe("a daemon's message", () => {
     ['is of an unknown kind', JSON.stringify({ ...scan, kind: 'gossip' })],
     ['has a verdict that does not exist', JSON.stringify({ ...scan, verdict: 'Fine' })],
     ['counts below zero', JSON.stringify({ ...scan, counts: { added: -1, changed: 0, removed: 0 } })],
+    ['has an id that cannot be shown', JSON.stringify({ ...scan, id: 'a\u202eb' })],
+    ['has an id that no API server gives back as it was', JSON.stringify({ ...scan, id: 'a\ud800' })],
     ['has no time', JSON.stringify({ ...scan, finishedAt: 'yesterday' })],
     ['is too long', JSON.stringify({ ...scan, errorMessage: 'x'.repeat(20_000) })],
   ])('that %s is refused with a code', (_, text) => {

@@ -5,7 +5,12 @@ import type { Outcome } from './outcome.ts';
 /** Longest `outcome` annotation that is read, in characters. A daemon's own stay below 3,000. */
 const OUTCOME_LIMIT = 16_384;
 
-const id = z.string().min(1).max(128);
+/** Ids are compared with what the API server gives back, and shown: no other characters than are the same everywhere. */
+const id = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[!-~]+$/);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const time = z.iso.datetime({ offset: true });
 const sentence = z.string().max(4096);
@@ -49,6 +54,11 @@ const outcomeSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('baseline'), ...message, receipt: receiptSchema }),
   z.object({ kind: z.literal('notice'), ...message, notice: z.enum(['UnorderedReinit']), at: time, message: sentence }),
 ]);
+
+/** Whether it can be the id of a message. */
+export function isMessageId(value: unknown): value is string {
+  return id.safeParse(value).success;
+}
 
 /**
  * Reads a daemon's message from its annotation.

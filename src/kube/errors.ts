@@ -29,13 +29,23 @@ export class ApiError extends FioError {
   readonly retryAfterMs: number | undefined;
 
   constructor(status: number, answer: Status, retryAfterMs?: number) {
-    super('KUBE_API', answer.message || `The API server answered with HTTP status ${status}`);
+    super('KUBE_API', textOf(answer.message) ?? `The API server answered with HTTP status ${status}`);
     this.name = 'ApiError';
     this.status = status;
-    this.reason = answer.reason || 'Unknown';
-    this.causes = answer.details?.causes ?? [];
+    this.reason = textOf(answer.reason) ?? 'Unknown';
+    this.causes = causesOf(answer.details);
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** What answers may be a proxy's: it need not look like a Status. */
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function causesOf(details: unknown): StatusCause[] {
+  const causes: unknown = (details as Status['details'] | null | undefined)?.causes;
+  return Array.isArray(causes) ? causes.filter((cause) => typeof cause === 'object' && cause !== null) : [];
 }
 
 /** The object, its namespace or its resource type does not exist. */

@@ -29,6 +29,21 @@ test('a Status gives reason, message, causes and the time to wait', () => {
   });
 });
 
+test('a Status whose fields are of other kinds gives an error that can be told', () => {
+  const body = JSON.stringify({
+    kind: 'Status',
+    message: {},
+    reason: 7,
+    details: { causes: [null, 'x', { field: 'y' }] },
+  });
+  expect(apiError(answer(500, {}, ''), body)).toMatchObject({
+    message: 'The API server answered with HTTP status 500',
+    reason: 'Unknown',
+    causes: [{ field: 'y' }],
+  });
+  expect(apiError(answer(500, {}, ''), '{"kind":"Status","details":{"causes":{}}}').causes).toEqual([]);
+});
+
 test.each(['<html>bad gateway</html>', 'null', '[]', '{"kind":"Pod"}', ''])(
   'a body that is no Status (%j) still gives an error',
   (body) => {

@@ -1,17 +1,16 @@
 /**
  * Text that came from a node, made safe to print on a terminal, in a log line, an event or a page: control characters,
- * line breaks, lone surrogates and bidirectional marks become visible `\x..` or `\u....` escapes, and the length is
- * bounded (in UTF-16 code units, `…` added where something was cut).
+ * line breaks, invisible and bidirectional marks become visible `\x..` or `\u....` escapes, and the length is
+ * bounded (in UTF-16 code units, `…` added where something was cut). A lone surrogate becomes U+FFFD.
  */
 export function printable(text: string, limit = 1024): string {
   const escaped = text.toWellFormed().replace(UNSAFE, escapeCharacter);
   return escaped.length <= limit ? escaped : `${escaped.slice(0, limit - 1).toWellFormed()}…`;
 }
 
-// C0 and C1 controls, DEL, backslash (so that an escape cannot be forged), zero-width and bidirectional marks, line and
-// paragraph separators, byte order mark, interlinear annotations and the tag characters.
-const UNSAFE =
-  /[\u0000-\u001f\\\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
+// Control and format characters (bidirectional marks among them), what is not shown at all, line and paragraph separators,
+// and the backslash, so that an escape cannot be forged.
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}\\]/gu;
 
 function escapeCharacter(character: string): string {
   const code = character.codePointAt(0) ?? 0;

@@ -2,7 +2,7 @@ import { isBuiltInGroup, isDroppedChecksum } from './groups.ts';
 import { HOST_ROOT, toHostPath } from './host-path.ts';
 import { isKnownOption } from './options.ts';
 import { OUR_DEFINES } from './ours.ts';
-import { compilePath, folderOf, parentsOf } from './rule-path.ts';
+import { compilePath, folderOf, Patience, parentsOf } from './rule-path.ts';
 import type { Configuration, Option, Statement } from './syntax.ts';
 
 /** What of the whole configuration the conversion of one statement needs. */
@@ -19,6 +19,8 @@ export interface Context {
   readonly reportUrlAt: number;
   /** Folders that a selecting rule names, with all above them, as the daemon sees them; undefined: too many to look at. */
   readonly selectedFolders: ReadonlySet<string> | undefined;
+  /** For comparing them with rules. */
+  readonly patience: Patience;
 }
 
 /** Reads the context of a user’s configuration. */
@@ -33,6 +35,7 @@ export function readContext(configuration: Configuration): Context {
     groups: readGroups(statements, variables),
     reportUrlAt: isOld ? -1 : findReportUrl(statements),
     selectedFolders: readFolders(statements, variables),
+    patience: new Patience(),
   };
 }
 
@@ -51,6 +54,7 @@ export function expandStart(path: string, variables: Context['variables']): stri
     // AIDE itself puts in the one that is in force.
     if (values.length > 1) return values.every(isNodePath) ? HOST_ROOT + expanded : undefined;
     expanded = value + expanded.slice(name.length + 4);
+    if (expanded.length > MAX_EXPANDED) return undefined;
   }
   return expanded.startsWith('/') ? expanded : undefined;
 }
@@ -60,13 +64,20 @@ export function doubleBackslashes(text: string): string {
   return text.replace(/\\(.)/gs, (pair, character: string) => (character === '\\' ? '\\\\\\\\' : pair));
 }
 
-/** A text with its variables’ values, where each has one only. */
+/** A text with its variables’ values, where each has one only and the text does not grow too long. */
 export function expandVariables(text: string, variables: Context['variables']): string {
+  let room = MAX_EXPANDED;
   return text.replace(/@@\{([^}]*)\}/g, (variable, name: string) => {
-    const values = [...(variables.get(name) ?? [])];
-    return values.length === 1 ? (values[0] ?? '') : variable;
+    const [value = '', ...others] = variables.get(name) ?? [];
+    if (!variables.has(name) || others.length > 0 || value.length > room) return variable;
+    room -= value.length;
+    return value;
   });
 }
+
+/** Characters that values of variables may add to one text, and values of one variable that are looked at. */
+const MAX_EXPANDED = 16 * 1024;
+const MAX_VALUES = 64;
 
 function isNodePath(value: string): boolean {
   return value.startsWith('/') && toHostPath(value) !== value;
@@ -78,7 +89,7 @@ function readVariables(statements: readonly Statement[], isOld: boolean): Map<st
     if (statement.kind !== 'define') continue;
     const values = variables.get(statement.name) ?? new Set();
     const value = isOld ? doubleBackslashes(statement.value) : statement.value;
-    values.add(OUR_DEFINES.get(statement.name) ?? value);
+    if (values.size < MAX_VALUES) values.add(OUR_DEFINES.get(statement.name) ?? value);
     variables.set(statement.name, values);
   }
   for (const [name, value] of OUR_DEFINES) if (!variables.has(name)) variables.set(name, new Set([value]));
@@ -165,12 +176,12 @@ function readFolders(statements: readonly Statement[], variables: Context['varia
 }
 
 /** Whether a path for the daemon’s view matches a folder that a selecting rule names, or cannot be told not to. */
-export function matchesSelectedFolder(path: string, { selectedFolders }: Context): boolean {
+export function matchesSelectedFolder(path: string, { selectedFolders, patience }: Context): boolean {
   if (selectedFolders === undefined) return true;
-  const pattern = compilePath(path);
+  const pattern = compilePath(path, patience);
   const folder = folderOf(path);
   for (const each of selectedFolders) {
-    if (pattern === undefined ? each.startsWith(`${folder}/`) : pattern.test(each)) return true;
+    if (pattern === undefined ? each.startsWith(`${folder}/`) : pattern.test(each) !== false) return true;
   }
   return false;
 }

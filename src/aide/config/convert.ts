@@ -6,7 +6,7 @@ import { convertExpression, convertRule } from './convert-rules.ts';
 import type { Converted } from './converted.ts';
 import { isTextOption } from './options.ts';
 import { OUR_DEFINES, OUR_OPTIONS } from './ours.ts';
-import { parse } from './parse.ts';
+import { checkLength, parse } from './parse.ts';
 import type { Problem } from './problem.ts';
 import { renderStatement } from './render.ts';
 import type { Configuration, Line, Statement } from './syntax.ts';
@@ -31,7 +31,7 @@ interface Draft {
 /**
  * Converts a user’s configuration, written for the node’s own paths and any AIDE from 0.16 on, to the effective one.
  * Converting what has been converted changes nothing.
- * @throws FioError `CONFIG_TOO_LARGE` from `parse`.
+ * @throws FioError `CONFIG_TOO_LARGE`: the one or the other is too large; see `parse`.
  */
 export function convert(text: string): Conversion {
   const configuration = parse(text);
@@ -39,8 +39,10 @@ export function convert(text: string): Conversion {
   const drafts = fillBranches(convertLines(configuration, problems));
   const missing = missingLines(drafts);
   const all = [...missing.before, ...drafts, ...missing.after];
+  const rendered = all.map((draft) => renderStatement(draft.statement) + draft.end);
+  checkLength(rendered.reduce((length, line) => length + line.length, 0));
   return {
-    text: all.map((draft) => renderStatement(draft.statement) + draft.end).join(''),
+    text: rendered.join(''),
     problems,
     lines: all.map((draft) => draft.from),
   };

@@ -67,8 +67,8 @@ function exclusionsOf(
     const folders = parentsOf(start);
     const exclusion = excluding.find(({ rule, pattern }) => {
       if (pattern === undefined) return false;
-      if (!looksAhead(rule.path) && pattern.test(start)) return true;
-      return rule.prefix === '-' && folders.some((folder) => pattern.test(folder));
+      if (!looksAhead(rule.path) && pattern.test(start) === true) return true;
+      return rule.prefix === '-' && folders.some((folder) => pattern.test(folder) === true);
     });
     if (exclusion !== undefined) found.set(each, exclusion);
   }

@@ -12,7 +12,7 @@ const MAX_LINES = 50_000;
  * @throws FioError `CONFIG_TOO_LARGE`: more than 1 MiB (in UTF-16 code units) or 50,000 lines.
  */
 export function parse(text: string): Configuration {
-  if (text.length > MAX_LENGTH) throw new FioError('CONFIG_TOO_LARGE', 'The AIDE configuration is larger than 1 MiB');
+  checkLength(text.length);
   const lines: Line[] = [];
   for (let start = 0; start < text.length; ) {
     if (lines.length >= MAX_LINES)
@@ -25,6 +25,11 @@ export function parse(text: string): Configuration {
     start = stop + 1;
   }
   return { lines };
+}
+
+/** @throws FioError `CONFIG_TOO_LARGE` */
+export function checkLength(length: number): void {
+  if (length > MAX_LENGTH) throw new FioError('CONFIG_TOO_LARGE', 'The AIDE configuration is larger than 1 MiB');
 }
 
 /** Reads one line, without what ends it. */

@@ -79,3 +79,31 @@ test('a problem is told in one line, with its own where it has one', () => {
   expect(describeProblem({ ...problem, line: 0 })).toBe('It is so');
   expect(describeProblem({ ...problem, line: 12 })).toBe('line 12: It is so');
 });
+
+describe('a configuration that would keep the operator busy is judged as far as it goes', () => {
+  const rules = (count: number, rule: string) => `${rule}\n`.repeat(count);
+  test.each([
+    ['one path of many folders', `${'/'.repeat(900_000)} R\n`],
+    ['many paths of many folders', rules(500, `${'/a'.repeat(900)} R`)],
+    ['repetitions that match in many ways', rules(900, `/${'a'.repeat(400)} R`) + rules(900, '!/.*.*.*x')],
+    [
+      'alternatives that match in many ways',
+      rules(50, `/${'(a|a)'.repeat(150)}x R`) + rules(50, `!/${'a'.repeat(300)}`),
+    ],
+    ['a long value in many rules', `@@define X /${'a'.repeat(400_000)}\n${rules(40_000, '@@{X} R')}`],
+    [
+      'a long value many times in one',
+      `@@define X ${'p+'.repeat(150_000)}p\nG = ${'@@{X}+'.repeat(60_000)}p\n/etc G\n`,
+    ],
+    [
+      'a variable of many values',
+      Array.from({ length: 20_000 }, (_, at) => `@@define X /v${at}\n!@@{X}/.*x\n`).join(''),
+    ],
+  ])('%s', (_name, text) => {
+    const before = process.cpuUsage();
+    const { problems } = prepareConfiguration(text);
+    expect(problems).toBeInstanceOf(Array);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1e6).toBeLessThan(5);
+  });
+});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compilePath, folderOf, looksAhead, parentsOf, startOf } from './rule-path.ts';
+import { compilePath, folderOf, looksAhead, Patience, parentsOf, startOf } from './rule-path.ts';
 
 test.each([
   ['/', '/'],
@@ -74,7 +74,7 @@ describe('a path as a regular expression of JavaScript', () => {
     ['/a{2}', '/aa', true],
     ['/é', '/é', true],
   ])('%s on %s', (path, name, matches) => {
-    expect(compilePath(path)?.test(name)).toBe(matches);
+    expect(compilePath(path, new Patience())?.test(name)).toBe(matches);
   });
 
   test.each([
@@ -99,6 +99,26 @@ describe('a path as a regular expression of JavaScript', () => {
     '/\u{1f600}',
     `/${'a'.repeat(1000)}`,
   ])('there is none of %s, which may mean another thing or take long', (path) => {
-    expect(compilePath(path)).toBeUndefined();
+    expect(compilePath(path, new Patience())).toBeUndefined();
+  });
+
+  test.each([
+    ['/.*.*.*x', `/${'a'.repeat(900)}`],
+    [`/${'(a|a)'.repeat(40)}x`, `/${'a'.repeat(60)}`],
+    [`/${'a?'.repeat(40)}${'a'.repeat(40)}x`, `/${'a'.repeat(70)}`],
+  ])('%s is not tried on a name that would take too long', (path, name) => {
+    expect(compilePath(path, new Patience())?.test(name)).toBeUndefined();
+  });
+
+  test('all rules of a configuration together have one patience', () => {
+    const patience = new Patience(1000);
+    const patterns = Array.from({ length: 100 }, (_, number) => compilePath(`/.*${number}x`, patience));
+    const answers = patterns.map((pattern) => pattern?.test('/a/name/of/some/length'));
+    expect(answers[0]).toBe(false);
+    expect(answers.at(-1)).toBeUndefined();
+  });
+
+  test('a name that begins otherwise costs nothing', () => {
+    expect(compilePath('/usr/.*.*.*x', new Patience(0))?.test('/etc/passwd')).toBe(false);
   });
 });

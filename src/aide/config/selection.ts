@@ -1,4 +1,4 @@
-import { compilePath, folderOf, parentsOf } from './rule-path.ts';
+import { compilePath, folderOf, type PathPattern, Patience, parentsOf } from './rule-path.ts';
 import type { Configuration, Rule } from './syntax.ts';
 
 /** A rule, the line it stands in, from 1, and what there is to say of its path. */
@@ -9,12 +9,13 @@ export interface PlacedRule {
   readonly conditional: boolean;
   readonly folder: string;
   /** Undefined where it cannot be judged. */
-  readonly pattern: RegExp | undefined;
+  readonly pattern: PathPattern | undefined;
 }
 
 /** The rules of a configuration. */
 export function rulesOf(configuration: Configuration): PlacedRule[] {
   const rules: PlacedRule[] = [];
+  const patience = new Patience();
   let depth = 0;
   configuration.lines.forEach(({ statement }, index) => {
     if (statement.kind === 'condition') depth += 1;
@@ -22,7 +23,8 @@ export function rulesOf(configuration: Configuration): PlacedRule[] {
     if (statement.kind !== 'rule') return;
     const { path } = statement;
     const conditional = depth > 0;
-    rules.push({ rule: statement, line: index + 1, conditional, folder: folderOf(path), pattern: compilePath(path) });
+    const pattern = compilePath(path, patience);
+    rules.push({ rule: statement, line: index + 1, conditional, folder: folderOf(path), pattern });
   });
   return rules;
 }

@@ -35,3 +35,8 @@ test.each([
 test('any text is read without an error', () => {
   fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void parseMemory(text)));
 });
+
+test('what is beside the fields that are known is not remembered', () => {
+  const transition = { from: 'a', to: 'b' };
+  expect(parseMemory(JSON.stringify({ updated: { ...transition, more: [1e300] } }))).toEqual({ updated: transition });
+});

@@ -54,8 +54,8 @@ export function parseMemory(text: string | undefined): NodeMemory {
       ...(typeof node === 'string' && { node }),
       ...((profile === 'linux' || profile === 'openshift') && { profile }),
       ...(typeof configuration === 'string' && { configuration }),
-      ...(isNodeUpdate(update) && { update }),
-      ...(isTransition(updated) && { updated }),
+      ...(isNodeUpdate(update) && { update: pickUpdate(update) }),
+      ...(isTransition(updated) && { updated: pickTransition(updated) }),
       ...(isTime(requestedAt) && { requestedAt }),
       ...(isTexts(orders) && { orders: orders.slice(0, ORDERS_LIMIT) }),
     };
@@ -74,6 +74,14 @@ function isTransition(value: unknown): value is Transition {
   if (typeof value !== 'object' || value === null) return false;
   const { from, to } = value as Record<string, unknown>;
   return typeof from === 'string' && typeof to === 'string';
+}
+
+function pickTransition({ from, to }: Transition): Transition {
+  return { from, to };
+}
+
+function pickUpdate({ source, from, to, since }: NodeUpdate): NodeUpdate {
+  return { source, from, to, since };
 }
 
 function isTime(value: unknown): value is string {
