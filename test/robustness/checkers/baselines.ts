@@ -1,4 +1,3 @@
-import { recordName } from '../../../src/api/names.ts';
 import { MEMORY_ANNOTATION, parseMemory } from '../../../src/operator/nodes/memory.ts';
 import type { Happened } from '../history.ts';
 import { group, type Of, ofType, type Violation, violation } from './violation.ts';
@@ -8,8 +7,9 @@ import { group, type Of, ofType, type Violation, violation } from './violation.t
  * which is there before the order is.
  */
 export function checkBaselines(history: readonly Happened[]): Violation[] {
-  const records = new Map<string, Of<'record'>>();
-  for (const record of ofType(history, 'record')) if (!records.has(record.name)) records.set(record.name, record);
+  const records = ofType(history, 'record')
+    .filter(({ change }) => change !== 'deleted')
+    .map((event) => ({ event, ...read(event.text) }));
   const byStatus = group(
     ofType(history, 'status').filter(({ change }) => change !== 'deleted'),
     ({ uid }) => uid,
@@ -17,18 +17,38 @@ export function checkBaselines(history: readonly Happened[]): Violation[] {
   return [...byStatus.values()].flatMap((versions) => checkStatus(versions, records));
 }
 
-function checkStatus(versions: readonly Of<'status'>[], records: ReadonlyMap<string, Of<'record'>>): Violation[] {
+/** What a record says. */
+interface Recorded {
+  readonly event: Of<'record'>;
+  readonly reason?: string;
+  readonly detail?: string;
+  /** Nodes with findings, each with its order; and the others. */
+  readonly nodes: readonly { readonly node: string; readonly order: string }[];
+  readonly withoutFindings: readonly string[];
+}
+
+function read(text: string): Omit<Recorded, 'event'> {
+  try {
+    return { nodes: [], withoutFindings: [], ...(JSON.parse(text) as Partial<Recorded>) };
+  } catch {
+    return { nodes: [], withoutFindings: [] };
+  }
+}
+
+function checkStatus(versions: readonly Of<'status'>[], records: readonly Recorded[]): Violation[] {
   const violations: Violation[] = [];
-  const given = new Map<string, Of<'status'>>();
+  const given = new Set<string>();
   let before: Of<'status'> | undefined;
+  /** Since when the order before stands. */
+  let orderedAt = 0;
   for (const version of versions) {
     const { nodeName, orders, baseline, metadata } = version.status;
-    for (const id of parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).orders ?? []) {
-      if (!given.has(id)) given.set(id, version);
-    }
-    if (orders && !given.has(orders.baseline.id)) {
-      given.set(orders.baseline.id, version);
-      violations.push(...checkOrder(version, records));
+    const id = orders?.baseline.id;
+    for (const earlier of parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).orders ?? []) given.add(earlier);
+    if (id !== undefined && before?.status.orders?.baseline.id !== id) {
+      if (!given.has(id)) violations.push(...checkOrder(version, orderedAt, records));
+      given.add(id);
+      orderedAt = version.rv;
     }
     const last = before?.status.baseline;
     if (last && !baseline) violations.push(violation(`${nodeName}: the baseline on record is gone`, before, version));
@@ -45,20 +65,21 @@ function checkStatus(versions: readonly Of<'status'>[], records: ReadonlyMap<str
   return violations;
 }
 
-function checkOrder(version: Of<'status'>, records: ReadonlyMap<string, Of<'record'>>): Violation[] {
-  const { nodeName, orders, metadata } = version.status;
+/** @param since when the order before was given: a record of before that is another order's */
+function checkOrder(version: Of<'status'>, since: number, records: readonly Recorded[]): Violation[] {
+  const { nodeName, orders } = version.status;
   if (orders === undefined || orders.baseline.reason === 'Initial') return [];
-  const integrity = metadata.ownerReferences?.[0]?.name ?? '';
-  const record = records.get(recordName(integrity, orders.baseline.id));
-  const order = `${nodeName}: the order ${orders.baseline.id} (${orders.baseline.reason})`;
-  if (record === undefined) return [violation(`${order} went out without a record of what it erases`, version)];
-  if (record.change === 'applied' && record.rv > version.rv) {
-    return [violation(`${order} went out before its record was written`, version, record)];
-  }
-  return names(record, nodeName) ? [] : [violation(`${order} is in no word of its record`, record, version)];
-}
-
-/** Records of a request for every node are written before it is known which nodes join meanwhile. */
-function names({ text }: Of<'record'>, node: string): boolean {
-  return text.includes(JSON.stringify(node));
+  const { id, reason, detail } = orders.baseline;
+  const isOfIt = (record: Recorded) =>
+    record.reason === reason &&
+    record.detail === detail &&
+    record.event.rv > since &&
+    (record.nodes.some(({ node, order }) => node === nodeName && order === id) ||
+      record.withoutFindings.includes(nodeName));
+  const mine = records.filter(isOfIt);
+  if (mine.some(({ event }) => event.rv < version.rv || event.change === 'listed')) return [];
+  const order = `${nodeName}: the order ${id} (${reason})`;
+  const [late] = mine;
+  if (late) return [violation(`${order} went out before its record was written`, version, late.event)];
+  return [violation(`${order} went out without a record of what it erases`, version)];
 }

@@ -60,7 +60,7 @@ describe('what is shown', () => {
     ]);
   });
 
-  test('an older result after a newer one', () => {
+  test('an older result after a newer one, unless that was forged', () => {
     const newer = version(2, { lastResult: resultAt(2, 'Failed') });
     const older = version(3, { lastResult: resultAt(1) });
     expect(told(checkShown(madeUp(scanAt(1), newer, older)))).toEqual([
@@ -133,27 +133,27 @@ describe('reports', () => {
 });
 
 describe('baselines', () => {
-  const record = (rv: number, text = '{"nodes":[{"node":"node-1"}]}'): Happening => ({
-    type: 'record',
-    change: 'applied',
-    rv,
-    name: 'aide-fleet-reinit-order-2',
-    text,
-  });
+  const record = (rv: number, more: object = {}): Happening => {
+    const said = { reason: 'Demand', nodes: [], withoutFindings: ['node-1'], ...more };
+    return { type: 'record', change: 'applied', rv, name: 'aide-fleet-reinit-1', text: JSON.stringify(said) };
+  };
   const first = version(1, { orders: ordersOf('order-1', 'Initial'), baseline: receipt('order-1', 'd1') });
   const second = version(3, { orders: ordersOf('order-2', 'Demand'), baseline: receipt('order-1', 'd1') });
   const done = version(4, { orders: ordersOf('order-2', 'Demand'), baseline: receipt('order-2', 'd2') });
 
-  test('an order without a record, with one that came later, and with one that does not name the node', () => {
+  test('an order without a record, with one that came later, and with one that is of something else', () => {
     expect(checkBaselines(madeUp(first, record(2), second, done))).toEqual([]);
-    expect(told(checkBaselines(madeUp(first, second, done)))).toEqual([
-      'node-1: the order order-2 (Demand) went out without a record of what it erases',
-    ]);
+    const withFindings = { withoutFindings: [], nodes: [{ node: 'node-1', order: 'order-2' }] };
+    expect(checkBaselines(madeUp(first, record(2, withFindings), second, done))).toEqual([]);
+    const without = ['node-1: the order order-2 (Demand) went out without a record of what it erases'];
+    expect(told(checkBaselines(madeUp(first, second, done)))).toEqual(without);
+    expect(told(checkBaselines(madeUp(first, record(2, { withoutFindings: ['node-2'] }), second, done)))).toEqual(
+      without,
+    );
+    expect(told(checkBaselines(madeUp(first, record(2, { reason: 'Failed' }), second, done)))).toEqual(without);
+    expect(told(checkBaselines(madeUp(record(0), first, second, done)))).toEqual(without);
     expect(told(checkBaselines(madeUp(first, second, record(9), done)))).toEqual([
       'node-1: the order order-2 (Demand) went out before its record was written',
-    ]);
-    expect(told(checkBaselines(madeUp(first, record(2, '{}'), second, done)))).toEqual([
-      'node-1: the order order-2 (Demand) is in no word of its record',
     ]);
   });
 

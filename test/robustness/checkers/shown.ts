@@ -1,3 +1,4 @@
+import type { ScanResult } from '../../../src/api/nodestatus.ts';
 import type { Happened, QuietNode } from '../history.ts';
 import { type Cover, coverOf, forgeries, isOf } from './cover.ts';
 import { group, type Of, ofType, type Violation, violation } from './violation.ts';
@@ -14,7 +15,6 @@ export function checkShown(history: readonly Happened[]): Violation[] {
 function checkVersions(history: readonly Happened[]): Violation[] {
   const scans = group(ofType(history, 'scan'), ({ node, finishedAt }) => `${node} ${finishedAt}`);
   const forged = new Set(forgeries(history, 'scan').map(({ node, detail = '' }) => `${node} ${detail.split(' ')[1]}`));
-  const receipts = forgeries(history, 'receipt');
   const violations: Violation[] = [];
   const last = new Map<string, Of<'status'>>();
   for (const version of ofType(history, 'status')) {
@@ -26,8 +26,10 @@ function checkVersions(history: readonly Happened[]): Violation[] {
     const key = `${nodeName} ${lastResult.lastProbeTime}`;
     const earlier = before?.status.lastResult;
     if (earlier && Date.parse(earlier.lastProbeTime) > Date.parse(lastResult.lastProbeTime)) {
-      const isByReceipt = receipts.some(({ node, time }) => node === nodeName && time <= version.time);
-      if (!forged.has(key) && !(isByReceipt && lastResult.baselineFault === 'Unordered')) {
+      // What an intruder says comes at any time: before what the daemon has found and not sent yet.
+      const isOfIntruder = (result: ScanResult) =>
+        result.baselineFault === 'Unordered' || forged.has(`${nodeName} ${result.lastProbeTime}`);
+      if (!isOfIntruder(earlier) && !isOfIntruder(lastResult)) {
         violations.push(violation(`${nodeName} shows an older result after a newer one`, before, version));
       }
     }
