@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from '../../devcluster/cluster.ts';
 import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
@@ -232,6 +233,9 @@ export class World {
         return `${place.node} has ${status ? 'a' : 'no'} status`;
       }
       if (status === undefined || this.#presence(place) !== 'runs') continue;
+      // A watch that broke goes on after some seconds.
+      const known = this.daemonOf(place)?.state.record?.orders;
+      if (!isDeepStrictEqual(known, status.orders)) return `${place.node} does not know its orders`;
       const ref = { namespace, name: resultName(INTEGRITY, place.node) };
       if (await admin.find(configMaps, ref)) return `the message of ${place.node} is not taken in`;
       const beat = (await admin.find(leases, ref))?.metadata?.annotations?.[OUTCOME_ANNOTATION];
