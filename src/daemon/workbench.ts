@@ -1,6 +1,7 @@
 import type { AideResult } from '../aide/run.ts';
 import { printable } from '../lib/text.ts';
 import { ownConfiguration } from './configuration.ts';
+import { lockOf } from './lock.ts';
 import type { Log } from './log.ts';
 import type { NodePaths } from './paths.ts';
 import type { ScanFacts } from './state.ts';
@@ -32,7 +33,7 @@ export async function runOptions(bench: Workbench, signal: AbortSignal) {
     timeoutMs,
     signal,
     lock: {
-      path: paths.directory,
+      path: await lockOf(paths.directory),
       onWait: () => log.info('waiting for another scan on this node to end'),
       onFailure: (reason: string) => log.info(`scans of this node may run at once, since it knows no locks: ${reason}`),
     },

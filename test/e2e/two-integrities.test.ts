@@ -63,9 +63,15 @@ describe.skipIf(!canHaveNodes())('two FileIntegrities on one node', () => {
     expect((await digests())[0]).toBe(before);
   });
 
-  test('neither scans while something else holds the lock on the node’s folder', async () => {
+  test('neither scans while something else holds the lock on the node', async () => {
     const node = stage.node('worker-1');
-    const holder = node.exec(['flock', '/etc/kubernetes', 'sh', '-c', 'date -u +%s%3N; sleep 25; date -u +%s%3N']);
+    const holder = node.exec([
+      'flock',
+      '/etc/kubernetes/aide.lock',
+      'sh',
+      '-c',
+      'date -u +%s%3N; sleep 25; date -u +%s%3N',
+    ]);
     const { stdout } = await holder;
     const [from = 0, to = 0] = stdout.trim().split('\n').map(Number);
     expect(to - from).toBeGreaterThan(20_000);

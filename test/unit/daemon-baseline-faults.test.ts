@@ -59,7 +59,7 @@ const jsonOf = async (result: Ended) =>
     added?: Record<string, string>;
     changed?: Record<string, string>;
   };
-const names = async () => (await readdir(node.paths.directory)).filter((name) => !name.includes('outbox')).sort();
+const names = async () => (await readdir(node.paths.directory)).filter((name) => !/outbox|lock/.test(name)).sort();
 
 /** A database that says that a changed file had always been so. */
 async function forge(path: string): Promise<void> {

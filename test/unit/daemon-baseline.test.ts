@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BaselineOrder } from '../../src/api/outcome.ts';
 import { replaceDatabase } from '../../src/daemon/backups.ts';
 import { carryOutBaseline } from '../../src/daemon/baseline.ts';
+import { LOCK_FILE } from '../../src/daemon/lock.ts';
 import type { BaselineResult } from '../../src/daemon/state.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
@@ -40,7 +41,7 @@ function receiptOf(result: BaselineResult) {
 }
 
 async function files(): Promise<string[]> {
-  return (await readdir(node.paths.directory)).sort();
+  return (await readdir(node.paths.directory)).filter((name) => name !== LOCK_FILE).sort();
 }
 
 describe.skipIf(aide === undefined)('a baseline by the real AIDE', () => {
