@@ -14,7 +14,7 @@ import { canHaveNodes } from '../support/nodes.ts';
 const NODES = ['worker-1', 'worker-2'] as const;
 const STEPS = 100;
 /** Between two steps, in milliseconds: a scan begins some 10 s after the one before. */
-const PAUSE_MS = 1200;
+const PAUSE_MS = 1500;
 
 describe.skipIf(!canHaveNodes())('a history on real nodes', () => {
   let stage: E2eStage;
