@@ -2,7 +2,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { z } from 'zod';
 import { customResourceDefinitions } from '../src/api/crd.ts';
+import { findingsPageSchema } from '../src/api/findings.ts';
 
 // Writes the files that are made from the schemas. With --check it writes nothing and exits 1 when one is out of date.
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -30,5 +32,7 @@ function generatedFiles(): Map<string, string> {
     const file = `${root}deploy/crds/${metadata.name.split('.')[0]}.yaml`;
     files.set(file, `# Generated from src/api by npm run generate.\n${stringify(crd, { lineWidth: 120 })}`);
   }
+  const schema = { title: 'A page of structured findings', ...z.toJSONSchema(findingsPageSchema) };
+  files.set(`${root}docs/findings.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`);
   return files;
 }
