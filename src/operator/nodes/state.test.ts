@@ -205,9 +205,9 @@ describe('a node whose first scan is to come', () => {
     const made = (ago: number, createdAt = minutesBefore(ago)) => aWorld({ baseline: aReceipt({ createdAt }) });
     expect([stateOf(made(30)), stateOf(made(36))]).toEqual(['Initializing', 'Silent']);
     expect(planNodeState(made(30)).changesAt?.toISOString()).toBe(minutesBefore(-5));
-    // A clock that is ahead gives it no more than the longest scan takes.
+    // A clock that is ahead gives it no more than two limits and a holdLimit.
     const ahead = planNodeState(made(0, '2030-01-01T00:00:00Z')).changesAt;
-    expect(ahead?.toISOString()).toBe(minutesBefore(60 - 12 * 60 - 35));
+    expect(ahead?.toISOString()).toBe(minutesBefore(-(2 * 35 + 240)));
   });
 
   test('after a new order is Fresh by the scan before it, and is Failed as long as that scan says so', () => {
@@ -273,6 +273,26 @@ describe('a node that is held', () => {
     const overdue = later(soon, 7);
     expect([stateOf(overdue), told(overdue, 'Fresh')]).toEqual(['Silent', 'False Late']);
     expect(told(later(overdue, 1), 'Fresh')).toBe('False Late');
+  });
+
+  test('and released again and again, with a new order each time, is not waited for without end', () => {
+    const released = (ago: number): Partial<NodeStatusFields> => ({
+      orders: { ...orders, baseline: { ...order, id: `update-${ago}`, requestedAt: minutesBefore(ago) } },
+    });
+    // Two limits of 37 minutes and a holdLimit of 240.
+    const until = 2 * 37 + 240;
+    expect(told(aWorld({ ...scanned(until - 1), ...released(2) }), 'Fresh')).toBe('Unknown NotScanned');
+    expect(planNodeState(aWorld({ ...scanned(until - 1), ...released(2) })).changesAt?.toISOString()).toBe(
+      minutesBefore(-1),
+    );
+    const overdue = aWorld({ ...scanned(until), ...released(2) });
+    expect([stateOf(overdue), told(overdue, 'Fresh')]).toEqual(['Silent', 'False Late']);
+
+    const never = aWorld({ baseline: undefined as never, ...released(0) });
+    const again = later(never, 2 * 35 + 240 - 1);
+    Object.assign(again.fields, released(-(2 * 35 + 240 - 2)));
+    expect(told(again, 'Fresh')).toBe('Unknown NotScanned');
+    expect(told(later(again, 1), 'Fresh')).toBe('False Late');
   });
 
   test('and released gains no time by a daemon that ends and starts', () => {

@@ -74,6 +74,11 @@ interface Times {
   readonly heldTooLongAt: number | undefined;
   /** After what time without a scan a node is late. */
   readonly limitMs: number;
+  /**
+   * Until when a scan can be still to come. A node that is held and released again and again, which it can do by itself, gets
+   * a new order each time, and must not be waited for without end.
+   */
+  readonly patience: number;
 }
 
 function timesOf({ now, fields, spec }: NodeStateWorld): Times {
@@ -81,14 +86,22 @@ function timesOf({ now, fields, spec }: NodeStateWorld): Times {
   const scannedAt = lastDone(fields, now);
   const since = awaitedSince(fields);
   const { hold } = fields.orders ?? {};
-  const holdLimitS = seconds(spec.holdLimit, DEFAULT_HOLD_LIMIT_S);
+  const holdLimitMs = seconds(spec.holdLimit, DEFAULT_HOLD_LIMIT_S) * 1000;
+  const patience = (scannedAt ?? unscannedSince(fields) ?? now.getTime()) + 2 * limitMs + holdLimitMs;
   return {
     scannedAt,
     freshUntil: scannedAt === undefined ? undefined : scannedAt + limitMs,
-    dueAt: since === undefined ? undefined : since + limitMs,
-    heldTooLongAt: hold && Date.parse(hold.since) + holdLimitS * 1000,
+    dueAt: since === undefined ? undefined : Math.min(since + limitMs, patience),
+    heldTooLongAt: hold && Date.parse(hold.since) + holdLimitMs,
     limitMs,
+    patience,
   };
+}
+
+/** Since when no result is known of a node that was never scanned. */
+function unscannedSince({ conditions = [] }: StateFields): number | undefined {
+  const standing = conditions.find(({ type, status }) => type === 'IntegrityHeld' && status === 'Unknown');
+  return standing && Date.parse(standing.lastTransitionTime);
 }
 
 function staleAfterMs(spec: NodeStateWorld['spec'], { lastScan }: StateFields): number {
@@ -136,7 +149,7 @@ function awaitedSince(fields: StateFields): number | undefined {
   const isCompared = lastScan?.baselineDigest === baseline.digest;
   const began = Date.parse(lastScan?.startedAt ?? lastResult?.lastProbeTime ?? '');
   if (lastResult && (isCompared || began >= createdAt)) return undefined;
-  return within(createdAt, requestedAt, requestedAt + LONGEST_SCAN_MS);
+  return Math.max(createdAt, requestedAt);
 }
 
 function stateOf({ lastResult, orders }: StateFields, fresh: Statement): NodeState {
@@ -186,7 +199,7 @@ const HOLDS: ReadonlySet<string> = new Set(['Held', 'HeldTooLong', 'Suspended', 
 /** `releasedUntil`: until when the first scan after a hold is not overdue, while it is awaited. */
 function freshOf(
   { now, fields }: NodeStateWorld,
-  { scannedAt, freshUntil, dueAt, limitMs }: Times,
+  { scannedAt, freshUntil, dueAt, limitMs, patience }: Times,
   ready: Statement,
 ): { statement: Statement; releasedUntil?: number } {
   const at = now.getTime();
@@ -202,8 +215,8 @@ function freshOf(
       ? 'No scan that was done is known, and the first is overdue.'
       : `No scan that was done was taken in since ${new Date(scannedAt).toISOString()}.`;
   if (ready.status === 'False') return say('False', ready.reason, `${last} ${ready.message}`);
-  const releasedUntil = firstScanAfterHold(fields, now, limitMs);
-  if (releasedUntil !== undefined && at < releasedUntil) {
+  const releasedUntil = Math.min(firstScanAfterHold(fields, now, limitMs) ?? 0, patience);
+  if (at < releasedUntil) {
     return { ...say('Unknown', 'Released', 'The first scan after the hold is still to come.'), releasedUntil };
   }
   if (fields.lastResult?.condition === 'Errored') {
