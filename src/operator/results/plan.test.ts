@@ -318,6 +318,17 @@ describe('a heartbeat', () => {
     expect(planResults(withBeat(rebased, beat({ verdict: 'Failed', counts })))).toEqual({ events: [] });
   });
 
+  test('of a scan before a receipt that nobody ordered does not make up for it, and the next scan does', () => {
+    const receipt = aReceipt({ orderId: 'made-up', createdAt: minutesBefore(0.5) });
+    const refused = afterResults({
+      ...aWorldAfter(aScan()),
+      slot: aSlot({ kind: 'baseline', id: 'b', node: 'a', receipt }),
+    });
+    const earlier = beat({ startedAt: minutesBefore(0.8), finishedAt: minutesBefore(0.7) });
+    expect(planResults(withBeat(refused, earlier))).toEqual({ events: [] });
+    expect(planResults(withBeat(refused, beat())).fields?.lastResult?.condition).toBe('Succeeded');
+  });
+
   test('that comes with a newer message is not taken in after it', () => {
     const world = withBeat(withSlot(aWorldAfter(aScan({ id: '0' })), failed()), beat());
     const after = afterResults(world);

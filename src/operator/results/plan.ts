@@ -121,6 +121,8 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
   const nothing = { fields, events: [] };
   if (heartbeat.id === fields.heartbeat) return nothing;
   if (fields.baseline && isOlder(heartbeat, fields.baseline)) return nothing;
+  // A receipt that nobody ordered came after this scan, which proves nothing against it.
+  if (fields.lastResult?.baselineFault === 'Unordered' && !isLater(heartbeat, fields.lastResult)) return nothing;
   const scan = judgeScan(fields, heartbeat);
   const noted = { ...fields, heartbeat: scan.id };
   const last = repeated(fields, scan);
@@ -132,6 +134,10 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
   }
   const after = foldScan(noted, scan, undefined, now);
   return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
+}
+
+function isLater({ finishedAt }: ScanMessage, { lastProbeTime }: ScanResult): boolean {
+  return Date.parse(finishedAt) > Date.parse(lastProbeTime);
 }
 
 function takeMessage(world: ResultsWorld, fields: ResultFields, message: Message, slot: ConfigMap): Taken {
