@@ -14,7 +14,7 @@ export interface Finding {
   attributes: FindingAttribute[];
 }
 
-export interface FindingAttribute {
+interface FindingAttribute {
   /** As AIDE names it, e.g. `perm`, `sha512`. */
   name: string;
   /** Values are escaped as paths are; several lines, as of an ACL, have line breaks between them. */

@@ -196,7 +196,9 @@ describe('the history', () => {
     const [newest] = (await status())?.failures ?? [];
     await slotIsEmpty();
     await harness.client.remove(configMaps, { namespace: harness.namespace, name: failed() });
-    await daemon.report(failure(21), inTwo('text 21'));
+    await daemon.report(failure(21), [{ integritylog: 'text 21' }]);
+    // Its other config maps, which that person left.
+    for (const left of [`${failed()}-2`, findingsName(failed())]) expect(await find(left)).toBeUndefined();
     await eventually('it is told', async () =>
       (await harness.told('HistoryBroken')).some((message) =>
         message.includes(`number ${newest?.sequence} was removed`),

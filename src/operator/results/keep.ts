@@ -1,4 +1,5 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import { PAGES } from '../../aide/findings.ts';
 import { FINDINGS_VERSION, type FindingsHead } from '../../api/findings.ts';
 import {
   COMPRESSED_ANNOTATION,
@@ -272,7 +273,10 @@ async function writePages(
     problem = `${error.code}: The API server refused the findings`;
   }
   const count = problem === undefined ? pages.length : 0;
-  await removeNumbered(to, range(count + 1, Math.max(pages.length, before ? sketchOf(before).pages : 0)), world);
+  // Those of the report before; of one whose first config map somebody removed, too.
+  const known = Math.max(pages.length, before ? sketchOf(before).pages : 0);
+  const surplus = range(count + 1, PAGES).filter((number) => number <= known || world.get(partName(to, number)));
+  await removeNumbered(to, surplus, world);
   return problem === undefined ? { [PAGES_ANNOTATION]: String(count) } : { [NO_PAGES_ANNOTATION]: problem };
 }
 
