@@ -6,12 +6,12 @@ import { DEFAULT_FILES } from '../../src/daemon/paths.ts';
 import { isForbidden, isNotFound } from '../../src/kube/errors.ts';
 import { configMaps } from '../../src/kube/resources.ts';
 import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';
-import { machineConfig, type Place, WATCHED_LABEL } from './fleet.ts';
+import { INTEGRITY, machineConfig, type Place, WATCHED_LABEL } from './fleet.ts';
 import { intrude } from './intrude.ts';
 import type { Machine } from './machine.ts';
 import { persist } from './persist.ts';
 import type { Edit, Places, Step } from './steps.ts';
-import { INTEGRITY, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /** How long the API server stays away after it was killed, in milliseconds, beside the time of its start. */
 const AWAY_MS = 300;

@@ -14,7 +14,9 @@ import { persist } from './persist.ts';
 import { SimDaemon } from './sim-daemon.ts';
 import { PLACES } from './steps.ts';
 
-/** The label that the FileIntegrity selects nodes by. */
+/** The one FileIntegrity. */
+export const INTEGRITY = 'fleet';
+/** The label that it selects nodes by. */
 export const WATCHED_LABEL = 'history.example/watched';
 
 /** A pod of a daemon as its node's kubelet knows it. */

@@ -72,7 +72,7 @@ export interface MessageHappening extends Subject {
 }
 
 /** A version of a node status. */
-export interface StatusHappening {
+interface StatusHappening {
   type: 'status';
   change: Change;
   rv: number;

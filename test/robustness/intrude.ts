@@ -9,11 +9,11 @@ import { sendMessage } from '../../src/daemon/send.ts';
 import { createClient } from '../../src/kube/client.ts';
 import { configMaps } from '../../src/kube/resources.ts';
 import { explain } from '../../src/lib/errors.ts';
-import type { Place } from './fleet.ts';
+import { INTEGRITY, type Place } from './fleet.ts';
 import { type Machine, makeDatabase } from './machine.ts';
 import type { SimDaemon } from './sim-daemon.ts';
 import type { Intrusion } from './steps.ts';
-import { INTEGRITY, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /** What an intruder does with a node's root. Returns why nothing was done, if nothing was. */
 export async function intrude(

@@ -7,7 +7,7 @@ export const PLACES = 12;
 export type Places = readonly number[] | 'all';
 
 /** When a daemon is killed: at once, or at the next such moment. */
-export const KILL_MOMENTS = [
+const KILL_MOMENTS = [
   'now',
   'before-send',
   'during-send',
@@ -20,7 +20,7 @@ export const KILL_MOMENTS = [
 export type KillMoment = (typeof KILL_MOMENTS)[number];
 
 /** What an intruder with a node's root does to what the daemon keeps there, and says in its name. */
-export const INTRUSIONS = [
+const INTRUSIONS = [
   'touch-trigger',
   'replace-database',
   'damage-database',

@@ -17,7 +17,7 @@ import { HEARTBEAT_ANNOTATION } from '../../src/operator/results/plan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { eventually } from '../support/eventually.ts';
 import { act } from './act.ts';
-import { Fleet, type Place, WATCHED_LABEL } from './fleet.ts';
+import { Fleet, INTEGRITY, type Place, WATCHED_LABEL } from './fleet.ts';
 import type { QuietNode, Recorder } from './history.ts';
 import { compare, countOf } from './machine.ts';
 import { observeAll } from './observer.ts';
@@ -29,8 +29,6 @@ import { PLACES, type Step } from './steps.ts';
 
 /** The operator's namespace in deploy/. */
 const NAMESPACE = 'openshift-file-integrity';
-/** The one FileIntegrity. */
-export const INTEGRITY = 'fleet';
 /** Seconds without a scan after which a node counts as silent, at first; as short as a run can be made of. */
 export const STALE_AFTER = 15;
 

@@ -26,11 +26,6 @@ export function coverOf(history: readonly Happened[]): Cover {
   };
 }
 
-/** Scans of a node that ended and count, in order. */
-export function scansOf(history: readonly Happened[], subject: Subject): Of<'scan'>[] {
-  return ofType(history, 'scan').filter((scan) => isOf(scan, subject) && !scan.cancelled);
-}
-
 export function isOf(one: Subject, other: Subject): boolean {
   return one.integrity === other.integrity && one.node === other.node && one.machine === other.machine;
 }
