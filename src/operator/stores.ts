@@ -4,7 +4,7 @@ import type { ConfigMap, Node, NodeCondition, Pod } from 'kubernetes-types/core/
 import type { PriorityClass } from 'kubernetes-types/scheduling/v1.d.ts';
 import type { FileIntegrity } from '../api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../api/group.ts';
-import { OWNER_LABEL, POD_LABEL } from '../api/keys.ts';
+import { FINDINGS_LABEL, OWNER_LABEL, POD_LABEL } from '../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
 import type { Client } from '../kube/client.ts';
 import { createInformer, type Informer } from '../kube/informer.ts';
@@ -20,7 +20,7 @@ export interface Stores {
   readonly integrities: Informer<FileIntegrity>;
   readonly statuses: Informer<FileIntegrityNodeStatus>;
   readonly nodes: Informer<Node>;
-  /** Effective configurations whole; results without their reports. */
+  /** Effective configurations whole; results without their reports; no findings. */
   readonly configMaps: Informer<ConfigMap>;
   readonly leases: Informer<Lease>;
   readonly daemonSets: Informer<DaemonSet>;
@@ -35,7 +35,12 @@ export function createStores(client: Client, namespace: string, onError: (error:
     integrities: createInformer(client, fileIntegrities, { namespace, onError }),
     statuses: createInformer(client, nodeStatuses, { namespace, onError, transform: withoutManagers }),
     nodes: createInformer(client, nodes, { onError, transform: sketchNode }),
-    configMaps: createInformer(client, configMaps, { ...owned, transform: sketchConfigMap }),
+    configMaps: createInformer(client, configMaps, {
+      ...owned,
+      // Nothing looks at the findings again, and each would come back once it is written.
+      labelSelector: `${OWNER_LABEL},!${FINDINGS_LABEL}`,
+      transform: sketchConfigMap,
+    }),
     leases: createInformer(client, leases, { ...owned, transform: sketchLease }),
     daemonSets: createInformer(client, daemonSets, { ...owned, transform: withoutManagers }),
     pods: createInformer(client, pods, {

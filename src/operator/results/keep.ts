@@ -273,11 +273,16 @@ async function writePages(
     problem = `${error.code}: The API server refused the findings`;
   }
   const count = problem === undefined ? pages.length : 0;
-  // Those of the report before; of one whose first config map somebody removed, too.
-  const known = Math.max(pages.length, before ? sketchOf(before).pages : 0);
-  const surplus = range(count + 1, PAGES).filter((number) => number <= known || world.get(partName(to, number)));
-  await removeNumbered(to, surplus, world);
+  const known = before ? sketchOf(before).pages : await pagesLeft(to, count, world);
+  await removeNumbered(to, range(count + 1, Math.max(pages.length, known)), world);
   return problem === undefined ? { [PAGES_ANNOTATION]: String(count) } : { [NO_PAGES_ANNOTATION]: problem };
+}
+
+/** Somebody removed a report, and left its pages: the number of the last that is there. */
+async function pagesLeft(to: string, from: number, world: KeepWorld): Promise<number> {
+  let last = from;
+  while (last < PAGES && (await find(partName(to, last + 1), world))) last += 1;
+  return last;
 }
 
 function headOf({ scan }: KeepReport, { sender }: KeepWorld): FindingsHead {
