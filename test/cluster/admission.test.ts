@@ -32,6 +32,8 @@ import { roleBindings, roles } from '../support/scraper.ts';
 
 // Root on node-a has the daemon's token of node-a. What can it write?
 const serviceAccount = 'file-integrity-daemon';
+/** Long enough that its daemon set's name is shortened, and its label is not. */
+const MEDIUM = `medium-${'w'.repeat(52)}`;
 /** Long enough that it is shortened in labels; the whole of it is in the names of results. */
 const LONG = `long-${'x'.repeat(90)}`;
 /** Long enough that a result's name is shortened, too. */
@@ -93,7 +95,7 @@ describe('the daemon on node-a', () => {
   });
 
   test('sends messages of a FileIntegrity with a long name', async () => {
-    for (const integrity of [LONG, LONGEST]) {
+    for (const integrity of [MEDIUM, LONG, LONGEST]) {
       const daemon = await as({ node: 'node-a', integrity });
       const sent = await daemon.create(configMaps, message('node-a', { integrity }));
       const further = await daemon.create(configMaps, part('node-a', 12, integrity));

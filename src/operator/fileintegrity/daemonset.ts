@@ -144,7 +144,11 @@ function daemonContainer(integrity: FileIntegrity, spec: FileIntegritySpec, imag
     imagePullPolicy: 'IfNotPresent',
     command: [...DAEMON_COMMAND],
     args: ['--integrity', integrity.metadata.name ?? '', '--namespace', integrity.metadata.namespace ?? ''],
-    env: [{ name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
+    env: [
+      { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+      // One arena for malloc: 0.3 MB less.
+      { name: 'MALLOC_ARENA_MAX', value: '1' },
+    ],
     resources: containerResources(spec),
     securityContext: {
       runAsUser: 0,
