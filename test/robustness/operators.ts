@@ -171,7 +171,7 @@ export class Operators {
     this.#running.delete(running);
     if (running.isEnding || this.#isClosing) return;
     const { exitCode, signalCode } = running.child;
-    const said = `${exitCode ?? signalCode}: ${running.said.trim().split('\n').at(-1) ?? ''}`;
+    const said = `${exitCode ?? signalCode}: ${running.said.trim()}`;
     this.#options.recorder.record({ type: 'operator', what: 'ended', said });
     await running.gate[Symbol.asyncDispose]();
     await delay(500);
