@@ -67,7 +67,7 @@ export function doubleBackslashes(text: string): string {
 /** A text with its variables’ values, where each has one only and the text does not grow too long. */
 export function expandVariables(text: string, variables: Context['variables']): string {
   let room = MAX_EXPANDED;
-  return text.replace(/@@\{([^}]*)\}/g, (variable, name: string) => {
+  return text.replace(/@@\{([^@}]*)\}/g, (variable, name: string) => {
     const [value = '', ...others] = variables.get(name) ?? [];
     if (!variables.has(name) || others.length > 0 || value.length > room) return variable;
     room -= value.length;
@@ -130,8 +130,8 @@ function readGroups(statements: readonly Statement[], variables: Context['variab
     if (
       groups.has(name) ||
       !expandVariables(value, variables)
-        .split(/\s*[+-]\s*/)
-        .every(isGroup)
+        .split(/[+-]/)
+        .every((name) => isGroup(name.trim()))
     )
       continue;
     let renamed = name.replace(/_(.)/g, (_all, letter: string) => letter.toUpperCase());

@@ -46,7 +46,7 @@ function convertPrefix(
 }
 
 function canLookAhead(path: string, { variables }: Context): boolean {
-  const used = [...path.matchAll(/@@\{([^}]*)\}/g)].flatMap(([, name = '']) => [...(variables.get(name) ?? [])]);
+  const used = [...path.matchAll(/@@\{([^@}]*)\}/g)].flatMap(([, name = '']) => [...(variables.get(name) ?? [])]);
   return [path, ...used].some(looksAhead);
 }
 

@@ -153,7 +153,7 @@ function lintWatched(rules: readonly PlacedRule[], report: Report): void {
 /** Whether a `|` stands outside of parentheses and brackets. */
 function hasOpenAlternation(path: string): boolean {
   let depth = 0;
-  for (const [piece] of path.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|[()|]/gs)) {
+  for (const [piece] of path.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]?|[()|]/gs)) {
     if (piece === '(') depth += 1;
     else if (piece === ')') depth -= 1;
     else if (piece === '|' && depth === 0) return true;

@@ -90,6 +90,14 @@ describe('a configuration that would keep the operator busy is judged as far as 
       'alternatives that match in many ways',
       rules(50, `/${'(a|a)'.repeat(150)}x R`) + rules(50, `!/${'a'.repeat(300)}`),
     ],
+    ['brackets without end', `/${'['.repeat(900_000)}|a R\n`],
+    [
+      'variables without end',
+      `/etc ${'@@{a'.repeat(200_000)}\nG = ${'@@{'.repeat(60_000)}\n!/${'@@{'.repeat(60_000)}\n`,
+    ],
+    ['white space without end', `my_own = R${' '.repeat(900_000)}S\n`],
+    ['backslashes without end', `/${'\\\\'.repeat(450_000)} R\n`],
+    ['operators without end', `/etc ${'+ '.repeat(250_000)}R\nG = ${'-'.repeat(300_000)}\n`],
     ['a long value in many rules', `@@define X /${'a'.repeat(400_000)}\n${rules(40_000, '@@{X} R')}`],
     [
       'a long value many times in one',

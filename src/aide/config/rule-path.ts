@@ -111,7 +111,7 @@ function compile(source: string): RegExp | undefined {
 function waysThrough(text: string): number {
   let ways = 1;
   const alternatives = [1];
-  for (const [piece] of text.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]|[()|?]/gs)) {
+  for (const [piece] of text.matchAll(/\\.|\[(?:\\.|[^\]\\])*\]?|[()|?]/gs)) {
     const last = alternatives.length - 1;
     if (piece === '?') ways *= 2;
     else if (piece === '(') alternatives.push(1);

@@ -1,0 +1,19 @@
+import type { Target } from './target.ts';
+import { annotationTargets } from './targets/annotations.ts';
+import { apiServerTargets } from './targets/api-server.ts';
+import { configurationTargets } from './targets/configurations.ts';
+import { messageTargets } from './targets/messages.ts';
+import { nodeFileTargets } from './targets/node-files.ts';
+import { reportTargets } from './targets/reports.ts';
+import { textTargets } from './targets/text.ts';
+
+/** All that reads bytes of nodes and users. */
+export const targets: readonly Target[] = [
+  ...textTargets,
+  ...reportTargets,
+  ...configurationTargets,
+  ...nodeFileTargets,
+  ...messageTargets,
+  ...annotationTargets,
+  ...apiServerTargets,
+];
