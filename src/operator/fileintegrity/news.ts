@@ -2,6 +2,7 @@ import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { printable } from '../../lib/text.ts';
 import type { ReinitRecord } from '../records/record.ts';
+import { countNodes } from '../words.ts';
 import type { Action, NodeChange } from './actions.ts';
 import type { TakenUp } from './reinit.ts';
 
@@ -55,14 +56,14 @@ export function tellNews(
     ...ordered.map(([why, which]) => {
       const of = new Set(which);
       const own = records.filter(({ nodes }) => nodes.some(({ before }) => of.has(before.nodeName)));
-      const message = `A new baseline of ${count(which)} was ordered (${why}): ${names(which)}.${recordedIn(own)}`;
+      const message = `A new baseline of ${countNodes(which.length)} was ordered (${why}): ${names(which)}.${recordedIn(own)}`;
       return event('Normal', 'BaselineOrdered', message);
     }),
     ...held.map(([why, which]) =>
-      event('Normal', 'NodeHeld', `No scan is started on ${count(which)} (${why}): ${names(which)}.`),
+      event('Normal', 'NodeHeld', `No scan is started on ${countNodes(which.length)} (${why}): ${names(which)}.`),
     ),
     ...(released.length > 0
-      ? [event('Normal', 'NodeReleased', `Scans go on on ${count(released)}: ${names(released)}.`)]
+      ? [event('Normal', 'NodeReleased', `Scans go on on ${countNodes(released.length)}: ${names(released)}.`)]
       : []),
     ...tellGone(gone, cluster),
   ];
@@ -112,10 +113,6 @@ function group(
     else groups.set(key, [change.status.nodeName]);
   }
   return [...groups];
-}
-
-function count(nodes: readonly string[]): string {
-  return nodes.length === 1 ? '1 node' : `${nodes.length} nodes`;
 }
 
 function names(nodes: readonly string[]): string {
