@@ -1,6 +1,5 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import {
-  FIELD_MANAGER,
   HISTORY_LABEL,
   NODE_LABEL,
   OUTCOME_ANNOTATION,
@@ -10,10 +9,9 @@ import {
 } from '../../api/keys.ts';
 import { findingsName, historyName, labelValue, partName } from '../../api/names.ts';
 import type { KeptFailure } from '../../api/nodestatus.ts';
-import type { Client } from '../../kube/client.ts';
-import { configMaps } from '../../kube/resources.ts';
 import { dataDigest, type HistoryEntry, type KeptSketch, linkDigest } from './history.ts';
 import type { Sender } from './message.ts';
+import { apply, find, type Place, range, removeNumbered } from './place.ts';
 import {
   DIGEST_ANNOTATION,
   MESSAGE_ANNOTATION,
@@ -22,14 +20,6 @@ import {
   PREVIOUS_ANNOTATION,
   SEQUENCE_ANNOTATION,
 } from './slot.ts';
-
-/** Where kept failures are read from and written to. */
-export interface Place {
-  readonly client: Client;
-  readonly namespace: string;
-  readonly sender: Sender;
-  readonly signal: AbortSignal;
-}
 
 /** What the first config map of a kept failure says of it. */
 export function sketchOf({ metadata }: ConfigMap): KeptSketch {
@@ -127,27 +117,13 @@ export async function removeKept({ name, parts, pages }: KeptSketch, place: Plac
   await removeNumbered(name, [1], place);
 }
 
-/** Removes those of a number of config maps that are still there. */
-export async function removeNumbered(
-  first: string,
-  numbers: readonly number[],
-  { client, namespace, signal }: Pick<Place, 'client' | 'namespace' | 'signal'>,
-): Promise<void> {
-  for (const number of numbers) {
-    await client.remove(configMaps, { namespace, name: partName(first, number) }, { signal });
-  }
-}
-
-function find(name: string, { client, namespace, signal }: Place): Promise<ConfigMap | undefined> {
-  return client.find(configMaps, { namespace, name }, { signal });
-}
-
 async function write(
   { metadata, data }: ConfigMap,
   name: string,
   { labels, sequence }: { readonly labels?: Record<string, string>; readonly sequence?: number },
-  { client, namespace, sender, signal }: Place,
+  place: Place,
 ): Promise<void> {
+  const { namespace, sender } = place;
   const copy: ConfigMap = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -167,12 +143,7 @@ async function write(
     },
     data: data ?? {},
   };
-  await client.apply(configMaps, copy, { fieldManager: FIELD_MANAGER, signal });
-}
-
-/** `from` to `to`, both included. */
-export function range(from: number, to: number): number[] {
-  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+  await apply(copy, place);
 }
 
 function wholeNumber(text: string | undefined): number | undefined {

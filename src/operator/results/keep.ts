@@ -1,31 +1,10 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
-import { PAGES } from '../../aide/findings.ts';
-import { FINDINGS_VERSION, type FindingsHead } from '../../api/findings.ts';
-import {
-  COMPRESSED_ANNOTATION,
-  FIELD_MANAGER,
-  FILES_ADDED_ANNOTATION,
-  FILES_CHANGED_ANNOTATION,
-  FILES_REMOVED_ANNOTATION,
-  FINDINGS_KEY,
-  FINDINGS_LABEL,
-  INCOMPLETE_ANNOTATION,
-  INTEGRITY_LOG_KEY,
-  NODE_LABEL,
-  OUTCOME_ANNOTATION,
-  OWNER_LABEL,
-  PART_LABEL,
-  PARTS_ANNOTATION,
-  REPORT_JSON_KEY,
-  RESULT_LOG_LABEL,
-} from '../../api/keys.ts';
-import { findingsName, historyName, labelValue, partName } from '../../api/names.ts';
+import { OUTCOME_ANNOTATION, REPORT_JSON_KEY, RESULT_LOG_LABEL } from '../../api/keys.ts';
+import { findingsName, historyName } from '../../api/names.ts';
 import type { KeptFailure } from '../../api/nodestatus.ts';
-import { ApiError } from '../../kube/errors.ts';
-import { configMaps } from '../../kube/resources.ts';
-import { FioError } from '../../lib/errors.ts';
-import { printable } from '../../lib/text.ts';
-import { archive, earlierOf, entryOf, type Place, range, removeNumbered, sketchOf } from './archive.ts';
+import { archive, earlierOf, entryOf, sketchOf } from './archive.ts';
+import { copyOf, sourceOf } from './copy.ts';
+import { writePages } from './findings.ts';
 import {
   dataDigest,
   type HistoryBreak,
@@ -35,17 +14,9 @@ import {
   planHistory,
   verifyHistory,
 } from './history.ts';
-import { makePages } from './pages.ts';
+import { apply, find, type Place, range, removeNumbered } from './place.ts';
 import type { KeepReport } from './plan.ts';
-import {
-  DIGEST_ANNOTATION,
-  MESSAGE_ANNOTATION,
-  NO_PAGES_ANNOTATION,
-  PAGES_ANNOTATION,
-  PREVIOUS_ANNOTATION,
-  partsThere,
-  SEQUENCE_ANNOTATION,
-} from './slot.ts';
+import { DIGEST_ANNOTATION, MESSAGE_ANNOTATION, PREVIOUS_ANNOTATION, partsThere, SEQUENCE_ANNOTATION } from './slot.ts';
 
 /** What keeping a failure looks at beside the failure. */
 export interface KeepWorld extends Place {
@@ -85,10 +56,14 @@ export async function keepReport(keep: KeepReport, world: KeepWorld): Promise<Ke
   const listed = history ? await verified(keep, newest, world) : [];
   if (newest && history?.archive !== undefined) await archive(newest, history.archive, world);
   // Written by another, it would keep what that one wrote into it.
-  if (newest?.metadata?.annotations?.[MESSAGE_ANNOTATION] === undefined) await removeNumbered(keep.to, [1], world);
+  if (newest && !isOurs(newest)) await removeNumbered(keep.to, [1], world);
   await removeSurplusParts(keep, world);
   const first = await writeReport(keep, newest, history, world);
   return keptAs(keep, sketchOf(first), history, listed);
+}
+
+function isOurs({ metadata }: ConfigMap): boolean {
+  return metadata?.annotations?.[MESSAGE_ANNOTATION] !== undefined;
 }
 
 function historyOf(
@@ -177,52 +152,6 @@ async function writeReport(
   return first;
 }
 
-/** A config map of the message; undefined for what came without one. */
-async function sourceOf({ from }: KeepReport, number: number, world: KeepWorld): Promise<ConfigMap | undefined> {
-  if (!from) return undefined;
-  const name = partName(from.name, number);
-  const source = await find(name, world);
-  if (source && (number > 1 || source.metadata?.uid === from.uid)) return source;
-  throw new FioError('REPORT_INCOMPLETE', `The config map ${name}, part ${number} of a report, is not there.`);
-}
-
-/** Of a message's data, the reports and nothing else that a daemon might have put there. */
-function copyOf(source: ConfigMap | undefined, keep: KeepReport, number: number, world: KeepWorld): ConfigMap {
-  const data = Object.fromEntries(
-    Object.entries(source?.data ?? {}).filter(([key]) => key === INTEGRITY_LOG_KEY || key === REPORT_JSON_KEY),
-  );
-  const isCompressed = source?.metadata?.annotations?.[COMPRESSED_ANNOTATION] !== undefined;
-  const lacksText = number === 1 && !isCompressed && data[INTEGRITY_LOG_KEY] === undefined;
-  return configMapOf(partName(keep.to, number), keep, world, {
-    // Whoever lists the kept results gets each once.
-    labels: number === 1 ? { [keep.label]: '' } : { [PART_LABEL]: String(number) },
-    annotations: {
-      ...(isCompressed && { [COMPRESSED_ANNOTATION]: '' }),
-      ...(number === 1 && firstAnnotations(source, keep)),
-    },
-    data: lacksText ? { ...data, [INTEGRITY_LOG_KEY]: withoutReport(keep) } : data,
-  });
-}
-
-function withoutReport({ scan }: KeepReport): string {
-  return `${scan.errorMessage ?? 'Of this scan there is no report.'}\n`;
-}
-
-function firstAnnotations(
-  source: ConfigMap | undefined,
-  { scan: { counts }, parts, announced }: KeepReport,
-): Record<string, string> {
-  const outcome = source?.metadata?.annotations?.[OUTCOME_ANNOTATION];
-  return {
-    [FILES_ADDED_ANNOTATION]: String(counts?.added ?? 0),
-    [FILES_CHANGED_ANNOTATION]: String(counts?.changed ?? 0),
-    [FILES_REMOVED_ANNOTATION]: String(counts?.removed ?? 0),
-    ...(parts > 1 && { [PARTS_ANNOTATION]: String(parts) }),
-    ...(announced !== undefined && { [INCOMPLETE_ANNOTATION]: String(announced) }),
-    ...(outcome !== undefined && { [OUTCOME_ANNOTATION]: outcome }),
-  };
-}
-
 /** The place in the chain of the node's kept failures. */
 function linked(
   { scan }: KeepReport,
@@ -238,97 +167,4 @@ function linked(
     [DIGEST_ANNOTATION]: digest,
     [PREVIOUS_ANNOTATION]: previous,
   };
-}
-
-/** Writes the structured findings, where they can be made; what a report is like holds up no result. */
-async function writePages(
-  keep: KeepReport,
-  first: ConfigMap | undefined,
-  withJson: readonly number[],
-  before: ConfigMap | undefined,
-  world: KeepWorld,
-): Promise<Record<string, string>> {
-  const to = findingsName(keep.to);
-  const isCompressed = first?.metadata?.annotations?.[COMPRESSED_ANNOTATION] !== undefined;
-  async function* texts(): AsyncGenerator<string> {
-    for (const number of withJson) {
-      const part = number === 1 ? first : await sourceOf(keep, number, world);
-      yield part?.data?.[REPORT_JSON_KEY] ?? '';
-    }
-  }
-  const made =
-    withJson.length === 0
-      ? { problem: 'REPORT_MISSING: The daemon sent no JSON report' }
-      : await makePages(texts, isCompressed, headOf(keep, world), world.signal);
-  const { pages = [] } = made;
-  let { problem } = made;
-  try {
-    for (const [index, page] of pages.entries()) {
-      const name = partName(to, index + 1);
-      const parts = { labels: { [FINDINGS_LABEL]: '' }, annotations: {}, data: { [FINDINGS_KEY]: page } };
-      await apply(configMapOf(name, keep, world, parts), world);
-    }
-  } catch (error) {
-    if (!(error instanceof ApiError && [400, 403, 413, 422].includes(error.status))) throw error;
-    problem = `${error.code}: The API server refused the findings`;
-  }
-  const count = problem === undefined ? pages.length : 0;
-  const known = before ? sketchOf(before).pages : await pagesLeft(to, count, world);
-  await removeNumbered(to, range(count + 1, Math.max(pages.length, known)), world);
-  return problem === undefined ? { [PAGES_ANNOTATION]: String(count) } : { [NO_PAGES_ANNOTATION]: problem };
-}
-
-/** Somebody removed a report, and left its pages: the number of the last that is there. */
-async function pagesLeft(to: string, from: number, world: KeepWorld): Promise<number> {
-  let last = from;
-  while (last < PAGES && (await find(partName(to, last + 1), world))) last += 1;
-  return last;
-}
-
-function headOf({ scan }: KeepReport, { sender }: KeepWorld): FindingsHead {
-  const { startedAt, baselineDigest } = scan.facts ?? {};
-  return {
-    apiVersion: FINDINGS_VERSION,
-    kind: 'Findings',
-    fileIntegrity: sender.integrity,
-    node: sender.node,
-    message: printable(scan.id),
-    scan: { ...(startedAt !== undefined && { startedAt }), finishedAt: scan.finishedAt },
-    baseline: {
-      ...(baselineDigest !== undefined && { digest: baselineDigest }),
-      ...(scan.baselineFault !== undefined && { fault: scan.baselineFault }),
-    },
-    unverified: scan.baselineFault !== undefined,
-  };
-}
-
-function configMapOf(
-  name: string,
-  { scan }: KeepReport,
-  { namespace, sender }: KeepWorld,
-  { labels, annotations, data }: { labels: Record<string, string>; annotations: object; data: Record<string, string> },
-): ConfigMap {
-  return {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: {
-      name,
-      namespace,
-      labels: {
-        [OWNER_LABEL]: labelValue(sender.integrity),
-        [NODE_LABEL]: labelValue(sender.node),
-        ...labels,
-      },
-      annotations: { [MESSAGE_ANNOTATION]: scan.id, ...annotations },
-    },
-    data,
-  };
-}
-
-function find(name: string, { client, namespace, signal }: Place): Promise<ConfigMap | undefined> {
-  return client.find(configMaps, { namespace, name }, { signal });
-}
-
-async function apply(configMap: ConfigMap, { client, signal }: Place): Promise<void> {
-  await client.apply(configMaps, configMap, { fieldManager: FIELD_MANAGER, signal });
 }

@@ -4,10 +4,11 @@ import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { isConflict } from '../../kube/errors.ts';
 import { configMaps } from '../../kube/resources.ts';
 import type { Tools } from '../tools.ts';
-import { type Place, removeKept, removeNumbered } from './archive.ts';
+import { removeKept } from './archive.ts';
 import { foldKept, type ResultFields } from './fold.ts';
 import type { HistoryBreak } from './history.ts';
 import { type KeepWorld, keepReport } from './keep.ts';
+import { type Place, removeNumbered } from './place.ts';
 import { HEARTBEAT_ANNOTATION, type ResultEvent, type ResultsPlan } from './plan.ts';
 
 /** Field manager of what is made of the daemons' messages; the orders have another, so that neither overwrites the other. */
@@ -121,6 +122,7 @@ export function tellResults(
   for (const { type, reason, message, result, errorCode } of events) {
     recorder.record(integrity, type, reason, message);
     if (result) meters.nodeStatus(nodeName, result.condition, errorCode);
+    meters.told(integrity.metadata.name ?? '', nodeName, reason);
   }
 }
 
