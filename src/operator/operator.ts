@@ -16,7 +16,8 @@ import { Judge } from './fileintegrity/judge.ts';
 import type { World } from './fileintegrity/world.ts';
 import { serve } from './http.ts';
 import { type Endpoint, type MetricsOptions, serveMetrics } from './metrics/endpoint.ts';
-import { createMeters, type Meters, type NodeVerdict } from './metrics/meters.ts';
+import { type IntegrityFacts, integrityFactsOf, type NodeFacts, nodeFactsOf } from './metrics/facts.ts';
+import { createMeters, type Meters } from './metrics/meters.ts';
 import { createRuntimeMeters, type RuntimeFacts, type RuntimeMeters } from './metrics/runtime.ts';
 import { createUpkeep } from './monitoring/upkeep.ts';
 import { Alarms } from './nodes/alarms.ts';
@@ -59,7 +60,10 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const namespace = options.namespace ?? connection.namespace;
   await using client = createClient(connection, { maxSockets: 32 });
   const state: State = { controllers: [], isLeading: false };
-  const meters = createMeters(() => verdictsOf(state.stores));
+  const meters = createMeters({
+    nodes: () => nodesOf(state.stores),
+    integrities: () => integritiesOf(state.stores),
+  });
   const runtime = createRuntimeMeters(() => state);
   await using served = new AsyncDisposableStack();
   if (probePort !== undefined) {
@@ -156,13 +160,13 @@ function defaultTexts(): World['defaults'] {
   return { linux: text('linux'), openshift: text('openshift') };
 }
 
-function* verdictsOf(stores: Stores | undefined): Iterable<NodeVerdict> {
-  for (const status of stores?.statuses.list() ?? []) {
-    const { nodeName: node, lastResult } = status;
-    const integrity = integrityNameOf(status) ?? '';
-    const scannedAt = lastResult && new Date(lastResult.lastProbeTime);
-    yield { integrity, node, failed: lastResult?.condition === 'Failed', scannedAt };
-  }
+function* nodesOf(stores: Stores | undefined): Iterable<NodeFacts> {
+  const now = new Date();
+  for (const status of stores?.statuses.list() ?? []) yield nodeFactsOf(status, integrityNameOf(status) ?? '', now);
+}
+
+function* integritiesOf(stores: Stores | undefined): Iterable<IntegrityFacts> {
+  for (const integrity of stores?.integrities.list() ?? []) yield integrityFactsOf(integrity);
 }
 
 async function ownImage(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { boundedLabel } from './label.ts';
+import { boundedLabel, OWNER } from './label.ts';
 
 describe('a label value made of a code', () => {
   test('is the code', () => {
@@ -16,9 +16,16 @@ describe('a label value made of a code', () => {
   });
 
   test('is OTHER for every new code once there are too many, and the known ones stay', () => {
-    const label = boundedLabel(3);
+    const label = boundedLabel({ limit: 3 });
     const codes = Array.from({ length: 1000 }, (_, number) => label(`CODE_${number}`));
     expect(new Set(codes)).toEqual(new Set(['CODE_0', 'CODE_1', 'CODE_2', 'OTHER']));
     expect(label('CODE_1')).toBe('CODE_1');
+  });
+
+  test('is the name of a client where it is to be one, and OTHER for what plays with a page', () => {
+    const label = boundedLabel({ pattern: OWNER });
+    expect(['kubectl-annotate', 'machine-config-daemon', 'a@b', 'x\n', 'a"b', ''].map(label)).toEqual([
+      ...['kubectl-annotate', 'machine-config-daemon', 'a@b', 'OTHER', 'OTHER', 'OTHER'],
+    ]);
   });
 });

@@ -1,8 +1,9 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Registry } from 'prom-client';
 import type { BaselineReason } from '../../api/outcome.ts';
+import { type Facts, registerGauges } from './gauges.ts';
 import { boundedLabel } from './label.ts';
 
-const prefix = (name: string) => `file_integrity_operator_${name}`;
+const PREFIX = 'file_integrity_operator_';
 
 /** What the operator counts. Names and labels are the contract's; `fileintegrity` on gauges of nodes is ours. */
 export interface Meters {
@@ -18,35 +19,34 @@ export interface Meters {
   carriedOut(): void;
   /** @param error a stable code, for a scan that could not be done; the node says it, so it is not trusted */
   nodeStatus(node: string, condition: string, error: string | undefined): void;
+  /** An event was told of a node. Counted are those of `NOTICES`: what somebody on the node did past the operator. */
+  told(integrity: string, node: string, reason: string): void;
   daemonSet(operation: DaemonSetOperation): void;
   /** The node is gone from the cluster, and so are its counters: names of nodes that come and go do not add up. */
   forget(node: string): void;
 }
 
-/** One FileIntegrity's node as the gauges show it. */
-export interface NodeVerdict {
-  readonly integrity: string;
-  readonly node: string;
-  readonly failed: boolean;
-  /** When its newest scan ended; undefined before the first. */
-  readonly scannedAt: Date | undefined;
-}
-
 type DaemonSetOperation = (typeof DAEMON_SET_OPERATIONS)[number];
 
 const PHASES = ['Pending', 'Initializing', 'Active', 'Error'];
+const NOTICES = ['UnorderedReinit', 'BaselineUnordered'];
 const DAEMON_SET_OPERATIONS = ['update', 'delete', 'podkill'] as const;
 
-/** @param verdicts the nodes as they are now, asked for at each scrape: right from the first one after a restart. */
-export function createMeters(verdicts: () => Iterable<NodeVerdict>): Meters {
+/** @param facts for the gauges */
+export function createMeters(facts: Facts): Meters {
   const registry = new Registry();
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
-    new Counter({ name: prefix(name), help, labelNames, registers: [registry] });
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[], collect?: () => void) =>
+    new Counter({ name: `${PREFIX}${name}`, help, labelNames, registers: [registry], ...(collect && { collect }) });
   const phases = counter('phase_total', 'Changes of a FileIntegrity to the phase.', ['phase']);
   const errors = counter('error_total', 'Reconciles that failed or that the user must help, by error.', ['error']);
   const perNode: { forget(node: string): void }[] = [];
-  const nodeCounter = <L extends string>(name: string, help: string, labelNames: readonly (L | 'node')[]) => {
-    const made = new NodeCounter<L>(counter(name, help, labelNames));
+  const nodeCounter = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly (L | 'node')[],
+    collect?: () => void,
+  ) => {
+    const made = new NodeCounter<L>(counter(name, help, labelNames, collect));
     perNode.push(made);
     return made;
   };
@@ -58,13 +58,19 @@ export function createMeters(verdicts: () => Iterable<NodeVerdict>): Meters {
     'error',
     'node',
   ]);
+  const notices = nodeCounter<'fileintegrity' | 'reason'>(
+    'notice_total',
+    'What was done on the node past the operator, by what it is.',
+    ['node', 'fileintegrity', 'reason'],
+    () => notices.keep(noticesOf(facts)),
+  );
   const daemonSets = counter('daemonset_update_total', 'Operations on daemon sets.', ['operation']);
   const reinitSets = counter(
     'reinit_daemonset_update_total',
     'Re-initialisations ordered (update) and carried out (delete).',
     ['operation'],
   );
-  registerNodeGauges(registry, verdicts);
+  registerGauges(registry, PREFIX, facts);
   // What can be counted is known: a counter that begins at 0 shows its first step, too.
   for (const phase of PHASES) phases.inc({ phase }, 0);
   for (const operation of DAEMON_SET_OPERATIONS) daemonSets.inc({ operation }, 0);
@@ -87,6 +93,9 @@ export function createMeters(verdicts: () => Iterable<NodeVerdict>): Meters {
       statuses.inc({ condition, node });
       if (condition === 'Errored') statusErrors.inc({ error: statusErrorLabel(error), node });
     },
+    told(fileintegrity, node, reason) {
+      if (NOTICES.includes(reason)) notices.inc({ node, fileintegrity, reason });
+    },
     daemonSet: (operation) => daemonSets.inc({ operation }),
     forget(node) {
       for (const each of perNode) each.forget(node);
@@ -94,27 +103,11 @@ export function createMeters(verdicts: () => Iterable<NodeVerdict>): Meters {
   };
 }
 
-function registerNodeGauges(registry: Registry, verdicts: () => Iterable<NodeVerdict>): void {
-  const gauge = (name: string, help: string, value: (verdict: NodeVerdict) => number | undefined) =>
-    new Gauge({
-      name: prefix(name),
-      help,
-      labelNames: ['node', 'fileintegrity'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const verdict of verdicts()) {
-          const number = value(verdict);
-          if (number !== undefined) this.set({ node: verdict.node, fileintegrity: verdict.integrity }, number);
-        }
-      },
-    });
-  gauge('node_failed', '1 while the last result of the node is Failed.', ({ failed }) => (failed ? 1 : 0));
-  gauge(
-    'node_last_scan_timestamp_seconds',
-    'When the newest scan of the node ended.',
-    ({ scannedAt }) => scannedAt && scannedAt.getTime() / 1000,
-  );
+/** Every node can have them. */
+function* noticesOf(facts: Facts): Iterable<NodeLabels<'fileintegrity' | 'reason'>> {
+  for (const { node, integrity: fileintegrity } of facts.nodes()) {
+    for (const reason of NOTICES) yield { node, fileintegrity, reason };
+  }
 }
 
 type NodeLabels<L extends string> = Readonly<Record<L | 'node', string>>;
@@ -128,10 +121,28 @@ class NodeCounter<L extends string> {
     this.#counter = counter;
   }
 
-  inc(labels: NodeLabels<L>): void {
-    this.#counter.inc(labels);
+  inc(labels: NodeLabels<L>, by = 1): void {
+    this.#counter.inc(labels, by);
     const ofNode = this.#series.get(labels.node) ?? new Map<string, NodeLabels<L>>();
     this.#series.set(labels.node, ofNode.set(JSON.stringify(labels), labels));
+  }
+
+  /** Has these series and no others: those that are not counted yet with 0, so that the first step is seen, too. */
+  keep(wanted: Iterable<NodeLabels<L>>): void {
+    const kept = new Map<string, Map<string, NodeLabels<L>>>();
+    for (const labels of wanted) {
+      const key = JSON.stringify(labels);
+      if (!this.#series.get(labels.node)?.has(key)) this.inc(labels, 0);
+      kept.set(labels.node, (kept.get(labels.node) ?? new Map()).set(key, labels));
+    }
+    for (const [node, series] of this.#series) {
+      for (const [key, labels] of series) {
+        if (kept.get(node)?.has(key)) continue;
+        this.#counter.remove(labels);
+        series.delete(key);
+      }
+      if (series.size === 0) this.#series.delete(node);
+    }
   }
 
   forget(node: string): void {

@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest';
+import type { Condition } from '../../api/condition.ts';
+import type { FileIntegrity } from '../../api/fileintegrity.ts';
+import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import { integrityFactsOf, nodeFactsOf } from './facts.ts';
+
+const NOW = new Date('2026-11-25T10:00:00Z');
+
+function condition(type: string, status: Condition['status']): Condition {
+  return { type, status, reason: 'Because', message: '', lastTransitionTime: '2026-11-25T09:00:00Z' };
+}
+
+const STATUS: FileIntegrityNodeStatus = {
+  metadata: { name: 'example-one', namespace: 'here' },
+  nodeName: 'one',
+  state: 'Succeeded',
+  freshUntil: '2026-11-25T10:00:01Z',
+  conditions: [condition('Fresh', 'True'), condition('BaselineTrusted', 'True')],
+  lastResult: { condition: 'Succeeded', lastProbeTime: '2026-11-25T09:50:00Z' },
+};
+const factsOf = (more: Partial<FileIntegrityNodeStatus>) => nodeFactsOf({ ...STATUS, ...more }, 'example', NOW);
+
+describe('the facts of a node', () => {
+  test('are what its status says', () => {
+    expect(factsOf({})).toEqual({
+      integrity: 'example',
+      node: 'one',
+      failed: false,
+      scannedAt: new Date('2026-11-25T09:50:00Z'),
+      state: 'Succeeded',
+      fresh: true,
+      trusted: true,
+      fault: undefined,
+      hold: undefined,
+    });
+  });
+
+  test('are not fresh once its time is over, though nobody came to say so', () => {
+    expect(factsOf({ freshUntil: '2026-11-25T10:00:00Z' }).fresh).toBe(false);
+  });
+
+  test.each([
+    ['False', false],
+    ['Unknown', undefined],
+  ] as const)('are what the condition Fresh says: %s', (status, fresh) => {
+    expect(factsOf({ conditions: [condition('Fresh', status)] }).fresh).toBe(fresh);
+  });
+
+  test('of a status of which nothing is said yet are those of a node that begins', () => {
+    const { metadata, nodeName } = STATUS;
+    const bare = nodeFactsOf({ metadata, nodeName }, 'example', NOW);
+    expect(bare).toMatchObject({ state: 'Initializing', fresh: undefined, trusted: false, failed: false });
+  });
+
+  test('have a hold with its owner; one of which the time cannot be read has lasted for ever', () => {
+    const orders = (since: string) =>
+      ({ hold: { reason: 'Annotation', message: '', owner: 'kubectl', since } }) as NonNullable<
+        FileIntegrityNodeStatus['orders']
+      >;
+    const since = new Date('2026-11-25T08:00:00Z');
+    expect(factsOf({ orders: orders(since.toISOString()) }).hold).toEqual({
+      reason: 'Annotation',
+      owner: 'kubectl',
+      since,
+    });
+    expect(factsOf({ orders: orders('long ago') }).hold?.since).toEqual(new Date(0));
+  });
+
+  test('name what is the matter with its baseline', () => {
+    const lastResult = { condition: 'Failed', lastProbeTime: NOW.toISOString(), baselineFault: 'Missing' } as const;
+    expect(factsOf({ lastResult })).toMatchObject({ failed: true, fault: 'Missing' });
+  });
+});
+
+describe('the facts of a FileIntegrity', () => {
+  const integrity = (more: Partial<FileIntegrity>) =>
+    ({ metadata: { name: 'example' }, spec: {}, ...more }) as FileIntegrity;
+
+  test('are its counts of nodes, its conditions and its limit; conditions of others are left out', () => {
+    const nodes = { selected: 4, watched: 2, succeeded: 1, failed: 1, errored: 0, initializing: 0, held: 1, silent: 0 };
+    const conditions = [condition('Ready', 'True'), condition('Foreign', 'True')];
+    const facts = integrityFactsOf(integrity({ status: { nodes: { ...nodes, unwatched: 1 }, conditions } }));
+    expect(facts.conditions).toEqual([['Ready', 'True']]);
+    expect(facts.holdLimitSeconds).toBe(14_400);
+    expect(Object.fromEntries(facts.nodes)).toEqual({
+      Selected: 4,
+      Watched: 2,
+      Succeeded: 1,
+      Failed: 1,
+      Errored: 0,
+      Initializing: 0,
+      Held: 1,
+      Silent: 0,
+      Unwatched: 1,
+    });
+  });
+
+  test('of one that nobody has looked at yet are none', () => {
+    expect(integrityFactsOf(integrity({}))).toMatchObject({ conditions: [], nodes: [] });
+  });
+});

@@ -1,0 +1,88 @@
+import type { FileIntegrity, NodeCounts } from '../../api/fileintegrity.ts';
+import { type FileIntegrityNodeStatus, NODE_STATES, type NodeState } from '../../api/nodestatus.ts';
+import type { BaselineFault } from '../../api/outcome.ts';
+
+/** One FileIntegrity's node as the gauges show it. */
+export interface NodeFacts {
+  readonly integrity: string;
+  readonly node: string;
+  readonly failed: boolean;
+  /** When its newest result was obtained; undefined before the first. */
+  readonly scannedAt: Date | undefined;
+  readonly state: NodeState;
+  /** Undefined while the first scan is to come and not overdue. */
+  readonly fresh: boolean | undefined;
+  /** The receipt of its baseline is on record, and nothing speaks against it. */
+  readonly trusted: boolean;
+  readonly fault: BaselineFault | undefined;
+  readonly hold: { readonly reason: string; readonly owner: string | undefined; readonly since: Date } | undefined;
+}
+
+/** What the newest conditions of a node say, and whether that still counts: an operator that hangs must not look well. */
+export function nodeFactsOf(status: FileIntegrityNodeStatus, integrity: string, now: Date): NodeFacts {
+  const { nodeName: node, lastResult, state, freshUntil, conditions = [], orders } = status;
+  const said = (wanted: string) => conditions.find(({ type }) => type === wanted)?.status;
+  const isOver = Date.parse(freshUntil ?? '') <= now.getTime();
+  const hold = orders?.hold;
+  return {
+    integrity,
+    node,
+    failed: lastResult?.condition === 'Failed',
+    scannedAt: lastResult && new Date(lastResult.lastProbeTime),
+    state: state ?? 'Initializing',
+    fresh: { True: !isOver, False: false, Unknown: undefined }[said('Fresh') ?? 'Unknown'],
+    trusted: said('BaselineTrusted') === 'True',
+    fault: lastResult?.baselineFault,
+    hold: hold && { reason: hold.reason, owner: hold.owner, since: timeOf(hold.since) },
+  };
+}
+
+/** A hold of which nobody knows since when has lasted for ever. */
+function timeOf(text: string): Date {
+  const time = new Date(text);
+  return Number.isNaN(time.getTime()) ? new Date(0) : time;
+}
+
+/** A FileIntegrity as the gauges show it. */
+export interface IntegrityFacts {
+  readonly integrity: string;
+  readonly holdLimitSeconds: number;
+  /** By type; those that are the operator's. */
+  readonly conditions: readonly (readonly [type: string, status: string])[];
+  /** How many nodes, by what they are. */
+  readonly nodes: readonly (readonly [state: string, count: number])[];
+}
+
+const CONDITIONS: ReadonlySet<string> = new Set([
+  'Ready',
+  'Progressing',
+  'ConfigurationValid',
+  'IntegrityHeld',
+  'Fresh',
+  'BaselineTrusted',
+  'Exclusive',
+  'Stalled',
+]);
+const DEFAULT_HOLD_LIMIT = 14_400;
+const COUNTS: Readonly<Record<keyof NodeCounts, string>> = {
+  selected: 'Selected',
+  watched: 'Watched',
+  unwatched: 'Unwatched',
+  ...(Object.fromEntries(NODE_STATES.map((state) => [state.toLowerCase(), state])) as Record<
+    Lowercase<NodeState>,
+    NodeState
+  >),
+};
+
+export function integrityFactsOf({ metadata, spec, status }: FileIntegrity): IntegrityFacts {
+  const { conditions = [], nodes } = status ?? {};
+  const known = conditions.filter(({ type }) => CONDITIONS.has(type));
+  const counts = Object.entries(COUNTS) as [keyof NodeCounts, string][];
+  return {
+    integrity: metadata.name ?? '',
+    // One that was stored before there was a limit has none.
+    holdLimitSeconds: spec.holdLimit ?? DEFAULT_HOLD_LIMIT,
+    conditions: known.map(({ type, status: says }) => [type, says] as const),
+    nodes: nodes === undefined ? [] : counts.map(([field, state]) => [state, nodes[field]] as const),
+  };
+}
