@@ -5,6 +5,9 @@ import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import type { BaselineFault, BaselineReason, Verdict } from '../../src/api/outcome.ts';
 import type { Step } from './steps.ts';
 
+/** Begins the note of a step that went wrong. */
+export const FAILED = 'failed: ';
+
 /** Whose: a node under a FileIntegrity, and the machine that has the node's name now. */
 export interface Subject {
   readonly integrity: string;

@@ -51,7 +51,7 @@ export async function intrude(
       tell();
       return undefined;
     case 'delete-outbox':
-      return daemon ? await deleteOutbox(daemon, tell) : 'no daemon';
+      return daemon?.isAlive ? await deleteOutbox(daemon, tell) : 'no daemon';
     default:
       return await speak(world, place, machine, daemon, how, tell);
   }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BaselineReceipt } from '../../src/api/outcome.ts';
@@ -46,6 +46,7 @@ export class Machine {
     this.id = id;
     this.files = new Map(FILES.map((path) => [path, 'as installed']));
     this.root = mkdtempSync(join(tmpdir(), `fio-history-${id}-`));
+    mkdirSync(join(this.root, 'etc/kubernetes'), { recursive: true });
   }
 
   disk(prefix: string): SimDisk {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startCluster } from '../../devcluster/cluster.ts';
 import { type Broken, check } from './checkers/check.ts';
-import { createRecorder } from './history.ts';
+import { createRecorder, FAILED } from './history.ts';
 import { createRandom } from './random.ts';
 import type { Step } from './steps.ts';
 import { STALE_AFTER, World } from './world.ts';
@@ -38,7 +38,8 @@ export async function run({ seed, steps, file, quietEvery, pauseMs, tell }: RunO
       await world.quiet(false);
       for (const [index, step] of steps.entries()) {
         recorder.step = index + 1;
-        const note = await world.act(step);
+        // A step that goes wrong is a mistake of the simulation's, and told of at the end.
+        const note = await world.act(step).catch((error: unknown) => `${FAILED}${String(error)}`);
         recorder.record({ type: 'step', done: step, ...(note !== undefined && { note }) });
         await delay(random.next() * pauseMs);
         if ((index + 1) % quietEvery !== 0) continue;

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { nodeStatusName } from '../../src/api/names.ts';
 import type { BaselineReceipt, Outcome } from '../../src/api/outcome.ts';
@@ -79,7 +78,6 @@ export class SimDaemon {
     this.run = `run${runs.toString(36)}x${Math.floor(options.random() * 1e6).toString(36)}`;
     this.#state = initialState(options.subject.node, this.run);
     this.#client = createClient(options.connection, { userAgent: 'file-integrity-daemon' });
-    mkdirSync(this.#paths.directory, { recursive: true });
   }
 
   get isAlive(): boolean {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { KeptFailure } from '../../../src/api/nodestatus.ts';
 import type { BaselineReceipt, Orders } from '../../../src/api/outcome.ts';
-import type { Happening, KeptHappening, MessageHappening } from '../history.ts';
+import { FAILED, type Happening, type KeptHappening, type MessageHappening } from '../history.ts';
 import { checkBaselines } from './baselines.ts';
 import { checkChain } from './chain.ts';
 import { check } from './check.ts';
@@ -335,6 +335,8 @@ test('a world that does not settle, and nodes that are not what their files say'
   expect(told(checkSettled(madeUp(quiet('Failed', 1), quiet('Failed', 1))))).toEqual([
     'node-1 is Failed after a new baseline of every node',
   ]);
+  const step: Happening = { type: 'step', done: { do: 'release' }, note: `${FAILED}Error: no` };
+  expect(told(checkSettled(madeUp(step)))).toEqual(['A step went wrong: failed: Error: no']);
   const lost = quietAt(5, {}, { healed: true, statuses: [] });
   expect(told(checkSettled(madeUp(lost)))).toEqual(['node-1 has no status']);
   expect(statusOf().nodeName).toBe(SUBJECT.node);

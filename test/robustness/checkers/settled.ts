@@ -1,4 +1,4 @@
-import type { Happened } from '../history.ts';
+import { FAILED, type Happened } from '../history.ts';
 import { forgeries, isOf } from './cover.ts';
 import { type Of, ofType, type Violation, violation } from './violation.ts';
 
@@ -11,6 +11,9 @@ export function checkSettled(history: readonly Happened[]): Violation[] {
   const healed = quiet.filter((each) => each.healed);
   const last = healed.at(-1);
   return [
+    ...ofType(history, 'step').flatMap((step) =>
+      step.note?.startsWith(FAILED) ? [violation(`A step went wrong: ${step.note}`, step)] : [],
+    ),
     ...quiet.flatMap((each) =>
       each.unsettled === undefined ? [] : [violation(`Not settled: ${each.unsettled}`, each)],
     ),
