@@ -7,7 +7,8 @@ import { mustRun } from '../../devcluster/lib/run.ts';
 import { configMaps, secrets, serviceAccounts } from '../../src/kube/resources.ts';
 import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import { SERVING_SECRET } from '../../src/operator/metrics/serving-secret.ts';
-import { desiredPrometheusRule, desiredServiceMonitor } from '../../src/operator/monitoring/objects.ts';
+import { desiredPrometheusRule } from '../../src/operator/monitoring/alerts.ts';
+import { desiredServiceMonitor } from '../../src/operator/monitoring/objects.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
 import { findPrometheus, type Prometheus, startPrometheus } from '../support/prometheus.ts';
@@ -83,23 +84,19 @@ describe.skipIf(!programs)('a real Prometheus', () => {
     const file = join(directory, 'rules.json');
     writeFileSync(file, rules());
     const { stdout } = await mustRun([programs?.promtool ?? '', 'check', 'rules', file]);
-    expect(stdout).toContain('SUCCESS: 1 rules found');
+    expect(stdout).toContain('SUCCESS: 7 rules found');
     rmSync(directory, { recursive: true });
   });
 
-  test('accepts the configuration and the rules of docs/metrics.md', async () => {
+  test('accepts the configuration of docs/metrics.md', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'fio-docs-'));
     const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
-    const [configuration, silence, ...rest] = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block]) => block);
+    const [configuration, ...rest] = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block]) => block);
     expect(rest).toEqual([]);
-    for (const [name, block, check] of [
-      ['configuration.yaml', configuration, ['config', '--syntax-only']],
-      ['rules.yaml', silence, ['rules']],
-    ] as const) {
-      writeFileSync(join(directory, name), block ?? '');
-      const { stdout } = await mustRun([programs?.promtool ?? '', 'check', ...check, join(directory, name)]);
-      expect(stdout).toContain('SUCCESS');
-    }
+    const file = join(directory, 'configuration.yaml');
+    writeFileSync(file, configuration ?? '');
+    const { stdout } = await mustRun([programs?.promtool ?? '', 'check', 'config', '--syntax-only', file]);
+    expect(stdout).toContain('SUCCESS');
     rmSync(directory, { recursive: true });
   });
 
@@ -140,6 +137,36 @@ describe.skipIf(!programs)('a real Prometheus', () => {
   test('ends it when the node is well again', async () => {
     await harness.daemon('example', node).report({ verdict: 'Succeeded' });
     await eventually('it ends', async () => (await alerts()).length === 0);
+  });
+
+  test('fires the alert for a database that was put in the place of the recorded one, and ends it', async () => {
+    const daemon = harness.daemon('example', node);
+    const errorMessage = 'The database on the node is not the one that was recorded when it was made.';
+    await daemon.report({ verdict: 'Failed', exitStatus: 0, baselineFault: 'Replaced', errorMessage });
+    await eventually('it fires', async () => (await alerts('NodeBaselineUntrusted'))[0]?.state === 'firing');
+    const [alert] = await alerts('NodeBaselineUntrusted');
+    expect(alert?.labels).toEqual({
+      alertname: 'NodeBaselineUntrusted',
+      severity: 'warning',
+      namespace: harness.namespace,
+      node,
+      fileintegrity: 'example',
+      fault: 'Replaced',
+    });
+    await daemon.report({ verdict: 'Succeeded' });
+    await eventually('it ends', async () => (await alerts('NodeBaselineUntrusted')).length === 0);
+  });
+
+  test('fires the alert for a trigger file that somebody laid on the node', async () => {
+    expect(await alerts('NodeUnorderedReinit')).toEqual([]);
+    const at = new Date().toISOString();
+    const message = 'The file /run/aide.reinit was found.';
+    await harness
+      .daemon('example', node)
+      .send({ kind: 'notice', id: 'n-1', node, notice: 'UnorderedReinit', at, message });
+    await eventually('it fires', async () => (await alerts('NodeUnorderedReinit'))[0]?.state === 'firing');
+    const [alert] = await alerts('NodeUnorderedReinit');
+    expect(alert?.labels).toMatchObject({ node, fileintegrity: 'example', namespace: harness.namespace });
   });
 });
 
@@ -222,6 +249,7 @@ interface Alert {
   readonly annotations: Record<string, string>;
 }
 
-async function alerts(): Promise<Alert[]> {
-  return (await prometheus.ask<{ alerts: Alert[] }>('alerts')).alerts;
+async function alerts(name = 'NodeHasIntegrityFailure'): Promise<Alert[]> {
+  const { alerts } = await prometheus.ask<{ alerts: Alert[] }>('alerts');
+  return alerts.filter(({ labels }) => labels.alertname === name);
 }

@@ -269,6 +269,26 @@ describe('what happens is counted', () => {
     expect(await samplesOf('reinit_total')).toEqual([]);
   });
 
+  test('what a node and a FileIntegrity are now', async () => {
+    const first = `node="${one}",fileintegrity="first"`;
+    await eventuallySamples('node_state', [`node_state{${first},state="Succeeded"} 1`]);
+    await eventuallySamples('node_fresh', [`node_fresh{${first}} 1`]);
+    await eventuallySamples('node_baseline_trusted', [`node_baseline_trusted{${first}} 1`]);
+    expect(await samplesOf('node_baseline_fault')).toEqual([]);
+    expect(await samplesOf('node_held_since_timestamp_seconds')).toEqual([]);
+    expect(await samplesOf('hold_limit_seconds')).toContain('hold_limit_seconds{fileintegrity="first"} 14400');
+    await eventuallySamples('nodes', [
+      'nodes{fileintegrity="first",state="Selected"} 2',
+      'nodes{fileintegrity="first",state="Succeeded"} 2',
+      'nodes{fileintegrity="first",state="Failed"} 0',
+    ]);
+    await eventuallySamples('fileintegrity_condition', [
+      'fileintegrity_condition{fileintegrity="first",condition="ConfigurationValid",status="True"} 1',
+      'fileintegrity_condition{fileintegrity="first",condition="BaselineTrusted",status="True"} 1',
+      'fileintegrity_condition{fileintegrity="first",condition="Exclusive",status="False"} 1',
+    ]);
+  });
+
   test('a node that fails under one FileIntegrity and not under the other is failed for the one only', async () => {
     const counts = { added: 1, changed: 0, removed: 0 };
     await harness.daemon('first', one).report({ verdict: 'Failed', exitStatus: 1, counts }, [{ integritylog: 'x' }]);
@@ -346,6 +366,11 @@ describe('what happens is counted', () => {
   test('holds by annotation', async () => {
     await harness.annotate('second', { [HOLDOFF_ANNOTATION]: '' });
     await eventuallySamples('pause_total', [`pause_total{node="${one}"} 1`]);
+    await eventually('who holds it, and since when, is shown', async () =>
+      (await samplesOf('node_held_since_timestamp_seconds')).some((line) =>
+        /\{node="[^"]+",fileintegrity="second",reason="Annotation",owner="test"\} \d{10}/.test(line),
+      ),
+    );
     await harness.annotate('second', { [HOLDOFF_ANNOTATION]: null });
     await eventuallySamples('unpause_total', [`unpause_total{node="${one}"} 1`]);
   });

@@ -70,10 +70,7 @@ export async function fuzz(options: FuzzOptions): Promise<Ended[]> {
   const ended: Ended[] = [];
   while (ended.length < options.targets.length) {
     // After a fault that ends the worker, another one goes on with the next target.
-    for (const each of await runWorker(options, options.targets.slice(ended.length))) {
-      ended.push(each);
-      options.onEnd?.(each);
-    }
+    ended.push(...(await runWorker(options, options.targets.slice(ended.length))));
   }
   return ended;
 }
@@ -94,6 +91,10 @@ async function runWorker(options: FuzzOptions, names: readonly string[]): Promis
     input,
   };
   const ended: Ended[] = [];
+  const end = (each: Ended) => {
+    ended.push(each);
+    options.onEnd?.(each);
+  };
   let current: string | undefined;
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
@@ -105,7 +106,7 @@ async function runWorker(options: FuzzOptions, names: readonly string[]): Promis
     if (report.type === 'begins') return;
     const { target, inputs, problem, input } = report;
     const fault = problem !== undefined && { fault: keep(corpus, target, problem, Buffer.from(input ?? [])) };
-    ended.push({ target, inputs, ...fault });
+    end({ target, inputs, ...fault });
   });
   worker.on('error', (error) => resolve(error instanceof Error ? (error.stack ?? error.message) : String(error)));
   worker.on('exit', () => resolve(ended.length < names.length ? 'its thread ended' : undefined));
@@ -129,7 +130,7 @@ async function runWorker(options: FuzzOptions, names: readonly string[]): Promis
   if (problem !== undefined && ended.length < names.length) {
     if (current === undefined) throw new Error(problem);
     const bytes = Buffer.from(Buffer.from(input).subarray(0, Atomics.load(numbers, 0)));
-    ended.push({ target: current, inputs: Atomics.load(numbers, 1), fault: keep(corpus, current, problem, bytes) });
+    end({ target: current, inputs: Atomics.load(numbers, 1), fault: keep(corpus, current, problem, bytes) });
   }
   return ended;
 }

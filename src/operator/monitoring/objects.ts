@@ -23,7 +23,7 @@ const OPENSHIFT_ANNOTATIONS = [
   'service.alpha.openshift.io/originating-service-name',
 ];
 
-const LABELS = { name: 'file-integrity-operator', [MADE_BY_LABEL]: MADE_BY_US };
+export const LABELS = { name: 'file-integrity-operator', [MADE_BY_LABEL]: MADE_BY_US };
 
 /**
  * Both ports, as the existing operator has it; the one with TLS only once there is something to serve it with, because a
@@ -56,38 +56,4 @@ function authoritySource(secret: Secret): object {
   // cert-manager, for one, puts its authority there.
   if (secret.data?.[AUTHORITY]) return { ca: { secret: { name: SERVING_SECRET, key: AUTHORITY } } };
   return {};
-}
-
-/**
- * The alert. Its labels are `node`, `fileintegrity`, `namespace` and `severity` and not those of the pod, and it looks back
- * over the time that a restart takes, so that a restart of the operator neither ends an alert nor begins another.
- */
-export function desiredPrometheusRule(namespace: string): MonitoringObject {
-  return {
-    metadata: { name: 'file-integrity', namespace, labels: LABELS },
-    spec: {
-      groups: [
-        {
-          name: 'node-failed',
-          rules: [
-            {
-              alert: 'NodeHasIntegrityFailure',
-              expr:
-                'max by (node, fileintegrity) ' +
-                '(last_over_time(file_integrity_operator_node_failed{node=~".+"}[5m])) > 0',
-              for: '1s',
-              labels: { severity: 'warning', namespace },
-              annotations: {
-                summary: 'Node {{ $labels.node }} has a file integrity failure',
-                description:
-                  'Node {{ $labels.node }} has an integrity check status of Failed for more than 1 second: files differ ' +
-                  'from the baseline of FileIntegrity {{ $labels.fileintegrity }}. Its FileIntegrityNodeStatus in ' +
-                  `namespace ${namespace} names the config map with the report.`,
-              },
-            },
-          ],
-        },
-      ],
-    },
-  };
 }
