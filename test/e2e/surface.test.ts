@@ -3,10 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NAMESPACE } from '../../demo/stage.ts';
 import type { ClusterNode } from '../../devcluster/cluster.ts';
 import { IMAGE } from '../../image/build.ts';
-import { pods } from '../../src/kube/resources.ts';
+import { nodeStatuses } from '../../src/api/group.ts';
+import { LOG_LABEL, NODE_LABEL, OUTCOME_ANNOTATION, OWNER_LABEL } from '../../src/api/keys.ts';
+import { nodeStatusName, resultName } from '../../src/api/names.ts';
+import { configMaps, leases, pods } from '../../src/kube/resources.ts';
+import { refusal } from '../support/admission.ts';
 import { createIntegrity, type Integrity } from '../support/e2e-integrity.ts';
 import { type E2eStage, openStage } from '../support/e2e-stage.ts';
 import { eventually } from '../support/eventually.ts';
+import { clientWith } from '../support/node-token.ts';
 import { canHaveNodes } from '../support/nodes.ts';
 
 // What somebody could do who has taken over a daemon: its own process, which is confined, or another one in its container.
@@ -71,6 +76,57 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
     expect(await run('ls', '/var/run/secrets', '/var/run/secrets/kubernetes.io/serviceaccount')).not.toMatch(
       /eks|aws|namespace/,
     );
+  });
+
+  test('the daemon’s own token speaks for its node only', async () => {
+    const token = await run('cat', '/var/run/secrets/kubernetes.io/serviceaccount/token');
+    await using client = await clientWith(stage.cluster.kubeconfigPath, token);
+    const labels = (of: string) => ({ [OWNER_LABEL]: NAME, [NODE_LABEL]: of, [LOG_LABEL]: '' });
+    const message = (of: string, owner = NAME) => ({
+      metadata: { namespace: NAMESPACE, name: resultName(owner, of), labels: { ...labels(of), [OWNER_LABEL]: owner } },
+    });
+    const forge = (of: string, owner?: string) => refusal(client.create(configMaps, message(of, owner)));
+    expect(await forge('worker-2')).toContain('may write aide-<FileIntegrity>-worker-1 only');
+    expect(await forge('worker-1', 'other')).toContain('may not speak for the FileIntegrity other');
+    const lease = { namespace: NAMESPACE, name: resultName(NAME, 'worker-2') };
+    const beat = { metadata: { annotations: { [OUTCOME_ANNOTATION]: '{}' } } };
+    expect(await refusal(client.patch(leases, lease, beat, { type: 'merge' }))).toContain('worker-1 only');
+    const status = { namespace: NAMESPACE, name: nodeStatusName(NAME, 'worker-1') };
+    const acknowledge = client.patch(nodeStatuses, status, { acknowledged: 'x' }, { type: 'merge' });
+    expect(await refusal(acknowledge)).toContain('cannot patch resource "fileintegritynodestatuses"');
+  });
+
+  test('nobody adds a container to the daemon’s pod', async () => {
+    const debug = ['debug', '-n', NAMESPACE, daemon, '--image', IMAGE, '--profile=sysadmin', '--', 'sleep', '1'];
+    await expect(stage.kubectl(debug)).rejects.toThrow('has one container, which confines itself');
+  });
+
+  test('a kernel without Landlock, or without filters, is no reason not to start, and a line says so', async () => {
+    // The runtime's own profile allows what is taken away here: the first system call of Landlock; `prctl` for filters.
+    const [prctl, setSeccomp] = [process.arch === 'arm64' ? 167 : 157, 22];
+    for (const [call, argument, line] of [
+      [444, undefined, 'not confined by Landlock, which this kernel does not have'],
+      [prctl, setSeccomp, 'not kept from Unix sockets: this kernel takes no filter'],
+    ] as const) {
+      const filter = [
+        [0x20, 0, 0, 0],
+        [0x15, 0, argument === undefined ? 1 : 3, call],
+        ...(argument === undefined
+          ? []
+          : [
+              [0x20, 0, 0, 16],
+              [0x15, 0, 1, argument],
+            ]),
+        [0x06, 0, 0, 0x00050000 | 38],
+        [0x06, 0, 0, 0x7fff0000],
+      ];
+      const bytes = Buffer.concat(filter.map(([code = 0, yes = 0, no = 0, k = 0]) => instruction(code, yes, no, k)));
+      await run('sh', '-c', `echo ${bytes.toString('base64')} | base64 -d > /tmp/filter`);
+      const started = await run('setpriv', '--seccomp-filter', '/tmp/filter', CONFINED, 'echo', 'started');
+      expect(started.split('\n').at(-1)).toBe('started');
+      expect(started).toContain(line);
+    }
+    expect(await runConfined('echo', 'started')).toBe('started');
   });
 
   describe.each<[string, () => typeof run]>([
@@ -208,6 +264,16 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
     await integrity.condition('worker-1', 'Succeeded');
   });
 });
+
+/** One of a filter of system calls. */
+function instruction(code: number, yes: number, no: number, k: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt16LE(code, 0);
+  bytes.writeUInt8(yes, 2);
+  bytes.writeUInt8(no, 3);
+  bytes.writeUInt32LE(k, 4);
+  return bytes;
+}
 
 /** Opens a file for writing, as far as to change nothing of it. */
 const WRITE = 'use Fcntl; sysopen(my $f, $ARGV[0], O_WRONLY | O_CREAT | O_APPEND) ? print "written" : print "$!"';

@@ -48,6 +48,11 @@ export async function issueToken(admin: Client, owner: TokenOwner): Promise<Issu
 /** A client with such a token. */
 export async function clientAs(kubeconfig: string, admin: Client, owner: TokenOwner): Promise<Client> {
   const { token } = await issueToken(admin, owner);
+  return await clientWith(kubeconfig, token);
+}
+
+/** A client with somebody's token. */
+export async function clientWith(kubeconfig: string, token: string): Promise<Client> {
   return createClient(withToken(await connectKubeconfig(kubeconfig), token), { userAgent: 'test-daemon' });
 }
 
