@@ -42,7 +42,10 @@ export type Happening =
 /** `listed`: seen in a list after a gap in the watch, so that versions in between may not have been seen. */
 export type Change = 'applied' | 'listed' | 'deleted';
 
-/** A scan of a daemon ended. What it saw is what was there when it began. */
+/**
+ * A scan of a daemon ended. What it saw is what was there when it began. It counts when there is a message of its id: one that
+ * was cancelled, or whose daemon was killed before it could write it down, says nothing.
+ */
 export interface ScanHappening extends Subject {
   type: 'scan';
   run: string;
@@ -54,8 +57,6 @@ export interface ScanHappening extends Subject {
   differences?: number;
   /** What was the matter with the database on the node. */
   fault?: BaselineFault;
-  /** It was ended before its time, and tells nothing. */
-  cancelled?: true;
 }
 
 export interface MessageHappening extends Subject {

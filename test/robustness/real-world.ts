@@ -4,6 +4,7 @@ import type { ClusterNode } from '../../devcluster/cluster.ts';
 import { nodeStatuses } from '../../src/api/group.ts';
 import {
   HOLDOFF_ANNOTATION,
+  LOG_LABEL,
   NODE_LABEL,
   OUTCOME_ANNOTATION,
   OWNER_LABEL,
@@ -98,8 +99,11 @@ export class RealWorld {
       const options = { namespace: NAMESPACE, labelSelector: `${OWNER_LABEL}=${integrity.name},${NODE_LABEL}`, signal };
       for await (const event of observe(stage.client, resource, options)) {
         const objects = event.type === 'restarted' ? event.objects : [event.object];
-        for (const { metadata } of objects) {
-          if (event.type !== 'deleted') this.#hear(metadata?.annotations?.[OUTCOME_ANNOTATION]);
+        if (event.type === 'deleted') continue;
+        for (const { metadata: { annotations = {}, labels = {} } = {} } of objects) {
+          // What is kept has the message's annotation too.
+          const isMessage = LOG_LABEL in labels;
+          if (resource.plural === 'leases' || isMessage) this.#hear(annotations[OUTCOME_ANNOTATION], isMessage);
         }
       }
     };
@@ -218,14 +222,13 @@ export class RealWorld {
   }
 
   /** A daemon's word, by message or heartbeat. */
-  #hear(text: string | undefined): void {
+  #hear(text: string | undefined, isMessage: boolean): void {
     if (text === undefined) return;
     this.#lookAtStatuses();
     const outcome = JSON.parse(text) as Outcome;
     if (this.#heard.has(outcome.id) || !this.#nodes.includes(outcome.node)) return;
     this.#heard.add(outcome.id);
     if (outcome.kind !== 'scan') return;
-    this.#waiting.set(outcome.id, outcome);
     const { id, node, startedAt, finishedAt, verdict, baselineFault: fault, baselineDigest = '' } = outcome;
     const from = Date.parse(startedAt) - AROUND_MS;
     const differences = this.#differences(node, baselineDigest, from, Date.parse(finishedAt) + AROUND_MS);
@@ -240,8 +243,10 @@ export class RealWorld {
       ...(differences !== undefined && { differences }),
       ...(fault && { fault }),
     });
-    const message = { type: 'message', ...this.#subject(node), run: 'real', id, kind: 'scan', verdict } as const;
-    if (verdict === 'Failed') this.#recorder.record({ ...message, what: 'queued', ...(fault && { fault }) });
+    const what = isMessage ? 'sent' : 'heartbeat';
+    const common = { ...this.#subject(node), run: 'real', id, verdict, ...(fault && { fault }) };
+    this.#recorder.record({ type: 'message', kind: 'scan', ...common, what });
+    if (isMessage) this.#waiting.set(id, outcome);
   }
 
   /** What the statuses have said since the last look: baselines that were made, messages that were taken in. */
@@ -260,9 +265,9 @@ export class RealWorld {
       }
       const outcome = this.#waiting.get(acknowledged);
       this.#waiting.delete(acknowledged);
-      if (outcome?.kind !== 'scan' || outcome.verdict !== 'Failed') continue;
+      if (outcome?.kind !== 'scan') continue;
       const message = { type: 'message', ...this.#subject(node), run: 'real', id: outcome.id, kind: 'scan' } as const;
-      this.#recorder.record({ ...message, verdict: 'Failed', what: 'acknowledged' });
+      this.#recorder.record({ ...message, verdict: outcome.verdict, what: 'acknowledged' });
     }
   }
 

@@ -165,7 +165,7 @@ export class SimDaemon {
     this.post({ type: 'triggers', found });
   }
 
-  /** As long as it scans, nothing that it would say can be believed. */
+  /** Has something happen to the state machine. */
   post(event: Event): void {
     if (!this.isAlive) return;
     if (this.#isFrozen) {

@@ -11,6 +11,7 @@ import { checkKept } from './kept.ts';
 import {
   at,
   condition,
+  heard,
   integrityOf,
   madeUp,
   quietAt,
@@ -39,7 +40,7 @@ test('of a history in which all goes well there is nothing to tell', () => {
   const integrities = [integrityOf({ nodes: { ...counts, unwatched: 0 } })];
   const history = madeUp(
     { type: 'baseline', ...SUBJECT, run: 'r', orderId: 'order-1', reason: 'Initial', digest: 'd1', at: at(0) },
-    scanAt(1),
+    ...heard(scanAt(1)),
     version(2, { ...good, orders: ordersOf('order-1', 'Initial') }),
     quietAt(3, good, { integrities, healed: true }),
   );
@@ -71,15 +72,17 @@ describe('what is shown', () => {
   test('Succeeded at a quiet point, though the last scan found something; not so under cover of an update', () => {
     const scan = scanAt(1, { verdict: 'Failed', differences: 1 });
     const quiet = quietAt(3, { lastResult: resultAt(0) });
-    expect(told(checkShown(madeUp(scanAt(0), scan, quiet)))).toEqual([
+    expect(told(checkShown(madeUp(...heard(scanAt(0)), ...heard(scan), quiet)))).toEqual([
       'node-1 was scanned and found changed, and is Succeeded',
     ]);
+    // One that came no further than a daemon's memory says nothing.
+    expect(checkShown(madeUp(...heard(scanAt(0)), scan, quiet))).toEqual([]);
     const update: Happening = { type: 'update', node: 'node-1', machine: 'm1', what: 'begins' };
-    expect(checkShown(madeUp(update, scan, quiet))).toEqual([]);
+    expect(checkShown(madeUp(update, ...heard(scan), quiet))).toEqual([]);
   });
 
   test('Failed at a quiet point, though the last scan found nothing', () => {
-    expect(told(checkShown(madeUp(scanAt(1), quietAt(3, { lastResult: resultAt(0, 'Failed') }))))).toEqual([
+    expect(told(checkShown(madeUp(...heard(scanAt(1)), quietAt(3, { lastResult: resultAt(0, 'Failed') }))))).toEqual([
       'node-1 was scanned and found unchanged, and is Failed',
     ]);
   });
@@ -178,12 +181,14 @@ describe('silence', () => {
 
   test('Fresh or Succeeded though nothing was heard for too long', () => {
     const status = { state: 'Succeeded' as const, conditions: fresh };
-    expect(told(checkSilence(madeUp(scanAt(0), quietAt(60, status))))).toEqual([
+    expect(told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(60, status))))).toEqual([
       'node-1 was last scanned 60 s ago, and is shown as Succeeded and Fresh',
     ]);
-    expect(told(checkSilence(madeUp(scanAt(0), quietAt(60, { ...status, conditions: stale }))))).toHaveLength(1);
-    expect(checkSilence(madeUp(scanAt(0), quietAt(60, { state: 'Silent', conditions: stale })))).toEqual([]);
-    expect(checkSilence(madeUp(scanAt(0), quietAt(10, status)))).toEqual([]);
+    expect(told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(60, { ...status, conditions: stale }))))).toHaveLength(
+      1,
+    );
+    expect(checkSilence(madeUp(...heard(scanAt(0)), quietAt(60, { state: 'Silent', conditions: stale })))).toEqual([]);
+    expect(checkSilence(madeUp(...heard(scanAt(0)), quietAt(10, status)))).toEqual([]);
   });
 
   test('held and not shown so, and the other way round', () => {
@@ -192,18 +197,20 @@ describe('silence', () => {
       hold: { reason: 'Annotation', message: '', since: at(0) },
     } as const;
     expect(
-      told(checkSilence(madeUp(scanAt(0), quietAt(5, { state: 'Succeeded', orders, conditions: fresh })))),
+      told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(5, { state: 'Succeeded', orders, conditions: fresh })))),
     ).toEqual(['node-1 is held, and is shown as Succeeded, Ready Watched']);
     const held = [condition('Ready', 'False', 'Held')];
-    expect(told(checkSilence(madeUp(scanAt(0), quietAt(5, { state: 'Held', conditions: held }))))).toEqual([
+    expect(told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(5, { state: 'Held', conditions: held }))))).toEqual([
       'node-1 is not held, and is shown as held',
     ]);
-    expect(checkSilence(madeUp(scanAt(0), quietAt(5, { state: 'Held', orders, conditions: held })))).toEqual([]);
+    expect(checkSilence(madeUp(...heard(scanAt(0)), quietAt(5, { state: 'Held', orders, conditions: held })))).toEqual(
+      [],
+    );
   });
 
   test('Ready though the daemon does not run', () => {
     const quiet = quietAt(5, { state: 'Succeeded', conditions: fresh }, {}, { daemon: 'down' });
-    expect(told(checkSilence(madeUp(scanAt(0), quiet)))).toEqual([
+    expect(told(checkSilence(madeUp(...heard(scanAt(0)), quiet)))).toEqual([
       'The daemon of node-1 does not run, and it is shown as Ready Watched',
     ]);
   });
@@ -309,11 +316,11 @@ test('a database that an intruder replaced, and that the next scan or the status
     'node-1: replace-database, and the next scan did not see it',
   ]);
   const lastResult = resultAt(3, 'Failed');
-  expect(told(checkFaults(madeUp(made, intrusion, seen, quietAt(5, { lastResult }))))).toEqual([
+  expect(told(checkFaults(madeUp(made, intrusion, ...heard(seen), quietAt(5, { lastResult }))))).toEqual([
     'node-1: the baseline is Replaced, and the status does not say so',
   ]);
   const shown = quietAt(5, { lastResult: { ...lastResult, baselineFault: 'Replaced' } });
-  expect(checkFaults(madeUp(made, intrusion, seen, shown))).toEqual([]);
+  expect(checkFaults(madeUp(made, intrusion, ...heard(seen), shown))).toEqual([]);
 });
 
 test('an operator that ends by itself, unless it does not lead any more', () => {

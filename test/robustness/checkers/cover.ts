@@ -30,6 +30,17 @@ export function isOf(one: Subject, other: Subject): boolean {
   return one.integrity === other.integrity && one.node === other.node && one.machine === other.machine;
 }
 
+/** The newest scan of a node that came as far as the node's disk or the API server. */
+export function lastScan(history: readonly Happened[], subject: Subject, before: number): Of<'scan'> | undefined {
+  const delivered = new Set<string>();
+  for (let n = before - 1; n >= 0; n -= 1) {
+    const event = history[n];
+    if (event?.type === 'message' && ['spooled', 'sent', 'heartbeat'].includes(event.what)) delivered.add(event.id);
+    if (event?.type === 'scan' && delivered.has(event.id) && isOf(event, subject)) return event;
+  }
+  return undefined;
+}
+
 /** What an intruder said in the daemon's name: a message of its own. */
 export function forgeries(history: readonly Happened[], kind: 'scan' | 'receipt'): Of<'intrusion'>[] {
   return ofType(history, 'intrusion').filter(({ how }) =>

@@ -1,5 +1,5 @@
 import type { Happened } from '../history.ts';
-import { isOf } from './cover.ts';
+import { isOf, lastScan } from './cover.ts';
 import { type Of, ofType, type Violation, violation } from './violation.ts';
 
 const DATABASE: Readonly<Record<string, string>> = {
@@ -42,9 +42,9 @@ function checkQuiet(history: readonly Happened[]): Violation[] {
   return ofType(history, 'quiet').flatMap((quiet) =>
     quiet.nodes.flatMap((node) => {
       if (node.daemon !== 'runs' || !node.selected || quiet.unsettled !== undefined) return [];
-      const scan = history.findLast((event) => event.type === 'scan' && event.n < quiet.n && isOf(event, node));
+      const scan = lastScan(history, node, quiet.n);
       const status = quiet.statuses.find(({ nodeName }) => nodeName === node.node);
-      if (scan?.type !== 'scan' || scan.fault === undefined || status === undefined) return [];
+      if (scan?.fault === undefined || status === undefined) return [];
       const isReplaced = status.baseline && Date.parse(status.baseline.createdAt) > Date.parse(scan.startedAt);
       if (isReplaced || status.lastResult?.baselineFault !== undefined) return [];
       if (isForgedSince(history, scan, quiet)) return [];

@@ -32,6 +32,12 @@ export function scanAt(second: number, more: Partial<ScanHappening> = {}): ScanH
   };
 }
 
+/** A scan, and its message, which came as far as the node's disk. */
+export function heard(scan: ScanHappening): [Happening, Happening] {
+  const { id, verdict } = scan;
+  return [scan, { type: 'message', ...SUBJECT, run: 'r', id, kind: 'scan', verdict, what: 'spooled' }];
+}
+
 export function statusOf(more: Partial<FileIntegrityNodeStatus> = {}): FileIntegrityNodeStatus {
   const ownerReferences = [{ apiVersion: 'v', kind: 'FileIntegrity', name: 'fleet', uid: 'u' }];
   return { metadata: { name: 'fleet-node-1', ownerReferences }, nodeName: 'node-1', ...more };

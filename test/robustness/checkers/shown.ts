@@ -1,6 +1,6 @@
 import type { ScanResult } from '../../../src/api/nodestatus.ts';
 import type { Happened, QuietNode } from '../history.ts';
-import { type Cover, coverOf, forgeries, isOf } from './cover.ts';
+import { type Cover, coverOf, forgeries, isOf, lastScan } from './cover.ts';
 import { group, type Of, ofType, type Violation, violation } from './violation.ts';
 
 /**
@@ -48,16 +48,15 @@ function checkVersions(history: readonly Happened[]): Violation[] {
 function checkQuiet(history: readonly Happened[]): Violation[] {
   const cover = coverOf(history);
   return ofType(history, 'quiet').flatMap((quiet) => {
-    const before = history.slice(0, quiet.n);
-    return quiet.nodes.flatMap((node) => checkNode(before, quiet, node, cover));
+    return quiet.nodes.flatMap((node) => checkNode(history.slice(0, quiet.n), quiet, node, cover));
   });
 }
 
 function checkNode(history: readonly Happened[], quiet: Of<'quiet'>, node: QuietNode, cover: Cover): Violation[] {
   const status = quiet.statuses.find(({ nodeName }) => nodeName === node.node);
   if (node.daemon !== 'runs' || !node.selected || !status?.lastResult || quiet.unsettled !== undefined) return [];
-  const scan = history.findLast((event) => event.type === 'scan' && isOf(event, node) && !event.cancelled);
-  if (scan?.type !== 'scan') return [];
+  const scan = lastScan(history, node, quiet.n);
+  if (scan === undefined) return [];
   const { lastResult, baseline } = status;
   // What the daemon said later, without a scan: that it could not be done, or that an intruder made a receipt.
   const isOvertaken =

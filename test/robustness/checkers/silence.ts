@@ -1,6 +1,6 @@
 import type { FileIntegrityNodeStatus } from '../../../src/api/nodestatus.ts';
 import type { Happened, QuietNode } from '../history.ts';
-import { forgeries, isOf } from './cover.ts';
+import { forgeries, lastScan } from './cover.ts';
 import { type Of, ofType, type Violation, violation } from './violation.ts';
 
 /** What the operator may take to say that a time has come, in milliseconds. */
@@ -32,7 +32,7 @@ function checkFresh(
 ): Violation[] {
   const staleAfter = quiet.integrities.find(({ metadata }) => metadata.name === node.integrity)?.spec.staleAfter;
   if (staleAfter === undefined) return [];
-  const last = history.findLast((event) => event.type === 'scan' && isOf(event, node) && !event.cancelled);
+  const last = lastScan(history, node, quiet.n);
   // Whoever has a node's root can say that it was scanned; that is not what is promised here.
   const forged = forgeries(history, 'scan').findLast((event) => event.node === node.node);
   // A report that waited on the node is taken in later than it was made.
