@@ -59,7 +59,7 @@ export async function act(world: World, step: Step): Promise<string | undefined>
       });
     case 'relabel':
       return await onMachine(world, step.place, async (place) => {
-        place.isSelected = !place.isSelected;
+        place.isSelected = step.selected;
         await fleet.patchNode(place, { labels: { [WATCHED_LABEL]: place.isSelected ? '' : null } });
       });
     case 'kill-operator':

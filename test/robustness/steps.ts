@@ -49,8 +49,8 @@ export type Step =
   | { do: 'update-begins'; place: number; by: 'machine-config' | 'label'; changes: number }
   | { do: 'update-ends'; place: number; changes: number }
   | { do: 'join' | 'leave' | 'replace'; place: number }
-  /** The node's label that the FileIntegrity selects by comes or goes. */
-  | { do: 'relabel'; place: number }
+  /** The node has the label that the FileIntegrity selects by from now on, or not. */
+  | { do: 'relabel'; place: number; selected: boolean }
   /** The operator is killed when it has written so often, and started again. */
   | { do: 'kill-operator'; afterWrites: number }
   | { do: 'restart-operator' }
@@ -76,14 +76,14 @@ const WEIGHTS: Readonly<Record<Step['do'], number>> = {
   advance: 25,
   reinit: 22,
   'reinit-on-failed': 10,
-  hold: 10,
-  release: 14,
+  hold: 9,
+  release: 20,
   'update-begins': 12,
   'update-ends': 20,
-  join: 14,
+  join: 24,
   leave: 5,
   replace: 5,
-  relabel: 5,
+  relabel: 9,
   'kill-operator': 7,
   'restart-operator': 2,
   'change-leader': 0.4,
@@ -91,12 +91,12 @@ const WEIGHTS: Readonly<Record<Step['do'], number>> = {
   'lose-operator-answers': 8,
   'kill-daemon': 40,
   'daemon-down': 5,
-  'daemon-up': 10,
+  'daemon-up': 20,
   'freeze-daemon': 5,
-  'thaw-daemon': 10,
+  'thaw-daemon': 20,
   'cut-node': 12,
   'partition-node': 6,
-  'heal-node': 14,
+  'heal-node': 26,
   'lose-answer': 14,
   'kill-api-server': 1.6,
   'edit-integrity': 12,
@@ -141,6 +141,8 @@ function makeStep(random: Random): Step {
       return { do: kind, count: random.integer(1, 4) };
     case 'kill-daemon':
       return { do: kind, place: place(), when: random.pick(KILL_MOMENTS) };
+    case 'relabel':
+      return { do: kind, place: place(), selected: random.chance(0.75) };
     case 'edit-integrity':
       return { do: kind, what: random.pick(EDITS), value: random.integer(0, 9) };
     case 'scribble':

@@ -140,7 +140,7 @@ export class World {
       await this.act({ do: 'thaw-daemon', place: place.index });
       await this.act({ do: 'daemon-up', place: place.index });
       await this.act({ do: 'update-ends', place: place.index, changes: 0 });
-      if (place.machine && !place.isSelected) await this.act({ do: 'relabel', place: place.index });
+      if (place.machine && !place.isSelected) await this.act({ do: 'relabel', place: place.index, selected: true });
     }
   }
 

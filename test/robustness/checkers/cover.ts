@@ -41,6 +41,17 @@ export function lastScan(history: readonly Happened[], subject: Subject, before:
   return undefined;
 }
 
+/**
+ * Whether a receipt came from a node that is no answer to an order of its status, which makes it Failed whatever its files
+ * are: an intruder's, or one of an order of the status before, which went with another machine of the node's name.
+ */
+export function isAccused(history: readonly Happened[], subject: Subject): boolean {
+  if (forgeries(history, 'receipt').some((event) => isOf(event, subject))) return true;
+  return history.some(
+    (event) => event.type === 'status' && event.change === 'deleted' && event.status.nodeName === subject.node,
+  );
+}
+
 /** What an intruder said in the daemon's name: a message of its own. */
 export function forgeries(history: readonly Happened[], kind: 'scan' | 'receipt'): Of<'intrusion'>[] {
   return ofType(history, 'intrusion').filter(({ how }) =>

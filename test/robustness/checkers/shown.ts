@@ -1,6 +1,6 @@
 import type { ScanResult } from '../../../src/api/nodestatus.ts';
 import type { Happened, QuietNode } from '../history.ts';
-import { type Cover, coverOf, forgeries, isOf, lastScan } from './cover.ts';
+import { type Cover, coverOf, forgeries, isAccused, isOf, lastScan } from './cover.ts';
 import { group, type Of, ofType, type Violation, violation } from './violation.ts';
 
 /**
@@ -69,7 +69,7 @@ function checkNode(history: readonly Happened[], quiet: Of<'quiet'>, node: Quiet
     if (!scan.fault && cover.covers(node.machine, scan.time, quiet.time)) return [];
     return [violation(`${node.node} was scanned and found changed, and is ${lastResult.condition}`, scan, quiet)];
   }
-  const isFaulty = forgeries(history, 'receipt').some((event) => isOf(event, node));
+  const isFaulty = lastResult.baselineFault === 'Unordered' && isAccused(history, node);
   if (lastResult.condition === 'Succeeded' || isFaulty) return [];
   return [violation(`${node.node} was scanned and found unchanged, and is ${lastResult.condition}`, scan, quiet)];
 }
