@@ -115,6 +115,8 @@ describe('an update by the Machine Config Operator', () => {
   });
 
   test('that began and ended while the operator was away is seen, and a report that waited since then does not count', async () => {
+    const slot = { namespace: harness.namespace, name: resultName('fleet', one) };
+    await eventually('no message waits', async () => !(await harness.client.find(configMaps, slot)));
     await harness.stop();
     await harness.annotateNode(one, at('s', 's', 'Done'));
     const outcome = harness.daemon('fleet', one).scan(failure);
