@@ -52,14 +52,15 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
     const context = { now, status, integrity, node, daemons };
     const { fields, changesAt } = withState(plan.fields ?? before, context);
     const isNews = plan.fields !== undefined || !says(before, fields);
+    let isDone: boolean;
     try {
-      await performResults({ ...plan, ...(isNews && { fields }) }, status, integrity, tools, signal);
+      isDone = await performResults({ ...plan, ...(isNews && { fields }) }, status, integrity, tools, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (!isConflict(error)) await noteTrouble(error, plan, before, context, signal).catch(() => {}); // the first one tells
       throw error;
     }
-    if (isNews) {
+    if (isNews && isDone) {
       alarms.add(integrity, status.nodeName, alarmsOf(before.conditions, fields.conditions ?? [], status.orders?.hold));
     }
     if (!changesAt) return { kind: 'done' };

@@ -16,6 +16,7 @@ const RESULTS_MANAGER = 'file-integrity-operator-results';
 
 /**
  * Carries out what was planned for one node, in the order in which a crash between any two steps loses nothing.
+ * @returns false: nothing was done, because the plan was made from an old copy.
  * @throws ApiError a conflict, when the status was written in between: the plan is made anew then.
  */
 export async function performResults(
@@ -24,12 +25,12 @@ export async function performResults(
   integrity: FileIntegrity,
   { client, stores, recorder, meters }: Tools,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { name = '', namespace = '' } = status.metadata;
   if (plan.keep) {
     // A plan made from an old copy would be refused only after the report was kept; the new copy brings the next look.
     const current = await client.find(nodeStatuses, { namespace, name }, { signal });
-    if (current?.metadata.resourceVersion !== status.metadata.resourceVersion) return;
+    if (current?.metadata.resourceVersion !== status.metadata.resourceVersion) return false;
   }
   const place = {
     client,
@@ -47,6 +48,7 @@ export async function performResults(
   tellResults(plan.events, status, integrity, { recorder, meters });
   for (const earlier of kept?.surplus ?? []) await removeKept(earlier, place);
   if (plan.remove) await removeMessage(plan.remove, place);
+  return true;
 }
 
 /**
