@@ -296,3 +296,22 @@ describe('an operator that dies while it keeps a failure', () => {
     expect(told).toBe(2);
   });
 });
+
+test('a history of none keeps the newest only, in a chain that goes on', async () => {
+  const history = (failedResults: number) => ({ spec: { history: { failedResults } } });
+  const ref = { namespace: harness.namespace, name: 'kept' };
+  const told = (await harness.told('HistoryBroken')).length;
+  await harness.client.patch(fileIntegrities, ref, history(0), { type: 'merge' });
+  const [before] = (await status())?.failures ?? [];
+  for (const added of [300, 301]) await daemon.report(failure(added), inTwo(`text ${added}`));
+  await slotIsEmpty();
+  const { failures = [] } = (await status()) ?? {};
+  expect(failures).toMatchObject([{ filesAdded: 301, sequence: (before?.sequence ?? 0) + 2, configMapName: failed() }]);
+  expect(await names()).toEqual([failed(), `${failed()}-2`, `${failed()}.findings`]);
+  await harness.client.patch(fileIntegrities, ref, history(1), { type: 'merge' });
+  await daemon.report(failure(302), inTwo('text 302'));
+  await slotIsEmpty();
+  expect((await status())?.failures?.map(({ filesAdded }) => filesAdded)).toEqual([302, 301]);
+  expect(await broken()).toEqual([]);
+  expect(await harness.told('HistoryBroken')).toHaveLength(told);
+});

@@ -92,13 +92,23 @@ describe('a re-initialisation', () => {
   });
 
   test('after an update is on record as that of who held the node', () => {
-    const at = (current: string, desired: string, state: string) =>
-      machineConfigured(aNode('a'), current, desired, state);
+    const at = (current: string, desired: string, state: string) => {
+      const node = machineConfigured(aNode('a'), current, desired, state);
+      const written = { 'f:machineconfiguration.openshift.io/state': {} };
+      const managedFields = [
+        { manager: 'machine-config-daemon', fieldsV1: { 'f:metadata': { 'f:annotations': written } } },
+      ];
+      return { ...node, metadata: { ...node.metadata, managedFields } };
+    };
     const before = settle(aWorld({ nodes: [at('x', 'x', 'Done')] }));
     const during = carriedOut({ ...before, nodes: [at('x', 'y', 'Working')] });
-    const owner = during.statuses.get('a')?.orders?.hold?.owner;
     const [record] = recordsOf({ ...during, nodes: [at('y', 'y', 'Done')] });
-    expect(contentOf(record)).toMatchObject({ reason: 'NodeUpdate', detail: 'from x to y', who: owner ?? 'unknown' });
+    expect(contentOf(record)).toMatchObject({
+      reason: 'NodeUpdate',
+      detail: 'from x to y',
+      who: 'machine-config-daemon',
+      withoutFindings: ['a'],
+    });
   });
 });
 
