@@ -95,7 +95,7 @@ describe('what a re-init erases', () => {
       withoutFindings: [two],
       leftOut: 0,
     });
-    expect(record?.metadata?.labels).toEqual({ [OWNER_LABEL]: 'recorded', [RECORD_LABEL]: '' });
+    expect(record?.metadata?.labels).toMatchObject({ [OWNER_LABEL]: 'recorded', [RECORD_LABEL]: '' });
     expect(record?.metadata?.ownerReferences).toBeUndefined();
     const { annotations = {} } = (await harness.integrity('recorded')).metadata;
     expect(annotations).not.toHaveProperty(REINIT_ANNOTATION);
@@ -124,6 +124,22 @@ describe('what a re-init erases', () => {
     expect(contents.map(({ nodes, withoutFindings }) => [nodes.length, withoutFindings])).toEqual(
       contents.map(() => [0, [one]]),
     );
+  });
+
+  test('is not pushed out by a node that has itself updated again and again', async () => {
+    const before = (await records()).map(({ metadata }) => metadata?.uid);
+    const state = 'machineconfiguration.openshift.io/state';
+    for (let round = 0; round < 5; round++) {
+      const earlier = await orderOf(one);
+      await harness.annotateNode(one, { [state]: 'Working' });
+      await harness.statusWhen('recorded', one, 'is held', ({ orders }) => orders?.hold !== undefined);
+      await harness.annotateNode(one, { [state]: 'Done' });
+      await eventually('it has an order', async () => (await orderOf(one))?.id !== earlier?.id);
+      await harness.daemon('recorded', one).makeBaseline();
+    }
+    await eventually('there are three of updates', async () => (await records()).length === before.length + 3);
+    const after = (await records()).map(({ metadata }) => metadata?.uid);
+    expect(before.filter((uid) => !after.includes(uid))).toEqual([]);
   });
 
   test('outlives the FileIntegrity', async () => {

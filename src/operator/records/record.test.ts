@@ -66,7 +66,7 @@ describe('a re-initialisation', () => {
     expect(metadata).toEqual({
       name: `aide-worker-reinit-${record?.id}`,
       namespace: 'fio',
-      labels: { [key('owner')]: 'worker', [key('reinit-record')]: '' },
+      labels: { [key('owner')]: 'worker', [key('reinit-record')]: '', [key('reason')]: 'Demand' },
     });
   });
 

@@ -6,6 +6,9 @@ import { labelValue, recordName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus, KeptFailure, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineOrder } from '../../api/outcome.ts';
 
+/** Label on a record: why the baselines were ordered. */
+const REASON_LABEL = 'file-integrity.openshift.io/reason';
+
 /** A node that gets a new baseline, and what is known of it before. */
 export interface Rebased {
   readonly before: FileIntegrityNodeStatus;
@@ -53,16 +56,26 @@ const RECORD_BYTES = 900 * 1024;
 /** The config map of a record. It has no owner reference: it outlives the FileIntegrity, as kept failures do. */
 export function recordMap(record: ReinitRecord, bytes = RECORD_BYTES): ConfigMap {
   const { name = '', namespace = '' } = record.integrity.metadata;
+  const reason = record.nodes[0]?.order.reason;
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: {
       name: record.name,
       namespace,
-      labels: { [OWNER_LABEL]: labelValue(name), [RECORD_LABEL]: '' },
+      labels: {
+        [OWNER_LABEL]: labelValue(name),
+        [RECORD_LABEL]: '',
+        ...(reason !== undefined && { [REASON_LABEL]: reason }),
+      },
     },
     data: { [RECORD_KEY]: recordText(record, bytes) },
   };
+}
+
+/** Whether a record is of an update of its nodes: those come in great numbers, and a node can bring them about itself. */
+export function isOfUpdate({ metadata }: ConfigMap): boolean {
+  return metadata?.labels?.[REASON_LABEL] === ('NodeUpdate' satisfies BaselineOrder['reason']);
 }
 
 /** Nodes with findings first: of them there is more to tell, and they are the last to be left out. */

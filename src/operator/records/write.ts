@@ -1,47 +1,52 @@
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
-import { labelValue } from '../../api/names.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
 import { configMaps } from '../../kube/resources.ts';
 import type { Tools } from '../tools.ts';
-import { lackingIn, type ReinitRecord, recordMap, supplementOf } from './record.ts';
+import { isOfUpdate, lackingIn, type ReinitRecord, recordMap, supplementOf } from './record.ts';
 
 /**
  * Writes a record, once: one that is there already stays as it is. Then removes the oldest of the FileIntegrity's, of which
- * `spec.history.reinitRecords` stay.
+ * `spec.history.reinitRecords` stay; of those of node updates as many again, so that updates push out no others.
  */
 export async function writeRecord(record: ReinitRecord, tools: Tools, signal: AbortSignal): Promise<void> {
-  if (await create(record, tools, signal)) await prune(record, tools, signal);
+  const created = await create(record, tools, signal);
+  if (created) await prune(created, record, tools, signal);
 }
 
-/** Whether there is one more now. */
-async function create(record: ReinitRecord, tools: Tools, signal: AbortSignal): Promise<boolean> {
+/** What there is more now; undefined when all was there. */
+async function create(record: ReinitRecord, tools: Tools, signal: AbortSignal): Promise<ConfigMap | undefined> {
   const object = recordMap(record);
   try {
     await tools.client.create(configMaps, object, { signal });
-    return true;
+    return object;
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
   }
   const { name = '', namespace = '' } = object.metadata ?? {};
   const there = await tools.client.find(configMaps, { namespace, name }, { signal });
   const lacking = lackingIn(there?.data?.[RECORD_KEY], record);
-  return lacking.length > 0 ? create(supplementOf(record, lacking), tools, signal) : false;
+  return lacking.length > 0 ? create(supplementOf(record, lacking), tools, signal) : undefined;
 }
 
-async function prune(record: ReinitRecord, { client, stores }: Tools, signal: AbortSignal): Promise<void> {
-  const { name: integrity = '', namespace = '' } = record.integrity.metadata;
-  const owner = labelValue(integrity);
+async function prune(
+  created: ConfigMap,
+  { integrity }: ReinitRecord,
+  { client, stores }: Tools,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name: own, namespace = '', labels } = created.metadata ?? {};
   const others = [...stores.configMaps.list()].filter(
-    ({ metadata }) =>
-      metadata?.namespace === namespace &&
-      metadata.name !== record.name &&
-      RECORD_LABEL in (metadata.labels ?? {}) &&
-      metadata.labels?.[OWNER_LABEL] === owner,
+    (other) =>
+      other.metadata?.namespace === namespace &&
+      other.metadata.name !== own &&
+      RECORD_LABEL in (other.metadata.labels ?? {}) &&
+      other.metadata.labels?.[OWNER_LABEL] === labels?.[OWNER_LABEL] &&
+      isOfUpdate(other) === isOfUpdate(created),
   );
-  const madeAt = (index: number) => others[index]?.metadata?.creationTimestamp ?? '';
-  const newestFirst = [...others.keys()].sort((one, other) => madeAt(other).localeCompare(madeAt(one)));
-  for (const index of newestFirst.slice(record.integrity.spec.history.reinitRecords - 1)) {
-    const { name = '' } = others[index]?.metadata ?? {};
-    await client.remove(configMaps, { namespace, name }, { signal });
+  const madeAt = ({ metadata }: ConfigMap) => metadata?.creationTimestamp ?? '';
+  const newestFirst = others.sort((one, other) => madeAt(other).localeCompare(madeAt(one)));
+  for (const { metadata } of newestFirst.slice(integrity.spec.history.reinitRecords - 1)) {
+    await client.remove(configMaps, { namespace, name: metadata?.name ?? '' }, { signal });
   }
 }
