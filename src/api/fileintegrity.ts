@@ -96,7 +96,12 @@ export const fileIntegritySpecSchema = z.object({
         .max(50)
         .default(5)
         .describe('How many Failed results of a node are kept beside the newest, each with its report.'),
-      reinitRecords: z.int().min(1).max(500).default(50).describe('How many records of re-initialisations are kept.'),
+      reinitRecords: z
+        .int()
+        .min(1)
+        .max(500)
+        .default(50)
+        .describe('How many records of re-initialisations are kept; of those that follow node updates, as many again.'),
     })
     .default({ failedResults: 5, reinitRecords: 50 })
     .describe('What is kept of the past.'),
