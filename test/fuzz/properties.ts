@@ -57,3 +57,12 @@ export function jsonOf(bytes: Buffer): unknown {
     return undefined;
   }
 }
+
+/** For what is said never to throw, not even an error with a code. */
+export function orFault<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw new Error(`it throws: ${cause instanceof Error ? cause.stack : cause}`, { cause });
+  }
+}

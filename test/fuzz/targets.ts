@@ -5,6 +5,7 @@ import { configurationTargets } from './targets/configurations.ts';
 import { messageTargets } from './targets/messages.ts';
 import { nodeFileTargets } from './targets/node-files.ts';
 import { reportTargets } from './targets/reports.ts';
+import { resultTargets } from './targets/results.ts';
 import { textTargets } from './targets/text.ts';
 
 /** All that reads bytes of nodes and users. */
@@ -14,6 +15,7 @@ export const targets: readonly Target[] = [
   ...configurationTargets,
   ...nodeFileTargets,
   ...messageTargets,
+  ...resultTargets,
   ...annotationTargets,
   ...apiServerTargets,
 ];

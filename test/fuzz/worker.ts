@@ -12,7 +12,7 @@ const lengths = new Int32Array(desk);
 const shared = Buffer.from(input);
 const coverage = guided ? new Coverage() : undefined;
 
-const BATCH = 64;
+const BATCH = 256;
 
 const report = (message: Report) => parentPort?.postMessage(message);
 

@@ -17,12 +17,12 @@ import { idOf, type Message, readHeartbeat, readSlot } from '../../../src/operat
 import { firstName, isKept, isMessage, partsThere } from '../../../src/operator/results/slot.ts';
 import { asJson, hostileText, loose, outcome } from '../arbitraries.ts';
 import { inputs } from '../fixtures.ts';
-import { checkAllSafe, jsonOf } from '../properties.ts';
+import { checkAllSafe, jsonOf, orFault } from '../properties.ts';
 import type { Target } from '../target.ts';
 
 const HEX = 'a'.repeat(64);
 const TIME = '2026-11-25T10:00:00Z';
-const OUTCOMES = inputs(
+export const OUTCOMES = inputs(
   {
     kind: 'scan',
     id: 'run-1',
@@ -54,7 +54,7 @@ const OUTCOMES = inputs(
   { kind: 'notice', id: 'run-3', node: 'node-1', notice: 'UnorderedReinit', at: TIME, message: 'a trigger file' },
   'null',
 );
-const WORDS = [
+export const WORDS = [
   '"kind":"scan"',
   '"verdict":"Errored"',
   '"errorMessage":"',
@@ -196,14 +196,6 @@ function checkMessage(message: Message): void {
   for (const number of Object.values(counts ?? {})) assert.ok(Number.isSafeInteger(number) && number >= 0);
   assert.ok(counts === undefined || verdict === 'Failed');
   assert.ok(!Number.isNaN(Date.parse(message.finishedAt)));
-}
-
-function orFault<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    throw new Error('it throws', { cause });
-  }
 }
 
 export const messageTargets: readonly Target[] = [annotation, slot, heartbeat];

@@ -32,7 +32,7 @@ const WORDS = [
 ];
 
 /** As AIDE writes a report, with file names of any bytes. */
-const reports: Arbitrary<Buffer> = fc
+export const reports: Arbitrary<Buffer> = fc
   .record({
     files: fc.array(fc.tuple(fileName, fc.constantFrom('added', 'removed', 'changed'), hostileText), { maxLength: 30 }),
     lie: fc.constantFrom(0, 0, 0, 1, -1, 2 ** 53),
@@ -90,7 +90,7 @@ const reports: Arbitrary<Buffer> = fc
     );
   });
 
-const SEEDS = () => [
+export const REPORTS = () => [
   ...['differences', 'quiet', 'init'].map((name) => fixture(`0.19.1/${name}.json`)),
   ...inputs(
     '{}',
@@ -160,7 +160,7 @@ function storyOf(value: unknown, depth = 0): Told[] | undefined {
 /** JSON as it streams by. */
 const jsonStream: Target = {
   name: 'aide-json-stream',
-  seeds: SEEDS,
+  seeds: REPORTS,
   structured: fc.oneof(
     reports,
     fc.jsonValue({ depthSize: 'large' }).map((value) => Buffer.from(JSON.stringify(value))),
@@ -184,7 +184,7 @@ const jsonStream: Target = {
 /** AIDE's JSON report. */
 const report: Target = {
   name: 'aide-report',
-  seeds: SEEDS,
+  seeds: REPORTS,
   structured: reports,
   words: WORDS,
   async run(bytes) {
