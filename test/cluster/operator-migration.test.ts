@@ -62,7 +62,7 @@ describe('where the OpenShift File Integrity Operator ran before', () => {
     const pod = found?.spec?.template.spec;
     expect(pod?.initContainers).toBeUndefined();
     expect(pod?.containers[0]?.securityContext?.privileged).toBeUndefined();
-    expect(pod?.containers[0]?.env?.map(({ name }) => name)).toEqual(['NODE_NAME']);
+    expect(pod?.containers[0]?.env?.map(({ name }) => name)).toEqual(['NODE_NAME', 'MALLOC_ARENA_MAX']);
     expect(pod?.volumes?.map(({ name }) => name)).not.toContain('config');
   });
 
