@@ -55,7 +55,7 @@ beforeAll(async () => {
   [operator, daemon] = [await as('file-integrity-operator'), await as('file-integrity-daemon', 'node-a')];
   stack.use(
     await enforcePolicies(admin, 'records-policy.yaml', [namespace], async () => {
-      const refused = await refusal(admin.create(configMaps, map('probe', { [RECORD_LABEL]: '' })));
+      const refused = await refusal(admin.create(configMaps, map('probe', { [RESULT_LOG_LABEL]: '' })));
       if (refused === '') await admin.remove(configMaps, { namespace, name: 'probe' });
       return refused !== '';
     }),
