@@ -186,6 +186,10 @@ describe('the annotation with the requests', () => {
     expect(parseRequests(JSON.stringify([request]))).toEqual([request]);
   });
 
+  test('is read without what is beside the fields that are known', () => {
+    expect(parseRequests(JSON.stringify([{ ...request, more: [1] }]))).toEqual([request]);
+  });
+
   test.each([
     ['nothing', undefined],
     ['no JSON', '['],

@@ -200,7 +200,8 @@ export function parseRequests(text: string | undefined): ReinitRequest[] {
   if (text === undefined) return [];
   try {
     const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value.filter(isRequest) : [];
+    const requests = Array.isArray(value) ? value.filter(isRequest) : [];
+    return requests.map(({ id, reason, who, at, nodes }) => ({ id, reason, who, at, nodes }));
   } catch {
     return [];
   }
