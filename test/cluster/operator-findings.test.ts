@@ -17,8 +17,9 @@ import {
   RESULT_LOG_LABEL,
 } from '../../src/api/keys.ts';
 import { failedName, findingsName, historyName, partName, resultName } from '../../src/api/names.ts';
-import type { KeptFailure } from '../../src/api/nodestatus.ts';
+import type { FileIntegrityNodeStatus, KeptFailure } from '../../src/api/nodestatus.ts';
 import { configMaps } from '../../src/kube/resources.ts';
+import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';
 import { dataDigest, linkDigest, verifyHistory } from '../../src/operator/results/history.ts';
 import {
   DIGEST_ANNOTATION,
@@ -314,4 +315,39 @@ test('a history of none keeps the newest only, in a chain that goes on', async (
   expect((await status())?.failures?.map(({ filesAdded }) => filesAdded)).toEqual([302, 301]);
   expect(await broken()).toEqual([]);
   expect(await harness.told('HistoryBroken')).toHaveLength(told);
+});
+
+test('a failure that was kept, and counts as none because an update began meanwhile, is no hole in the record', async () => {
+  const ref = { namespace: harness.namespace, name: 'kept' };
+  await harness.client.patch(fileIntegrities, ref, { spec: { history: { failedResults: 5 } } }, { type: 'merge' });
+  await daemon.report(failure(400));
+  await slotIsEmpty();
+  await harness.stop();
+  const scan = daemon.scan(failure(401));
+  await daemon.send(scan);
+  // It dies when the report is kept, and the status does not say so yet.
+  const isKept = async () => (await find(failed()))?.metadata?.annotations?.[MESSAGE_ANNOTATION] === scan.id;
+  for (let count = 1; !(await isKept()); count += 1) {
+    await using dying = await startGate(harness.connection);
+    dying.shutAfter(1);
+    harness.start({ connection: dying.connection });
+    await dying.shut();
+    await harness.crash();
+    expect(count).toBeLessThan(10);
+  }
+  expect((await status())?.acknowledged).not.toBe(scan.id);
+
+  await harness.labelNode(node, { [UPDATING_LABEL]: '' });
+  harness.start();
+  await harness.statusWhen('kept', node, 'sets it aside', ({ acknowledged }) => acknowledged === scan.id);
+  await harness.labelNode(node, { [UPDATING_LABEL]: null });
+  const isOrdered = ({ orders }: FileIntegrityNodeStatus) => orders?.baseline.reason === 'NodeUpdate' && !orders.hold;
+  await harness.statusWhen('kept', node, 'is to have a new baseline', isOrdered);
+  await daemon.makeBaseline();
+  await daemon.report(failure(402));
+  await slotIsEmpty();
+  const { failures = [] } = (await status()) ?? {};
+  expect(failures.slice(0, 3).map(({ filesAdded }) => filesAdded)).toEqual([402, 401, 400]);
+  expect(failures[0]?.sequence).toBe((failures[2]?.sequence ?? 0) + 2);
+  expect(await broken()).toEqual([]);
 });

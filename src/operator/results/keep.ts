@@ -2,6 +2,8 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { OUTCOME_ANNOTATION, REPORT_JSON_KEY, RESULT_LOG_LABEL } from '../../api/keys.ts';
 import { findingsName, historyName } from '../../api/names.ts';
 import type { KeptFailure } from '../../api/nodestatus.ts';
+import type { Outcome } from '../../api/outcome.ts';
+import { parseOutcome } from '../../api/outcome-schema.ts';
 import { archive, earlierOf, entryOf, sketchOf } from './archive.ts';
 import { copyOf, sourceOf } from './copy.ts';
 import { writePages } from './findings.ts';
@@ -51,7 +53,7 @@ export async function keepReport(keep: KeepReport, world: KeepWorld): Promise<Ke
   const newest = await find(keep.to, world);
   const history = keep.label === RESULT_LOG_LABEL ? historyOf(keep, newest, world) : undefined;
   if (newest && sketchOf(newest).message === keep.scan.id) {
-    return keptAs(keep, sketchOf(newest), history, world.listed);
+    return keptAs(keep, sketchOf(newest), history, await withUnlisted(sketchOf(newest), keep, world.listed, world));
   }
   const listed = history ? await verified(keep, newest, world) : [];
   if (newest && history?.archive !== undefined) await archive(newest, history.archive, world);
@@ -59,7 +61,51 @@ export async function keepReport(keep: KeepReport, world: KeepWorld): Promise<Ke
   if (newest && !isOurs(newest)) await removeNumbered(keep.to, [1], world);
   await removeSurplusParts(keep, world);
   const first = await writeReport(keep, newest, history, world);
-  return keptAs(keep, sketchOf(first), history, listed);
+  const kept = sketchOf(first);
+  return keptAs(keep, kept, history, history ? await withUnlisted(kept, keep, listed, world) : listed);
+}
+
+/**
+ * The failures on record, and the one between them and the new one where that is not among them: it was kept, and the status
+ * that was to list it was never written, because an update began on the node meanwhile, say. Else the record had a hole.
+ */
+async function withUnlisted(
+  { sequence = 0 }: KeptSketch,
+  { to }: KeepReport,
+  listed: readonly KeptFailure[],
+  world: KeepWorld,
+): Promise<readonly KeptFailure[]> {
+  const [last] = listed;
+  if (!last || last.sequence + 2 !== sequence) return listed;
+  const found = await find(historyName(to, last.sequence + 1), world);
+  return found ? [failureOf(found, last), ...listed] : listed;
+}
+
+/** A kept failure as its config map tells of it. */
+function failureOf(configMap: ConfigMap, before: KeptFailure): KeptFailure {
+  const { name, sequence = 0, digest } = sketchOf(configMap);
+  const outcome = readOutcome(configMap.metadata?.annotations?.[OUTCOME_ANNOTATION]);
+  const scan = outcome?.kind === 'scan' ? outcome : undefined;
+  return {
+    sequence,
+    digest,
+    configMapName: name,
+    lastProbeTime: scan?.finishedAt ?? before.lastProbeTime,
+    ...(scan?.counts && {
+      filesAdded: scan.counts.added,
+      filesChanged: scan.counts.changed,
+      filesRemoved: scan.counts.removed,
+    }),
+    ...(scan?.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
+  };
+}
+
+function readOutcome(text: string | undefined): Outcome | undefined {
+  try {
+    return text === undefined ? undefined : parseOutcome(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isOurs({ metadata }: ConfigMap): boolean {
