@@ -318,6 +318,16 @@ describe('what a scan found', () => {
     expect(told(world, 'Fresh')).toBe('True Scanned');
   });
 
+  test('stays in the condition of the baseline when the next scan could not be done', () => {
+    const good = { condition: 'Succeeded', lastProbeTime: minutesBefore(30) } as const;
+    const faulty = { condition: 'Failed', lastProbeTime: minutesBefore(20), baselineFault: 'Damaged' } as const;
+    const lastResult = { condition: 'Errored', lastProbeTime: minutesBefore(10) } as const;
+    const world = (...results: ScanResult[]) =>
+      aWorld({ ...scanned(10), lastResult, results: [...results, lastResult] });
+    expect(told(world(good, faulty), 'BaselineTrusted')).toBe('False BaselineDamaged');
+    expect(told(world(faulty, { ...good, lastProbeTime: minutesBefore(15) }), 'BaselineTrusted')).toBe('True Recorded');
+  });
+
   test('stays in the conditions until a scan without it, whatever receipt comes in between', () => {
     const faulty = scanned(10, { condition: 'Failed', baselineFault: 'Replaced' });
     const baseline = aReceipt({ createdAt: NOW.toISOString(), digest: 'e'.repeat(64) });

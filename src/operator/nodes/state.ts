@@ -267,14 +267,15 @@ function integrityOf({ lastResult }: StateFields): Statement {
 }
 
 /** A fault counts until a scan without it: a new receipt alone proves nothing. */
-function trustOf({ lastResult, baseline }: StateFields): Statement {
+function trustOf(fields: StateFields): Statement {
+  const { baseline } = fields;
   const say = (status: Statement['status'], reason: string, message: string): Statement => ({
     type: 'BaselineTrusted',
     status,
     reason,
     message,
   });
-  const fault = lastResult?.baselineFault;
+  const fault = newestDone(fields)?.baselineFault;
   if (fault) return say('False', `Baseline${fault}`, FAULTS[fault]);
   if (!baseline) return say('Unknown', 'Pending', 'No receipt of a baseline is on record yet.');
   if (baseline.adopted) {
@@ -282,4 +283,11 @@ function trustOf({ lastResult, baseline }: StateFields): Statement {
     return say('Unknown', 'Adopted', message);
   }
   return say('True', 'Recorded', `The receipt of the baseline is on record, digest ${baseline.digest.slice(0, 16)}….`);
+}
+
+/** The newest result of a scan that was done: one that could not be done proves nothing of what was found before. */
+function newestDone({ lastResult, results = [] }: StateFields): NodeStatusFields['lastResult'] {
+  if (lastResult?.condition !== 'Errored') return lastResult;
+  const done = results.filter(({ condition }) => condition !== 'Errored');
+  return done.sort((one, other) => Date.parse(other.lastProbeTime) - Date.parse(one.lastProbeTime))[0];
 }
