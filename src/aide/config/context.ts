@@ -64,19 +64,29 @@ export function doubleBackslashes(text: string): string {
   return text.replace(/\\(.)/gs, (pair, character: string) => (character === '\\' ? '\\\\\\\\' : pair));
 }
 
-/** A text with its variables’ values, where each has one only and the text does not grow too long. */
+/**
+ * A text with its variables’ values, and those of variables in them, where each has one only. As it was where that makes it
+ * too long, or has no end.
+ */
 export function expandVariables(text: string, variables: Context['variables']): string {
-  let room = MAX_EXPANDED;
-  return text.replace(/@@\{([^@}]*)\}/g, (variable, name: string) => {
-    const [value = '', ...others] = variables.get(name) ?? [];
-    if (!variables.has(name) || others.length > 0 || value.length > room) return variable;
-    room -= value.length;
-    return value;
-  });
+  let expanded = text;
+  for (let round = 0; round < 8; round += 1) {
+    let room = MAX_EXPANDED;
+    const next = expanded.replace(/@@\{([^@}]*)\}/g, (variable, name: string) => {
+      const [value, ...others] = variables.get(name) ?? [];
+      if (value === undefined || others.length > 0) return variable;
+      room -= value.length;
+      return room < 0 ? variable : value;
+    });
+    if (room < 0) return text;
+    if (next === expanded) return expanded;
+    expanded = next;
+  }
+  return text;
 }
 
 /** Characters that values of variables may add to one text, and values of one variable that are looked at. */
-const MAX_EXPANDED = 16 * 1024;
+const MAX_EXPANDED = 4096;
 const MAX_VALUES = 64;
 
 function isNodePath(value: string): boolean {

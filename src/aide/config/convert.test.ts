@@ -491,3 +491,15 @@ describe('a comment', () => {
 test('what AIDE will refuse is left to it to explain', () => {
   expect(body('what is this\n@@nonsense\n')).toBe('what is this\n@@nonsense\n');
 });
+
+test('a variable in an expression may be made of another', () => {
+  const { text, problems } = convert('@@define SUMS sha256+sha512\n@@define ALL p+@@{SUMS}\n/etc @@{ALL}\n');
+  expect(text).toContain('\n/hostroot/etc p+sha256+sha512\n');
+  expect(problems).toEqual([]);
+  expect(convert(text).text).toBe(text);
+});
+
+test.each(['@@{A}', '@@{A}+@@{A}', '@@{B}'])('a variable that has no end (%s) stays as it is', (value) => {
+  const { text } = convert(`@@define A ${value}\n@@define B @@{A}+p\n/etc @@{A}\n`);
+  expect(convert(text).text).toBe(text);
+});
