@@ -41,19 +41,19 @@ export function customResourceDefinitions(): object[] {
         {
           name: 'Ready',
           type: 'string',
-          jsonPath: ofCondition('.status', 'Ready', 'status'),
+          jsonPath: ofCondition('Ready', 'status'),
           description: 'Whether every selected node is watched, or held, with the newest configuration.',
         },
         {
           name: 'Integrity',
           type: 'string',
-          jsonPath: ofCondition('.status', 'IntegrityHeld', 'status'),
+          jsonPath: ofCondition('IntegrityHeld', 'status'),
           description: 'Whether the last scan of every node found no difference from its baseline.',
         },
         {
           name: 'Fresh',
           type: 'string',
-          jsonPath: ofCondition('.status', 'Fresh', 'status'),
+          jsonPath: ofCondition('Fresh', 'status'),
           description: 'Whether the last scan of every node is recent enough to count.',
         },
         { name: 'Nodes', type: 'integer', jsonPath: '.status.nodes.selected', description: 'Nodes that are selected.' },
@@ -64,7 +64,7 @@ export function customResourceDefinitions(): object[] {
         {
           name: 'Trusted',
           type: 'string',
-          jsonPath: ofCondition('.status', 'BaselineTrusted', 'status'),
+          jsonPath: ofCondition('BaselineTrusted', 'status'),
           description: 'Whether the baseline of every node is the one on record.',
           priority: 1,
         },
@@ -89,7 +89,7 @@ export function customResourceDefinitions(): object[] {
         {
           name: 'Fresh',
           type: 'string',
-          jsonPath: ofCondition('', 'Fresh', 'status'),
+          jsonPath: ofCondition('Fresh', 'status'),
           description: 'Whether the last scan is recent enough to count.',
         },
         { name: 'Held', type: 'string', jsonPath: '.orders.hold.reason', description: 'Why no scan is started.' },
@@ -106,14 +106,14 @@ export function customResourceDefinitions(): object[] {
         {
           name: 'Daemon',
           type: 'string',
-          jsonPath: ofCondition('', 'Ready', 'reason'),
+          jsonPath: ofCondition('Ready', 'reason'),
           description: 'Watched, or why not.',
           priority: 1,
         },
         {
           name: 'Baseline',
           type: 'string',
-          jsonPath: ofCondition('', 'BaselineTrusted', 'reason'),
+          jsonPath: ofCondition('BaselineTrusted', 'reason'),
           description: 'Recorded, or why it is not to be trusted.',
           priority: 1,
         },
@@ -123,8 +123,8 @@ export function customResourceDefinitions(): object[] {
   ];
 }
 
-function ofCondition(parent: '' | '.status', type: string, field: 'status' | 'reason'): string {
-  return `${parent}.conditions[?(@.type=="${type}")].${field}`;
+function ofCondition(type: string, field: 'status' | 'reason'): string {
+  return `.status.conditions[?(@.type=="${type}")].${field}`;
 }
 
 function definition(resource: {

@@ -88,7 +88,12 @@ export const nodeStatusFieldsSchema = z.object({
   freshUntil: time
     .exactOptional()
     .describe('Until when this status counts if no newer scan is taken in, by the clock of the operator.'),
-  conditions: z.array(conditionSchema).exactOptional().describe('What holds of the node now, and since when.'),
+  // Where kubectl wait and kstatus look for conditions; the rest lies where the existing operator has it.
+  status: z
+    .object({
+      conditions: z.array(conditionSchema).exactOptional().describe('What holds of the node now, and since when.'),
+    })
+    .exactOptional(),
   results: z.array(scanResultSchema).exactOptional().describe('The newest result of each condition.'),
   orders: ordersSchema.exactOptional(),
   baseline: receiptSchema.exactOptional().meta(whole("The receipt of the node's baseline.")),

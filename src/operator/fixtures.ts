@@ -182,14 +182,14 @@ export function withStates(world: World, daemons: Readonly<Record<string, Daemon
   const statuses = [...world.statuses].map(([name, status]) => {
     const told = planNodeState({
       now,
-      fields: status,
+      fields: { ...status, ...status.status },
       daemon: daemons[name] ?? { is: 'running' },
       node: world.nodes.find(({ metadata }) => metadata?.name === name),
       spec,
       generation: integrity.metadata.generation,
     });
-    const { changesAt: _, ...fields } = told;
-    return [name, { ...status, ...fields }] as const;
+    const { changesAt: _, conditions, ...fields } = told;
+    return [name, { ...status, ...fields, status: { conditions } }] as const;
   });
   return { ...world, statuses: new Map(statuses) };
 }

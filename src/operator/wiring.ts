@@ -106,7 +106,8 @@ function nodeFacts({ metadata, spec, status }: Node): unknown {
 }
 
 function statusFacts(status: FileIntegrityNodeStatus): unknown {
-  const { metadata, lastResult, baseline, orders, nodeName, state, conditions = [] } = status;
+  const { metadata, lastResult, baseline, orders, nodeName, state } = status;
+  const { conditions = [] } = status.status ?? {};
   const { uid, labels, annotations = {}, ownerReferences } = metadata;
   const { [HEARTBEAT_ANNOTATION]: _, ...others } = annotations;
   const facts = [uid, nodeName, labels, others, ownerReferences, lastResult?.condition, baseline?.orderId, orders];

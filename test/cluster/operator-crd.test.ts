@@ -138,7 +138,7 @@ describe('a FileIntegrityNodeStatus', () => {
       aCondition('Fresh', 'False', 'DaemonMissing'),
       aCondition('BaselineTrusted', 'Unknown', 'Adopted'),
     ];
-    await client.create(nodeStatuses, status('shown-node-1', { lastResult, conditions, state: 'Silent' }));
+    await client.create(nodeStatuses, status('shown-node-1', { lastResult, status: { conditions }, state: 'Silent' }));
     const table = await kubectl('get', 'fins', 'shown-node-1');
     expect(columnsOf(table)).toEqual(['NAME', 'NODE', 'STATUS', 'LAST SCAN', 'FRESH', 'HELD']);
     expect(table).toMatch(/^shown-node-1\s+node-1\s+Silent\s+60m\s+False\s*$/m);

@@ -120,8 +120,8 @@ describe.concurrent('a FileIntegrity', () => {
     expect(new Set(status?.conditions?.map(({ observedGeneration }) => observedGeneration))).toEqual(
       new Set([metadata.generation]),
     );
-    await harness.statusWhen('changes', one, 'speaks of the new spec', ({ conditions = [] }) =>
-      conditions.every(({ observedGeneration }) => observedGeneration === metadata.generation),
+    await harness.statusWhen('changes', one, 'speaks of the new spec', ({ status }) =>
+      (status?.conditions ?? []).every(({ observedGeneration }) => observedGeneration === metadata.generation),
     );
     await remove('changes');
   });

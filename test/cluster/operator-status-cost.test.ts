@@ -97,7 +97,7 @@ test('a daemon that is restarted is written of at each step, of its own node alo
     await client.remove(pods, { namespace, name: pod?.metadata?.name ?? '' });
     await eventually('it was seen', async () => {
       const found = await client.get(nodeStatuses, { namespace, name: nodeStatusName('cost', node) });
-      const ready = found.conditions?.find(({ type }) => type === 'Ready');
+      const ready = found.status?.conditions?.find(({ type }) => type === 'Ready');
       return ready?.status === 'True' && Date.parse(ready.lastTransitionTime) >= began;
     });
     await harness.integritySays('cost', 'Ready', 'True Active');

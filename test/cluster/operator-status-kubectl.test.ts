@@ -57,12 +57,9 @@ test('kubectl waits for the conditions of a FileIntegrity and of a node', async 
   await harness.daemon('tools', node).report({ verdict: 'Succeeded' });
   for (const answer of await Promise.all(waits))
     expect(answer).toContain('fileintegrity.openshift.io/tools condition met');
-  // Its conditions are beside its other fields and not under a status, so kubectl is told where.
-  const path = (type: string, field: string, value: string) =>
-    `--for=jsonpath={.conditions[?(@.type=="${type}")].${field}}=${value}`;
-  expect(await wait(`fins/${name}`, path('Fresh', 'status', 'True'))).toContain('condition met');
+  expect(await wait(`fins/${name}`, '--for=condition=Fresh')).toContain('condition met');
   expect(await wait(`fins/${name}`, '--for=jsonpath={.state}=Succeeded')).toContain('condition met');
-  const failed = wait(`fins/${name}`, path('IntegrityHeld', 'reason', 'Changed'));
+  const failed = wait(`fins/${name}`, '--for=condition=IntegrityHeld=False');
   const told = wait('fi/tools', '--for=condition=IntegrityHeld=False');
   const counts = { added: 1, changed: 0, removed: 0 };
   await harness.daemon('tools', node).report({ verdict: 'Failed', exitStatus: 1, counts }, [{ integritylog: 'x' }]);

@@ -26,7 +26,7 @@ async function create(name: string, spec: Partial<FileIntegritySpecInput> = {}):
   return node;
 }
 
-const freshOf = ({ conditions }: FileIntegrityNodeStatus) => conditions?.find(({ type }) => type === 'Fresh');
+const freshOf = ({ status }: FileIntegrityNodeStatus) => status?.conditions?.find(({ type }) => type === 'Fresh');
 
 /** The node becomes Silent, at the very time that its status had said. */
 async function goesSilent(name: string, node: string, reason = 'Late'): Promise<FileIntegrityNodeStatus> {

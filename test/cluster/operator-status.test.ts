@@ -36,8 +36,12 @@ async function remove(name: string): Promise<void> {
   await client.remove(fileIntegrities, { namespace, name }, { propagation: 'Background' });
 }
 
-const condition = ({ conditions }: { conditions?: Condition[] } = {}, type: string) =>
-  conditions?.find((each) => each.type === type);
+interface Said {
+  readonly conditions?: Condition[];
+}
+/** Of a FileIntegrity's status, or of a node's object. */
+const condition = (said: Said & { status?: Said } = {}, type: string) =>
+  (said.conditions ?? said.status?.conditions)?.find((each) => each.type === type);
 
 async function countsWhen(name: string, wanted: Partial<NodeCounts>): Promise<void> {
   let last: NodeCounts | undefined;
@@ -70,7 +74,7 @@ describe('a node whose daemon works', () => {
     for (const node of [one, two]) {
       const status = await harness.nodeSays('well', node, 'Fresh', 'True Scanned');
       expect(status.state).toBe('Succeeded');
-      expect(status.conditions?.map(({ type, status }) => `${type} ${status}`).sort()).toEqual([
+      expect(status.status?.conditions?.map(({ type, status }) => `${type} ${status}`).sort()).toEqual([
         'BaselineTrusted True',
         'Fresh True',
         'IntegrityHeld True',
@@ -149,11 +153,11 @@ describe('a node whose daemon does not work is shown as that, and it goes away',
   test('for longer than a roll-out may take makes the FileIntegrity NodesNotWatched', async () => {
     const { client, namespace } = harness;
     harness.daemonsOn(node, 'crash');
-    const { conditions = [] } = await harness.nodeSays('ill', node, 'Ready', 'False DaemonNotRunning');
+    const { conditions = [] } = (await harness.nodeSays('ill', node, 'Ready', 'False DaemonNotRunning')).status ?? {};
     const earlier = new Date(Date.now() - 121_000).toISOString();
     const patch = conditions.map((each) => (each.type === 'Ready' ? { ...each, lastTransitionTime: earlier } : each));
     const ref = { namespace, name: nodeStatusName('ill', node) };
-    await client.patch(nodeStatuses, ref, { conditions: patch }, { type: 'merge' });
+    await client.patch(nodeStatuses, ref, { status: { conditions: patch } }, { type: 'merge' });
     await harness.annotate('ill', { look: 'again' });
     const { status } = await harness.integritySays('ill', 'Ready', 'False NodesNotWatched');
     expect(condition(status, 'Ready')?.message).toBe(`1 of 1 node: DaemonNotRunning (${node}).`);

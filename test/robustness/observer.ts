@@ -89,7 +89,7 @@ function tellStatus(change: Change, rv: number, status: FileIntegrityNodeStatus)
 
 /** What the checkers read of a version. */
 function lighten(status: FileIntegrityNodeStatus): FileIntegrityNodeStatus {
-  const { results: _, conditions: __, notices: ___, baselines: ____, ...rest } = status;
+  const { results: _, status: __, notices: ___, baselines: ____, ...rest } = status;
   return rest;
 }
 

@@ -216,9 +216,9 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
       let last: FileIntegrityNodeStatus | undefined;
       await eventually(`the condition ${type} of ${node} says ${said}`, async () => {
         last = await harness.status(integrity, node);
-        return says(last?.conditions, type, said);
+        return says(last?.status?.conditions, type, said);
       }).catch((error: unknown) => {
-        throw new Error(`${String(error)}; it is ${JSON.stringify(last?.conditions)}`);
+        throw new Error(`${String(error)}; it is ${JSON.stringify(last?.status)}`);
       });
       if (!last) throw new Error('never');
       return last;

@@ -25,6 +25,6 @@ test('every state, every count and every field of a node’s status is explained
   const names = [...NODE_STATES, ...counts, ...Object.keys(nodeStatusFieldsSchema.shape)];
   expect(names.filter((name) => !explained.has(name) && !explained.has(`nodes.${name}`))).toEqual([
     // These have a part of the page each.
-    'conditions',
+    'status',
   ]);
 });

@@ -115,7 +115,7 @@ describe('the condition Ready while a daemon does not run', () => {
 
   test('is False where nothing was said of a node yet', () => {
     const world = aSettledWorld();
-    const statuses = [...world.statuses].map(([name, { conditions: _, state: __, ...rest }]) => [name, rest] as const);
+    const statuses = [...world.statuses].map(([name, { status: _, state: __, ...rest }]) => [name, rest] as const);
     expect(condition({ ...world, statuses: new Map(statuses) }, 'Ready')).toMatchObject({
       status: 'False',
       reason: 'Initializing',

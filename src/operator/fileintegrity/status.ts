@@ -36,7 +36,7 @@ export interface StatusWorld {
 
 type WatchedNode = Pick<
   FileIntegrityNodeStatus,
-  'nodeName' | 'lastResult' | 'baseline' | 'orders' | 'state' | 'conditions'
+  'nodeName' | 'lastResult' | 'baseline' | 'orders' | 'state' | 'status'
 >;
 
 /** A status as the operator writes it: whole, with its own conditions and no others. */

@@ -14,7 +14,7 @@ function aNode(
     const [status, reason = ''] = text.split(' ');
     return { type, status: status as Condition['status'], reason, message: '', lastTransitionTime: NOW.toISOString() };
   });
-  return { nodeName, conditions, ...(state && { state }) };
+  return { nodeName, status: { conditions }, ...(state && { state }) };
 }
 
 const well = { IntegrityHeld: 'True NoChanges', Fresh: 'True Scanned', BaselineTrusted: 'True Recorded' };

@@ -5,7 +5,7 @@ import { countNodes, someNodes } from '../words.ts';
 
 /** What the nodes of a FileIntegrity are, as their statuses say it. */
 export interface SummaryWorld {
-  readonly statuses: readonly Pick<FileIntegrityNodeStatus, 'nodeName' | 'state' | 'conditions'>[];
+  readonly statuses: readonly Pick<FileIntegrityNodeStatus, 'nodeName' | 'state' | 'status'>[];
   /** Nodes that are selected and cannot be watched. */
   readonly taken: readonly string[];
 }
@@ -105,6 +105,6 @@ export function byReason(
     .sort(([one], [other]) => place(one) - place(other) || (one < other ? -1 : 1));
 }
 
-export function conditionOf({ conditions }: Pick<FileIntegrityNodeStatus, 'conditions'>, type: string) {
-  return conditions?.find((condition) => condition.type === type);
+export function conditionOf({ status }: Pick<FileIntegrityNodeStatus, 'status'>, type: string) {
+  return status?.conditions?.find((condition) => condition.type === type);
 }

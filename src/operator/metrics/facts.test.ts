@@ -15,7 +15,7 @@ const STATUS: FileIntegrityNodeStatus = {
   nodeName: 'one',
   state: 'Succeeded',
   freshUntil: '2026-11-25T10:00:01Z',
-  conditions: [condition('Fresh', 'True'), condition('BaselineTrusted', 'True')],
+  status: { conditions: [condition('Fresh', 'True'), condition('BaselineTrusted', 'True')] },
   lastResult: { condition: 'Succeeded', lastProbeTime: '2026-11-25T09:50:00Z' },
 };
 const factsOf = (more: Partial<FileIntegrityNodeStatus>) => nodeFactsOf({ ...STATUS, ...more }, 'example', NOW);
@@ -43,7 +43,7 @@ describe('the facts of a node', () => {
     ['False', false],
     ['Unknown', undefined],
   ] as const)('are what the condition Fresh says: %s', (status, fresh) => {
-    expect(factsOf({ conditions: [condition('Fresh', status)] }).fresh).toBe(fresh);
+    expect(factsOf({ status: { conditions: [condition('Fresh', status)] } }).fresh).toBe(fresh);
   });
 
   test('of a status of which nothing is said yet are those of a node that begins', () => {

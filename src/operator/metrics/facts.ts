@@ -20,7 +20,8 @@ export interface NodeFacts {
 
 /** What the newest conditions of a node say, and whether that still counts: an operator that hangs must not look well. */
 export function nodeFactsOf(status: FileIntegrityNodeStatus, integrity: string, now: Date): NodeFacts {
-  const { nodeName: node, lastResult, state, freshUntil, conditions = [], orders } = status;
+  const { nodeName: node, lastResult, state, freshUntil, orders } = status;
+  const { conditions = [] } = status.status ?? {};
   const said = (wanted: string) => conditions.find(({ type }) => type === wanted)?.status;
   const isOver = Date.parse(freshUntil ?? '') <= now.getTime();
   const hold = orders?.hold;

@@ -20,7 +20,9 @@ export interface NodeStateWorld {
   readonly generation: number | undefined;
 }
 
-type StateFields = Pick<NodeStatusFields, 'lastResult' | 'results' | 'lastScan' | 'baseline' | 'orders' | 'conditions'>;
+type StateFields = Pick<NodeStatusFields, 'lastResult' | 'results' | 'lastScan' | 'baseline' | 'orders'> & {
+  readonly conditions?: Condition[];
+};
 
 export interface NodeStatePlan {
   readonly state: NodeState;

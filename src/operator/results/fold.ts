@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Condition } from '../../api/condition.ts';
 import type { NodeStatusFields, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
 import type { Kept } from './keep.ts';
@@ -14,7 +15,6 @@ export interface ResultFields
     NodeStatusFields,
     | 'state'
     | 'freshUntil'
-    | 'conditions'
     | 'lastResult'
     | 'results'
     | 'lastScan'
@@ -24,6 +24,8 @@ export interface ResultFields
     | 'notices'
     | 'acknowledged'
   > {
+  /** What holds of the node: `status.conditions`. */
+  conditions?: Condition[];
   /** Id of the heartbeat that was taken in last. */
   heartbeat?: string;
 }

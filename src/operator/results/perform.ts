@@ -90,7 +90,7 @@ function inWords(node: string, breaks: readonly HistoryBreak[]): string {
 /** The version that was read goes along, so that a plan made from an old copy is refused. */
 function withFields({ metadata, nodeName }: FileIntegrityNodeStatus, fields: ResultFields): FileIntegrityNodeStatus {
   const { name = '', namespace = '', uid = '', resourceVersion = '' } = metadata;
-  const { heartbeat, ...rest } = fields;
+  const { heartbeat, conditions, ...rest } = fields;
   return {
     metadata: {
       name,
@@ -101,6 +101,7 @@ function withFields({ metadata, nodeName }: FileIntegrityNodeStatus, fields: Res
     },
     nodeName,
     ...rest,
+    ...(conditions && { status: { conditions } }),
   };
 }
 

@@ -180,14 +180,16 @@ describe('silence', () => {
   const stale = [condition('Fresh', 'False', 'Late'), condition('Ready', 'True', 'Watched')];
 
   test('Fresh or Succeeded though nothing was heard for too long', () => {
-    const status = { state: 'Succeeded' as const, conditions: fresh };
+    const status = { state: 'Succeeded' as const, status: { conditions: fresh } };
     expect(told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(60, status))))).toEqual([
       'node-1 was last scanned 60 s ago, and is shown as Succeeded and Fresh',
     ]);
-    expect(told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(60, { ...status, conditions: stale }))))).toHaveLength(
-      1,
-    );
-    expect(checkSilence(madeUp(...heard(scanAt(0)), quietAt(60, { state: 'Silent', conditions: stale })))).toEqual([]);
+    expect(
+      told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(60, { ...status, status: { conditions: stale } })))),
+    ).toHaveLength(1);
+    expect(
+      checkSilence(madeUp(...heard(scanAt(0)), quietAt(60, { state: 'Silent', status: { conditions: stale } }))),
+    ).toEqual([]);
     expect(checkSilence(madeUp(...heard(scanAt(0)), quietAt(10, status)))).toEqual([]);
   });
 
@@ -197,19 +199,23 @@ describe('silence', () => {
       hold: { reason: 'Annotation', message: '', since: at(0) },
     } as const;
     expect(
-      told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(5, { state: 'Succeeded', orders, conditions: fresh })))),
+      told(
+        checkSilence(
+          madeUp(...heard(scanAt(0)), quietAt(5, { state: 'Succeeded', orders, status: { conditions: fresh } })),
+        ),
+      ),
     ).toEqual(['node-1 is held, and is shown as Succeeded, Ready Watched']);
     const held = [condition('Ready', 'False', 'Held')];
-    expect(told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(5, { state: 'Held', conditions: held }))))).toEqual([
-      'node-1 is not held, and is shown as held',
-    ]);
-    expect(checkSilence(madeUp(...heard(scanAt(0)), quietAt(5, { state: 'Held', orders, conditions: held })))).toEqual(
-      [],
-    );
+    expect(
+      told(checkSilence(madeUp(...heard(scanAt(0)), quietAt(5, { state: 'Held', status: { conditions: held } })))),
+    ).toEqual(['node-1 is not held, and is shown as held']);
+    expect(
+      checkSilence(madeUp(...heard(scanAt(0)), quietAt(5, { state: 'Held', orders, status: { conditions: held } }))),
+    ).toEqual([]);
   });
 
   test('Ready though the daemon does not run', () => {
-    const quiet = quietAt(5, { state: 'Succeeded', conditions: fresh }, {}, { daemon: 'down' });
+    const quiet = quietAt(5, { state: 'Succeeded', status: { conditions: fresh } }, {}, { daemon: 'down' });
     expect(told(checkSilence(madeUp(...heard(scanAt(0)), quiet)))).toEqual([
       'The daemon of node-1 does not run, and it is shown as Ready Watched',
     ]);

@@ -35,6 +35,6 @@ function checkIntegrity(quiet: Of<'quiet'>, { metadata: { name = '' }, status }:
   return violations;
 }
 
-function isConditionFalse({ conditions = [] }: Of<'quiet'>['statuses'][number], type: string): boolean {
-  return conditions.some((condition) => condition.type === type && condition.status === 'False');
+function isConditionFalse({ status }: Of<'quiet'>['statuses'][number], type: string): boolean {
+  return (status?.conditions ?? []).some((condition) => condition.type === type && condition.status === 'False');
 }

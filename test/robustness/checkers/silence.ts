@@ -67,6 +67,6 @@ function checkPod(quiet: Of<'quiet'>, node: QuietNode, status: FileIntegrityNode
   return [violation(`The daemon of ${node.node} does not run, and it is shown as Ready ${ready?.reason}`, quiet)];
 }
 
-function conditionOf({ conditions = [] }: FileIntegrityNodeStatus, type: string) {
-  return conditions.find((condition) => condition.type === type);
+function conditionOf({ status }: FileIntegrityNodeStatus, type: string) {
+  return status?.conditions?.find((condition) => condition.type === type);
 }
