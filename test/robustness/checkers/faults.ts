@@ -48,7 +48,7 @@ function checkQuiet(history: readonly Happened[]): Violation[] {
       const isReplaced = status.baseline && Date.parse(status.baseline.createdAt) > Date.parse(scan.startedAt);
       if (isReplaced || status.lastResult?.baselineFault !== undefined) return [];
       // The scan after it could not be done, which proves nothing.
-      const trusted = status.conditions?.find(({ type }) => type === 'BaselineTrusted');
+      const trusted = status.status?.conditions?.find(({ type }) => type === 'BaselineTrusted');
       if (status.lastResult?.condition === 'Errored' && trusted?.status === 'False') return [];
       if (isForgedSince(history, scan, quiet)) return [];
       return [violation(`${node.node}: the baseline is ${scan.fault}, and the status does not say so`, scan, quiet)];
