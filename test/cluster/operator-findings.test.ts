@@ -339,7 +339,17 @@ test('a failure that was kept, and counts as none because an update began meanwh
 
   await harness.labelNode(node, { [UPDATING_LABEL]: '' });
   harness.start();
-  await harness.statusWhen('kept', node, 'sets it aside', ({ acknowledged }) => acknowledged === scan.id);
+  const aside = await harness.statusWhen('kept', node, 'sets it aside', (seen) => seen.acknowledged === scan.id);
+  const newest = (await find(failed()))?.metadata?.annotations ?? {};
+  expect(aside.failures?.[0]).toMatchObject({
+    sequence: Number(newest[SEQUENCE_ANNOTATION]),
+    digest: newest[DIGEST_ANNOTATION],
+    configMapName: failed(),
+    filesAdded: 401,
+  });
+  expect(aside.failures?.[1]).toMatchObject({ filesAdded: 400 });
+  expect(await find(aside.failures?.[1]?.configMapName ?? '')).toBeDefined();
+  expect(aside.lastResult?.filesAdded).toBe(400);
   await harness.labelNode(node, { [UPDATING_LABEL]: null });
   const isOrdered = ({ orders }: FileIntegrityNodeStatus) => orders?.baseline.reason === 'NodeUpdate' && !orders.hold;
   await harness.statusWhen('kept', node, 'is to have a new baseline', isOrdered);

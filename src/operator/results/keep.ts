@@ -1,6 +1,6 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { OUTCOME_ANNOTATION, REPORT_JSON_KEY, RESULT_LOG_LABEL } from '../../api/keys.ts';
-import { findingsName, historyName } from '../../api/names.ts';
+import { failedName, findingsName, historyName } from '../../api/names.ts';
 import type { KeptFailure } from '../../api/nodestatus.ts';
 import type { Outcome } from '../../api/outcome.ts';
 import { parseOutcome } from '../../api/outcome-schema.ts';
@@ -52,17 +52,43 @@ export interface Kept {
 export async function keepReport(keep: KeepReport, world: KeepWorld): Promise<Kept> {
   const newest = await find(keep.to, world);
   const history = keep.label === RESULT_LOG_LABEL ? historyOf(keep, newest, world) : undefined;
-  if (newest && sketchOf(newest).message === keep.scan.id) {
+  if (history && newest && sketchOf(newest).message === keep.scan.id) {
     return keptAs(keep, sketchOf(newest), history, await withUnlisted(sketchOf(newest), keep, world.listed, world));
   }
-  const listed = history ? await verified(keep, newest, world) : [];
-  if (newest && history?.archive !== undefined) await archive(newest, history.archive, world);
+  if (!history) return await keepAside(keep, newest, world);
+  const listed = await verified(keep, newest, world);
+  if (newest && history.archive !== undefined) await archive(newest, history.archive, world);
+  const kept = sketchOf(await replace(keep, newest, history, world));
+  return keptAs(keep, kept, history, await withUnlisted(kept, keep, listed, world));
+}
+
+/**
+ * Keeps a report that counts as no finding. If it counted as one before, and only the status did not say so yet, it is on
+ * record all the same, since it is what is kept as the newest failure.
+ */
+async function keepAside(keep: KeepReport, before: ConfigMap | undefined, world: KeepWorld): Promise<Kept> {
+  if (!before || sketchOf(before).message !== keep.scan.id) await replace(keep, before, undefined, world);
+  const { sender, listed } = world;
+  const name = failedName(sender.integrity, sender.node);
+  const newest = await find(name, world);
+  const [last] = listed;
+  if (!newest || sketchOf(newest).sequence !== (last?.sequence ?? 0) + 1) return { surplus: [] };
+  // Where none are kept beside the newest, the one before it is gone.
+  const isThere = last && (await find(historyName(name, last.sequence), world)) !== undefined;
+  const earlier = isThere ? listed.map((each) => ({ ...each, configMapName: historyName(name, each.sequence) })) : [];
+  return { failures: [failureOf(newest, keep.probedAt), ...earlier], surplus: [] };
+}
+
+async function replace(
+  keep: KeepReport,
+  before: ConfigMap | undefined,
+  history: HistoryPlan | undefined,
+  world: KeepWorld,
+): Promise<ConfigMap> {
   // Written by another, it would keep what that one wrote into it.
-  if (newest && !isOurs(newest)) await removeNumbered(keep.to, [1], world);
+  if (before && !isOurs(before)) await removeNumbered(keep.to, [1], world);
   await removeSurplusParts(keep, world);
-  const first = await writeReport(keep, newest, history, world);
-  const kept = sketchOf(first);
-  return keptAs(keep, kept, history, history ? await withUnlisted(kept, keep, listed, world) : listed);
+  return await writeReport(keep, before, history, world);
 }
 
 /**
@@ -78,11 +104,14 @@ async function withUnlisted(
   const [last] = listed;
   if (!last || last.sequence + 2 !== sequence) return listed;
   const found = await find(historyName(to, last.sequence + 1), world);
-  return found ? [failureOf(found, last), ...listed] : listed;
+  return found ? [failureOf(found, last.lastProbeTime), ...listed] : listed;
 }
 
-/** A kept failure as its config map tells of it. */
-function failureOf(configMap: ConfigMap, before: KeptFailure): KeptFailure {
+/**
+ * A kept failure as its config map tells of it.
+ * @param otherwise the time of the scan where it does not tell
+ */
+function failureOf(configMap: ConfigMap, otherwise: string): KeptFailure {
   const { name, sequence = 0, digest } = sketchOf(configMap);
   const outcome = readOutcome(configMap.metadata?.annotations?.[OUTCOME_ANNOTATION]);
   const scan = outcome?.kind === 'scan' ? outcome : undefined;
@@ -90,7 +119,7 @@ function failureOf(configMap: ConfigMap, before: KeptFailure): KeptFailure {
     sequence,
     digest,
     configMapName: name,
-    lastProbeTime: scan?.finishedAt ?? before.lastProbeTime,
+    lastProbeTime: scan?.finishedAt ?? otherwise,
     ...(scan?.counts && {
       filesAdded: scan.counts.added,
       filesChanged: scan.counts.changed,
@@ -139,13 +168,12 @@ async function verified(
 }
 
 function keptAs(
-  { to, scan, label, probedAt }: KeepReport,
+  { to, scan, probedAt }: KeepReport,
   { sequence = 1, digest, pages }: KeptSketch,
-  history: HistoryPlan | undefined,
+  history: HistoryPlan,
   listed: readonly KeptFailure[],
 ): Kept {
   const findings = pages > 0 ? { findings: findingsName(to) } : {};
-  if (!history || label !== RESULT_LOG_LABEL) return { ...findings, surplus: [] };
   const failure: KeptFailure = {
     sequence,
     digest,
