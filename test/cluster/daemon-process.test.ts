@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Outcome } from '../../src/api/outcome.ts';
+import { LOCK_FILE } from '../../src/daemon/lock.ts';
 import { outboxFile } from '../../src/daemon/paths.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
@@ -96,7 +97,7 @@ describe.skipIf(aide === undefined || !canHaveNodes()).concurrent('a daemon in i
     await stage.operator.begin(stage.configuration);
     await eventually('AIDE has begun', async () => (await names(stage)).includes('aide.db.gz.new'));
     expect(await terminate(first)).toMatchObject({ status: 0 });
-    expect(await names(stage)).toEqual([]);
+    expect(await names(stage)).toEqual([LOCK_FILE]);
     await stage.startProcess(real);
     expect(await stage.operator.message('its receipt')).toMatchObject({ kind: 'baseline' });
   });

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { Outcome } from '../../src/api/outcome.ts';
 import type { DaemonOptions } from '../../src/daemon/daemon.ts';
+import { LOCK_FILE } from '../../src/daemon/lock.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
@@ -282,7 +283,7 @@ test('a daemon that is stopped ends a running AIDE, and leaves nothing unfinishe
   const files = () => readdir(node.paths.directory).catch((): string[] => []);
   await eventually('AIDE has begun', async () => (await files()).includes('aide.db.gz.new'));
   await daemon.stop();
-  expect(await files()).toEqual([]);
+  expect(await files()).toEqual([LOCK_FILE]);
   expect(await operator.slot()).toBeUndefined();
 });
 

@@ -207,7 +207,9 @@ test('the spec of a FileIntegrity concerns all its nodes, an annotation none', a
 
 test('another state of a node, or another reason, plans its FileIntegrity; another time or message does not', async () => {
   const says = (reason: string, message: string) => ({
-    conditions: [{ type: 'Fresh', status: 'False', reason, message, lastTransitionTime: new Date().toISOString() }],
+    status: {
+      conditions: [{ type: 'Fresh', status: 'False', reason, message, lastTransitionTime: new Date().toISOString() }],
+    },
   });
   const both = ['integrity ns/fleet', 'results ns/fleet-node'];
   expect(await askedAfter(() => patch({ state: 'Silent' }))).toEqual(both);

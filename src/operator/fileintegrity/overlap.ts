@@ -71,7 +71,8 @@ export function filesOn(
   return isTaken ? `${SHARED_FILES}.${labelValue(integrity.metadata.name ?? '')}` : SHARED_FILES;
 }
 
+/** Times are whole seconds: of two that are made at once, as by one `kubectl apply`, the name decides. */
 function isOlder({ metadata: one }: FileIntegrity, { metadata: other }: FileIntegrity): boolean {
   const [mine, theirs] = [Date.parse(one.creationTimestamp ?? ''), Date.parse(other.creationTimestamp ?? '')];
-  return mine === theirs ? (one.uid ?? '') < (other.uid ?? '') : mine < theirs;
+  return mine === theirs ? (one.name ?? '') < (other.name ?? '') : mine < theirs;
 }
