@@ -88,6 +88,10 @@ export const nodeStatusFieldsSchema = z.object({
   freshUntil: time
     .exactOptional()
     .describe('Until when this status counts if no newer scan is taken in, by the clock of the operator.'),
+  observedGeneration: z
+    .int()
+    .exactOptional()
+    .describe('The generation of the FileIntegrity that state and conditions speak of.'),
   // Where kubectl wait and kstatus look for conditions; the rest lies where the existing operator has it.
   status: z
     .object({

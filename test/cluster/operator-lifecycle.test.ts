@@ -120,8 +120,12 @@ describe.concurrent('a FileIntegrity', () => {
     expect(new Set(status?.conditions?.map(({ observedGeneration }) => observedGeneration))).toEqual(
       new Set([metadata.generation]),
     );
-    await harness.statusWhen('changes', one, 'speaks of the new spec', ({ status }) =>
-      (status?.conditions ?? []).every(({ observedGeneration }) => observedGeneration === metadata.generation),
+    const { generation } = metadata;
+    await harness.statusWhen(
+      'changes',
+      one,
+      'speaks of the new spec',
+      (seen) => seen.observedGeneration === generation,
     );
     await remove('changes');
   });

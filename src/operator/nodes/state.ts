@@ -27,6 +27,8 @@ type StateFields = Pick<NodeStatusFields, 'lastResult' | 'results' | 'lastScan' 
 export interface NodeStatePlan {
   readonly state: NodeState;
   readonly conditions: Condition[];
+  /** Not in the conditions: kubectl would compare it with the generation of the node status, which each result raises. */
+  readonly observedGeneration?: number;
   readonly freshUntil?: string;
   /** When something of this changes by itself, though nothing happens. */
   readonly changesAt?: Date;
@@ -50,7 +52,8 @@ export function planNodeState(world: NodeStateWorld): NodeStatePlan {
   );
   return {
     state: stateOf(fields, fresh.statement),
-    conditions: wanted.map((statement) => stamp(statement, standing, generation, now)),
+    conditions: wanted.map((statement) => stamp(statement, standing, undefined, now)),
+    ...(generation !== undefined && { observedGeneration: generation }),
     ...(times.freshUntil !== undefined && { freshUntil: new Date(times.freshUntil).toISOString() }),
     ...(Number.isFinite(changesAt) && { changesAt: new Date(changesAt) }),
   };

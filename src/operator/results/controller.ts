@@ -133,6 +133,7 @@ function says(actual: ResultFields, wanted: ResultFields): boolean {
   return (
     actual.state === wanted.state &&
     actual.freshUntil === wanted.freshUntil &&
+    actual.observedGeneration === wanted.observedGeneration &&
     isDeepStrictEqual(inOrder(conditions), inOrder(wanted.conditions))
   );
 }

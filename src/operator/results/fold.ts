@@ -15,6 +15,7 @@ export interface ResultFields
     NodeStatusFields,
     | 'state'
     | 'freshUntil'
+    | 'observedGeneration'
     | 'lastResult'
     | 'results'
     | 'lastScan'

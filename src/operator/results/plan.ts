@@ -302,13 +302,14 @@ function tell(node: string, result: ScanResult, errorCode: string | undefined): 
 
 /** All fields that are made of messages: what is not written again by the same field manager would go. */
 export function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
-  const { state, freshUntil, lastResult, results, lastScan } = status;
+  const { state, freshUntil, observedGeneration, lastResult, results, lastScan } = status;
   const { conditions } = status.status ?? {};
   const { baseline, baselines, failures, notices, acknowledged } = status;
   const heartbeat = status.metadata.annotations?.[HEARTBEAT_ANNOTATION];
   return {
     ...(state && { state }),
     ...(freshUntil !== undefined && { freshUntil }),
+    ...(observedGeneration !== undefined && { observedGeneration }),
     ...(conditions && { conditions }),
     ...(lastResult && { lastResult }),
     ...(results && { results }),
