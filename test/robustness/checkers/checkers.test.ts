@@ -35,7 +35,7 @@ test('of a history in which all goes well there is nothing to tell', () => {
     state: 'Succeeded' as const,
     lastResult: resultAt(1),
     baseline: receipt('order-1', 'd1'),
-    conditions: [condition('Fresh', 'True', 'Scanned'), condition('Ready', 'True', 'Watched')],
+    status: { conditions: [condition('Fresh', 'True', 'Scanned'), condition('Ready', 'True', 'Watched')] },
   };
   const integrities = [integrityOf({ nodes: { ...counts, unwatched: 0 } })];
   const history = madeUp(
@@ -327,6 +327,8 @@ test('a database that an intruder replaced, and that the next scan or the status
   ]);
   const shown = quietAt(5, { lastResult: { ...lastResult, baselineFault: 'Replaced' } });
   expect(checkFaults(madeUp(made, intrusion, ...heard(seen), shown))).toEqual([]);
+  const gone: Happening = { type: 'status', change: 'deleted', rv: 9, uid: 's1', status: statusOf() };
+  expect(checkFaults(madeUp(made, intrusion, ...heard(seen), gone, quietAt(5, { lastResult })))).toEqual([]);
 });
 
 test('an operator that ends by itself, unless it does not lead any more', () => {

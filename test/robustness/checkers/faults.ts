@@ -50,9 +50,16 @@ function checkQuiet(history: readonly Happened[]): Violation[] {
       // The scan after it could not be done, which proves nothing.
       const trusted = status.status?.conditions?.find(({ type }) => type === 'BaselineTrusted');
       if (status.lastResult?.condition === 'Errored' && trusted?.status === 'False') return [];
-      if (isForgedSince(history, scan, quiet)) return [];
+      if (isForgedSince(history, scan, quiet) || isGoneSince(history, scan, quiet)) return [];
       return [violation(`${node.node}: the baseline is ${scan.fault}, and the status does not say so`, scan, quiet)];
     }),
+  );
+}
+
+/** The status that was told of it went with an earlier machine of the name. */
+function isGoneSince(history: readonly Happened[], scan: Of<'scan'>, quiet: Of<'quiet'>): boolean {
+  return ofType(history, 'status').some(
+    ({ change, status, n }) => change === 'deleted' && status.nodeName === scan.node && n > scan.n && n < quiet.n,
   );
 }
 
