@@ -13,6 +13,7 @@ import { canHaveNodes } from '../support/nodes.ts';
 
 const NODES = ['worker-1', 'worker-2'] as const;
 const STEPS = 100;
+const SEED = 1_833_356_184;
 /** Between two steps, in milliseconds: a scan begins some 10 s after the one before. */
 const PAUSE_MS = 1500;
 
@@ -39,8 +40,9 @@ describe.skipIf(!canHaveNodes())('a history on real nodes', () => {
     await stage?.[Symbol.asyncDispose]();
   });
 
-  test('whatever happens, every promise is kept', { timeout: 300_000, retry: 0 }, async () => {
-    const seed = Number(process.env.FIO_HISTORY_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  // The gate judges each change by the same steps; the environment variable tries others.
+  test('whatever happens, every promise is kept', { timeout: 480_000, retry: 0 }, async () => {
+    const seed = Number(process.env.FIO_HISTORY_SEED ?? SEED);
     console.log(`history: seed ${seed} (FIO_HISTORY_SEED), ${STEPS} steps: ${recorder.file}`);
     recorder.record({ type: 'begin', seed, steps: STEPS, staleAfter: 60 });
     for (const [index, step] of makeRealSteps(seed, STEPS, NODES).entries()) {
