@@ -49,6 +49,9 @@ const labelValue = z
   .max(63)
   .regex(/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/);
 
+/** How long a node may be held where a spec says nothing: one that was stored before there was a limit has none. */
+export const DEFAULT_HOLD_LIMIT_SECONDS = 14_400;
+
 /** `spec` of a FileIntegrity: the one source of types, defaults, CRD and reference documentation. */
 export const fileIntegritySpecSchema = z.object({
   nodeSelector: z
@@ -86,7 +89,7 @@ export const fileIntegritySpecSchema = z.object({
   holdLimit: z
     .int()
     .min(60)
-    .default(14_400)
+    .default(DEFAULT_HOLD_LIMIT_SECONDS)
     .describe('Seconds that a node may be held, whoever holds it, before that is an alert.'),
   history: z
     .object({

@@ -73,6 +73,11 @@ export function isForbidden(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status === 403;
 }
 
+/** The API server says that an object is not valid, too large or not allowed: it will say so again. */
+export function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && [400, 403, 413, 422].includes(error.status);
+}
+
 /** No answer: refused, cut off, timed out, name not resolved, certificate not trusted. The request may have been carried out. */
 export function isUnreachable(error: unknown): error is FioError {
   return error instanceof FioError && error.code === 'KUBE_UNREACHABLE';

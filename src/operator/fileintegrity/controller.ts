@@ -1,7 +1,7 @@
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { daemonSetName, labelValue } from '../../api/names.ts';
 import { type Controller, createController, type Outcome } from '../../kube/controller.ts';
-import { ApiError } from '../../kube/errors.ts';
+import { isRefusal } from '../../kube/errors.ts';
 import { keyOf } from '../../kube/informer.ts';
 import { configMaps } from '../../kube/resources.ts';
 import { FioError } from '../../lib/errors.ts';
@@ -90,11 +90,6 @@ interface Known {
 function settledDaemonSet({ metadata }: FileIntegrity, applied: Known['applied'], tools: Tools): string | undefined {
   const daemonSet = tools.stores.daemonSets.get(`${metadata.namespace}/${daemonSetName(metadata.name ?? '')}`);
   return applied && daemonSet?.metadata?.generation === applied.generation ? applied.desired : undefined;
-}
-
-/** The API server says that an object is not valid, too large or not allowed: it will say so again. */
-function isRefusal(error: unknown): error is ApiError {
-  return error instanceof ApiError && [400, 403, 413, 422].includes(error.status);
 }
 
 /** The daemons of a FileIntegrity that is gone may have left messages, which nobody owns. Kept failures stay. */

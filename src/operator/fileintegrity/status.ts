@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { FileIntegrity, FileIntegrityStatus, NodeCounts, Phase } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import { inOrder, type Statement, stamp } from '../conditions.ts';
+import { INTEGRITY_CONDITIONS, type Statement, sayAlready, stamp } from '../conditions.ts';
 import { countNodes, someNodes } from '../words.ts';
 import { byReason, conditionOf, countStates, summarize, told } from './summary.ts';
 
@@ -73,21 +73,11 @@ export function planTrouble(
   const stands: Statement = { type: 'Ready', status: 'False', reason, message };
   const said = [stands, ...summarize(nodes), ...stalled([stands])];
   const stays = (integrity.status?.conditions ?? []).filter(
-    ({ type }) => OWN_TYPES.has(type) && type !== 'Stalled' && !said.some((statement) => statement.type === type),
+    ({ type }) =>
+      INTEGRITY_CONDITIONS.has(type) && type !== 'Stalled' && !said.some((statement) => statement.type === type),
   );
   return statusOf(integrity, 'Error', countStates(nodes), [...said, ...stays], now);
 }
-
-const OWN_TYPES: ReadonlySet<string> = new Set([
-  'Ready',
-  'Progressing',
-  'ConfigurationValid',
-  'IntegrityHeld',
-  'Fresh',
-  'BaselineTrusted',
-  'Exclusive',
-  'Stalled',
-]);
 
 function statusOf(
   { metadata: { generation }, status }: FileIntegrity,
@@ -100,18 +90,17 @@ function statusOf(
     phase,
     ...(generation !== undefined && { observedGeneration: generation }),
     nodes,
-    conditions: statements.map((statement) => stamp(statement, status?.conditions ?? [], generation, now)),
+    conditions: statements.map((statement) => stamp(statement, status?.conditions ?? [], now, generation)),
   };
 }
 
 /** Whether a status says all this already. Conditions of others do not count. */
 export function says(actual: FileIntegrityStatus, wanted: OwnStatus): boolean {
-  const own = (actual.conditions ?? []).filter(({ type }) => OWN_TYPES.has(type));
   return (
     actual.phase === wanted.phase &&
     actual.observedGeneration === wanted.observedGeneration &&
     isDeepStrictEqual(actual.nodes, wanted.nodes) &&
-    isDeepStrictEqual(inOrder(own), inOrder(wanted.conditions))
+    sayAlready(actual.conditions, wanted.conditions, INTEGRITY_CONDITIONS)
   );
 }
 

@@ -1,6 +1,7 @@
-import type { FileIntegrity, NodeCounts } from '../../api/fileintegrity.ts';
+import { DEFAULT_HOLD_LIMIT_SECONDS, type FileIntegrity, type NodeCounts } from '../../api/fileintegrity.ts';
 import { type FileIntegrityNodeStatus, NODE_STATES, type NodeState } from '../../api/nodestatus.ts';
 import type { BaselineFault } from '../../api/outcome.ts';
+import { INTEGRITY_CONDITIONS } from '../conditions.ts';
 
 /** One FileIntegrity's node as the gauges show it. */
 export interface NodeFacts {
@@ -54,17 +55,6 @@ export interface IntegrityFacts {
   readonly nodes: readonly (readonly [state: string, count: number])[];
 }
 
-const CONDITIONS: ReadonlySet<string> = new Set([
-  'Ready',
-  'Progressing',
-  'ConfigurationValid',
-  'IntegrityHeld',
-  'Fresh',
-  'BaselineTrusted',
-  'Exclusive',
-  'Stalled',
-]);
-const DEFAULT_HOLD_LIMIT = 14_400;
 const COUNTS: Readonly<Record<keyof NodeCounts, string>> = {
   selected: 'Selected',
   watched: 'Watched',
@@ -77,12 +67,12 @@ const COUNTS: Readonly<Record<keyof NodeCounts, string>> = {
 
 export function integrityFactsOf({ metadata, spec, status }: FileIntegrity): IntegrityFacts {
   const { conditions = [], nodes } = status ?? {};
-  const known = conditions.filter(({ type }) => CONDITIONS.has(type));
+  const known = conditions.filter(({ type }) => INTEGRITY_CONDITIONS.has(type));
   const counts = Object.entries(COUNTS) as [keyof NodeCounts, string][];
   return {
     integrity: metadata.name ?? '',
     // One that was stored before there was a limit has none.
-    holdLimitSeconds: spec.holdLimit ?? DEFAULT_HOLD_LIMIT,
+    holdLimitSeconds: spec.holdLimit ?? DEFAULT_HOLD_LIMIT_SECONDS,
     conditions: known.map(({ type, status: says }) => [type, says] as const),
     nodes: nodes === undefined ? [] : counts.map(([field, state]) => [state, nodes[field]] as const),
   };

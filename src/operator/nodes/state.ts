@@ -1,6 +1,6 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { Condition } from '../../api/condition.ts';
-import { effectiveGracePeriod, type FileIntegritySpec } from '../../api/fileintegrity.ts';
+import { DEFAULT_HOLD_LIMIT_SECONDS, effectiveGracePeriod, type FileIntegritySpec } from '../../api/fileintegrity.ts';
 import type { NodeState, NodeStatusFields } from '../../api/nodestatus.ts';
 import type { BaselineFault } from '../../api/outcome.ts';
 import { printable } from '../../lib/text.ts';
@@ -52,7 +52,7 @@ export function planNodeState(world: NodeStateWorld): NodeStatePlan {
   );
   return {
     state: stateOf(fields, fresh.statement),
-    conditions: wanted.map((statement) => stamp(statement, standing, undefined, now)),
+    conditions: wanted.map((statement) => stamp(statement, standing, now)),
     ...(generation !== undefined && { observedGeneration: generation }),
     ...(times.freshUntil !== undefined && { freshUntil: new Date(times.freshUntil).toISOString() }),
     ...(Number.isFinite(changesAt) && { changesAt: new Date(changesAt) }),
@@ -67,7 +67,6 @@ const MARGIN_MS = 300_000;
 const CLOCK_SKEW_MS = 300_000;
 /** Dates beyond some 275,000 years cannot be written. */
 const LONGEST_LIMIT_S = 100 * 365 * 24 * 3600;
-const DEFAULT_HOLD_LIMIT_S = 14_400;
 
 /** In milliseconds since 1970, by the operator's clock. */
 interface Times {
@@ -91,7 +90,7 @@ function timesOf({ now, fields, spec }: NodeStateWorld): Times {
   const scannedAt = lastDone(fields, now);
   const since = awaitedSince(fields);
   const { hold } = fields.orders ?? {};
-  const holdLimitMs = seconds(spec.holdLimit, DEFAULT_HOLD_LIMIT_S) * 1000;
+  const holdLimitMs = seconds(spec.holdLimit, DEFAULT_HOLD_LIMIT_SECONDS) * 1000;
   const patience = (scannedAt ?? unscannedSince(fields) ?? now.getTime()) + 2 * limitMs + holdLimitMs;
   return {
     scannedAt,

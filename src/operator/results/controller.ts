@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { PARTS_ANNOTATION } from '../../api/keys.ts';
@@ -8,7 +7,7 @@ import { type Controller, createController, type Outcome } from '../../kube/cont
 import { isConflict } from '../../kube/errors.ts';
 import { explain } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
-import { inOrder } from '../conditions.ts';
+import { sayAlready } from '../conditions.ts';
 import { type Alarms, alarmsOf } from '../nodes/alarms.ts';
 import { DaemonPods } from '../nodes/daemon.ts';
 import { planNodeState } from '../nodes/state.ts';
@@ -128,13 +127,12 @@ interface StateContext {
 
 /** Whether a status says of its node what it should. Conditions of others do not count. */
 function says(actual: ResultFields, wanted: ResultFields): boolean {
-  const types = new Set(wanted.conditions?.map(({ type }) => type));
-  const conditions = actual.conditions?.filter(({ type }) => types.has(type));
+  const own = new Set(wanted.conditions?.map(({ type }) => type));
   return (
     actual.state === wanted.state &&
     actual.freshUntil === wanted.freshUntil &&
     actual.observedGeneration === wanted.observedGeneration &&
-    isDeepStrictEqual(inOrder(conditions), inOrder(wanted.conditions))
+    sayAlready(actual.conditions, wanted.conditions, own)
   );
 }
 

@@ -3,7 +3,7 @@ import { PAGES } from '../../aide/findings.ts';
 import { FINDINGS_VERSION, type FindingsHead } from '../../api/findings.ts';
 import { COMPRESSED_ANNOTATION, FINDINGS_KEY, FINDINGS_LABEL, REPORT_JSON_KEY } from '../../api/keys.ts';
 import { findingsName, partName } from '../../api/names.ts';
-import { ApiError } from '../../kube/errors.ts';
+import { isRefusal } from '../../kube/errors.ts';
 import { printable } from '../../lib/text.ts';
 import { sketchOf } from './archive.ts';
 import { configMapOf, sourceOf } from './copy.ts';
@@ -46,7 +46,7 @@ export async function writePages(
       await apply(configMapOf(name, keep, place, parts), place);
     }
   } catch (error) {
-    if (!(error instanceof ApiError && [400, 403, 413, 422].includes(error.status))) throw error;
+    if (!isRefusal(error)) throw error;
     problem = `${error.code}: The API server refused the findings`;
   }
   const count = problem === undefined ? pages.length : 0;
