@@ -1,19 +1,14 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
-import {
-  HISTORY_LABEL,
-  NODE_LABEL,
-  OUTCOME_ANNOTATION,
-  OWNER_LABEL,
-  PARTS_ANNOTATION,
-  RESULT_LOG_LABEL,
-} from '../../api/keys.ts';
-import { findingsName, historyName, labelValue, partName } from '../../api/names.ts';
+import { HISTORY_LABEL, OUTCOME_ANNOTATION, PARTS_ANNOTATION, RESULT_LOG_LABEL } from '../../api/keys.ts';
+import { findingsName, historyName, partName } from '../../api/names.ts';
 import type { KeptFailure } from '../../api/nodestatus.ts';
+import { configMapOf } from './copy.ts';
 import { dataDigest, type HistoryEntry, type KeptSketch, linkDigest } from './history.ts';
 import type { Sender } from './message.ts';
 import { apply, find, type Place, range, removeNumbered } from './place.ts';
 import {
   DIGEST_ANNOTATION,
+  isLabelledAs,
   MESSAGE_ANNOTATION,
   PAGES_ANNOTATION,
   PARTS_LIMIT,
@@ -40,12 +35,7 @@ export function earlierOf(all: Iterable<ConfigMap>, { namespace, sender }: Place
   const sketches: KeptSketch[] = [];
   for (const configMap of all) {
     const { labels = {}, namespace: where } = configMap.metadata ?? {};
-    if (
-      HISTORY_LABEL in labels &&
-      where === namespace &&
-      labels[OWNER_LABEL] === labelValue(sender.integrity) &&
-      labels[NODE_LABEL] === labelValue(sender.node)
-    ) {
+    if (HISTORY_LABEL in labels && where === namespace && isLabelledAs(configMap, sender)) {
       sketches.push(sketchOf(configMap));
     }
   }
@@ -118,32 +108,16 @@ export async function removeKept({ name, parts, pages }: KeptSketch, place: Plac
 }
 
 async function write(
-  { metadata, data }: ConfigMap,
+  { metadata, data = {} }: ConfigMap,
   name: string,
-  { labels, sequence }: { readonly labels?: Record<string, string>; readonly sequence?: number },
+  { labels = metadata?.labels ?? {}, sequence }: { labels?: Record<string, string>; sequence?: number },
   place: Place,
 ): Promise<void> {
-  const { namespace, sender } = place;
-  const copy: ConfigMap = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: {
-      name,
-      namespace,
-      labels: {
-        ...(labels ?? metadata?.labels),
-        [OWNER_LABEL]: labelValue(sender.integrity),
-        [NODE_LABEL]: labelValue(sender.node),
-      },
-      annotations: {
-        [MESSAGE_ANNOTATION]: '',
-        ...metadata?.annotations,
-        ...(sequence !== undefined && { [SEQUENCE_ANNOTATION]: String(sequence) }),
-      },
-    },
-    data: data ?? {},
+  const annotations = {
+    ...metadata?.annotations,
+    ...(sequence !== undefined && { [SEQUENCE_ANNOTATION]: String(sequence) }),
   };
-  await apply(copy, place);
+  await apply(configMapOf(name, '', place, { labels, annotations, data }), place);
 }
 
 function wholeNumber(text: string | undefined): number | undefined {

@@ -38,7 +38,7 @@ export function copyOf(source: ConfigMap | undefined, keep: KeepReport, number: 
   );
   const isCompressed = source?.metadata?.annotations?.[COMPRESSED_ANNOTATION] !== undefined;
   const lacksText = number === 1 && !isCompressed && data[INTEGRITY_LOG_KEY] === undefined;
-  return configMapOf(partName(keep.to, number), keep, place, {
+  return configMapOf(partName(keep.to, number), keep.scan.id, place, {
     // Whoever lists the kept results gets each once.
     labels: number === 1 ? { [keep.label]: '' } : { [PART_LABEL]: String(number) },
     annotations: {
@@ -68,10 +68,10 @@ function firstAnnotations(
   };
 }
 
-/** One of the config maps of what is kept. */
+/** One of the config maps of what is kept of a message. */
 export function configMapOf(
   name: string,
-  { scan }: KeepReport,
+  messageId: string,
   { namespace, sender }: Place,
   { labels, annotations, data }: { labels: Record<string, string>; annotations: object; data: Record<string, string> },
 ): ConfigMap {
@@ -82,11 +82,11 @@ export function configMapOf(
       name,
       namespace,
       labels: {
+        ...labels,
         [OWNER_LABEL]: labelValue(sender.integrity),
         [NODE_LABEL]: labelValue(sender.node),
-        ...labels,
       },
-      annotations: { [MESSAGE_ANNOTATION]: scan.id, ...annotations },
+      annotations: { [MESSAGE_ANNOTATION]: messageId, ...annotations },
     },
     data,
   };

@@ -43,7 +43,7 @@ export async function writePages(
     for (const [index, page] of pages.entries()) {
       const name = partName(to, index + 1);
       const parts = { labels: { [FINDINGS_LABEL]: '' }, annotations: {}, data: { [FINDINGS_KEY]: page } };
-      await apply(configMapOf(name, keep, place, parts), place);
+      await apply(configMapOf(name, keep.scan.id, place, parts), place);
     }
   } catch (error) {
     if (!isRefusal(error)) throw error;

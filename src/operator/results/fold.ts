@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '../../api/condition.ts';
 import type { NodeStatusFields, ScanResult } from '../../api/nodestatus.ts';
-import type { BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineReceipt, FileCounts } from '../../api/outcome.ts';
 import type { Kept } from './keep.ts';
 import type { Message, ScanMessage } from './message.ts';
 
@@ -162,12 +162,13 @@ function resultOf(scan: ScanMessage, report: KeptReport | undefined, now: Date):
     ...(report && { resultConfigMapName: report.name, resultConfigMapNamespace: report.namespace }),
     ...(scan.errorMessage !== undefined && { errorMessage: scan.errorMessage }),
     ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
-    ...(scan.counts && {
-      filesAdded: scan.counts.added,
-      filesChanged: scan.counts.changed,
-      filesRemoved: scan.counts.removed,
-    }),
+    ...countsIn(scan),
   };
+}
+
+/** The counts of a scan as the contract names them; nothing where there are none. */
+export function countsIn({ counts }: { counts?: FileCounts }) {
+  return counts && { filesAdded: counts.added, filesChanged: counts.changed, filesRemoved: counts.removed };
 }
 
 /** A node whose clock is ahead must not look fresh for longer than it is. */

@@ -2,11 +2,12 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { OUTCOME_ANNOTATION, REPORT_JSON_KEY, RESULT_LOG_LABEL } from '../../api/keys.ts';
 import { failedName, findingsName, historyName } from '../../api/names.ts';
 import type { KeptFailure } from '../../api/nodestatus.ts';
-import type { Outcome } from '../../api/outcome.ts';
+import type { Outcome, ScanOutcome } from '../../api/outcome.ts';
 import { parseOutcome } from '../../api/outcome-schema.ts';
 import { archive, earlierOf, entryOf, sketchOf } from './archive.ts';
 import { copyOf, sourceOf } from './copy.ts';
 import { writePages } from './findings.ts';
+import { countsIn } from './fold.ts';
 import {
   dataDigest,
   type HistoryBreak,
@@ -112,20 +113,26 @@ async function withUnlisted(
  * @param otherwise the time of the scan where it does not tell
  */
 function failureOf(configMap: ConfigMap, otherwise: string): KeptFailure {
-  const { name, sequence = 0, digest } = sketchOf(configMap);
   const outcome = readOutcome(configMap.metadata?.annotations?.[OUTCOME_ANNOTATION]);
   const scan = outcome?.kind === 'scan' ? outcome : undefined;
+  const sketch = sketchOf(configMap);
+  return listing(sketch, sketch.sequence ?? 0, scan?.finishedAt ?? otherwise, scan);
+}
+
+/** A kept failure as a node status lists it. */
+function listing(
+  { name, digest }: KeptSketch,
+  sequence: number,
+  lastProbeTime: string,
+  scan: Pick<ScanOutcome, 'counts' | 'baselineFault'> = {},
+): KeptFailure {
   return {
     sequence,
     digest,
     configMapName: name,
-    lastProbeTime: scan?.finishedAt ?? otherwise,
-    ...(scan?.counts && {
-      filesAdded: scan.counts.added,
-      filesChanged: scan.counts.changed,
-      filesRemoved: scan.counts.removed,
-    }),
-    ...(scan?.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
+    lastProbeTime,
+    ...countsIn(scan),
+    ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
   };
 }
 
@@ -169,25 +176,14 @@ async function verified(
 
 function keptAs(
   { to, scan, probedAt }: KeepReport,
-  { sequence = 1, digest, pages }: KeptSketch,
+  sketch: KeptSketch,
   history: HistoryPlan,
   listed: readonly KeptFailure[],
 ): Kept {
-  const findings = pages > 0 ? { findings: findingsName(to) } : {};
-  const failure: KeptFailure = {
-    sequence,
-    digest,
-    configMapName: to,
-    lastProbeTime: probedAt,
-    ...(scan.counts && {
-      filesAdded: scan.counts.added,
-      filesChanged: scan.counts.changed,
-      filesRemoved: scan.counts.removed,
-    }),
-    ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
-  };
+  const findings = sketch.pages > 0 ? { findings: findingsName(to) } : {};
+  const failure = listing(sketch, sketch.sequence ?? 1, probedAt, scan);
   const earlier = listed
-    .filter((each) => each.sequence !== sequence && history.staying.has(each.sequence))
+    .filter((each) => each.sequence !== failure.sequence && history.staying.has(each.sequence))
     .map((each) => ({ ...each, configMapName: historyName(to, each.sequence) }));
   return { ...findings, failures: [failure, ...earlier], surplus: history.surplus };
 }

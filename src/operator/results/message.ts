@@ -11,7 +11,7 @@ import {
   OWNER_LABEL,
   PARTS_ANNOTATION,
 } from '../../api/keys.ts';
-import { labelValue, resultName } from '../../api/names.ts';
+import { resultName } from '../../api/names.ts';
 import type { NodeStatusFields } from '../../api/nodestatus.ts';
 import type {
   BaselineFault,
@@ -26,7 +26,7 @@ import type { ObjectMeta } from '../../kube/types.ts';
 import { explain, FioError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
 import { writtenAt } from '../managers.ts';
-import { PARTS_LIMIT } from './slot.ts';
+import { isLabelledAs, PARTS_LIMIT } from './slot.ts';
 
 /** A daemon's message as the operator understood it. Every text in it is safe to show. */
 export type Message =
@@ -71,12 +71,10 @@ export interface Sender {
  * What a config map in the place of a node's message says of itself, when it is another's; undefined when it is the node's.
  * Admission binds a daemon's labels to its own node: such a one is no word of this node.
  */
-export function otherSender({ metadata }: ConfigMap, { integrity, node }: Sender): string | undefined {
-  const { name, labels = {} } = metadata ?? {};
-  const [owner, of] = [labels[OWNER_LABEL], labels[NODE_LABEL]];
-  const isOwn = name === resultName(integrity, node) && owner === labelValue(integrity) && of === labelValue(node);
-  if (isOwn) return undefined;
-  return `FileIntegrity ${printable(owner ?? '(none)', 63)}, node ${printable(of ?? '(none)', 63)}`;
+export function otherSender(slot: ConfigMap, sender: Sender): string | undefined {
+  if (slot.metadata?.name === resultName(sender.integrity, sender.node) && isLabelledAs(slot, sender)) return undefined;
+  const { [OWNER_LABEL]: integrity = '(none)', [NODE_LABEL]: node = '(none)' } = slot.metadata?.labels ?? {};
+  return `FileIntegrity ${printable(integrity, 63)}, node ${printable(node, 63)}`;
 }
 
 /**

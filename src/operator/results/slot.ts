@@ -41,6 +41,12 @@ export function firstName({ metadata }: ConfigMap): string {
   return PART_LABEL in labels && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name;
 }
 
+/** Whether a config map's labels name this FileIntegrity and node. */
+export function isLabelledAs({ metadata }: ConfigMap, { integrity, node }: Sender): boolean {
+  const labels = metadata?.labels ?? {};
+  return labels[OWNER_LABEL] === labelValue(integrity) && labels[NODE_LABEL] === labelValue(node);
+}
+
 /** Whose message a config map says it is, as its labels have it. */
 export function senderSaid({ metadata }: ConfigMap): Sender {
   const { [OWNER_LABEL]: integrity = '', [NODE_LABEL]: node = '' } = metadata?.labels ?? {};
@@ -51,21 +57,11 @@ export function senderSaid({ metadata }: ConfigMap): Sender {
  * The numbers of the second and later parts of a message that are there. Names can meet (part 2 of `node-1` is called like
  * the message of a node `node-1-2`), so the labels must say whose part it is.
  */
-export function partsThere(
-  first: string,
-  { integrity, node }: Sender,
-  get: (name: string) => ConfigMap | undefined,
-): number[] {
+export function partsThere(first: string, sender: Sender, get: (name: string) => ConfigMap | undefined): number[] {
   const numbers: number[] = [];
   for (let number = 2; number <= PARTS_LIMIT; number++) {
-    const labels = get(partName(first, number))?.metadata?.labels;
-    if (
-      labels?.[PART_LABEL] === String(number) &&
-      labels[NODE_LABEL] === labelValue(node) &&
-      labels[OWNER_LABEL] === labelValue(integrity)
-    ) {
-      numbers.push(number);
-    }
+    const part = get(partName(first, number));
+    if (part?.metadata?.labels?.[PART_LABEL] === String(number) && isLabelledAs(part, sender)) numbers.push(number);
   }
   return numbers;
 }
