@@ -50,6 +50,14 @@ export function nodeStatusName(integrity: string, node: string): string {
   return shorten(`${integrity}-${node}`, NAME_LIMIT);
 }
 
+/** How the names of a node's database and log begin, as the contract has them. */
+export const DEFAULT_FILES = 'aide';
+
+/** How they begin for a FileIntegrity that shares the node with another. */
+export function ownFiles(integrity: string): string {
+  return `${DEFAULT_FILES}.${labelValue(integrity)}`;
+}
+
 /** A value for a label: as it is where it fits, shortened with a hash where not. */
 export function labelValue(value: string): string {
   return shorten(value, LABEL_LIMIT);

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { DEFAULT_FILES } from '../api/names.ts';
 import type { Orders } from '../api/outcome.ts';
 import type { Client } from '../kube/client.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import { configMaps } from '../kube/resources.ts';
 import { explain } from '../lib/errors.ts';
 import { writeWhole } from './files.ts';
-import { DEFAULT_FILES, type NodePaths } from './paths.ts';
+import type { NodePaths } from './paths.ts';
 
 export type ConfigurationResult =
   | { type: 'configured' }

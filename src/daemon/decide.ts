@@ -1,7 +1,7 @@
+import { DEFAULT_FILES } from '../api/names.ts';
 import type { Orders } from '../api/outcome.ts';
 import { pendingOrder, recordedBaseline, scanDueAt } from './due.ts';
 import { beginSending, nextToSend } from './outbox.ts';
-import { DEFAULT_FILES } from './paths.ts';
 import type { Effect, Now, State, Step } from './state.ts';
 import { log, withId } from './telling.ts';
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { DEFAULT_FILES } from '../api/names.ts';
 
 /** Where the daemon's files lie on the node; the names under `/etc/kubernetes` are in users' documentation. */
 export interface NodePaths {
@@ -20,9 +21,6 @@ export interface NodePaths {
   /** The receipt of the database that lies here, to answer an order again after a crash. */
   readonly receipt: string;
 }
-
-/** The files of a node with one FileIntegrity; see `Orders.files`. */
-export const DEFAULT_FILES = 'aide';
 
 /** Whether a daemon uses files that begin so: all are in `/etc/kubernetes`, and those that configurations leave out. */
 export function isFilesName(files: string): boolean {

@@ -7,12 +7,13 @@ import { HOLDOFF_ANNOTATION, REINIT_ANNOTATION } from '../../src/api/keys.ts';
 import { createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { configMaps, secrets } from '../../src/kube/resources.ts';
-import type { KubeObject, Resource } from '../../src/kube/types.ts';
+import type { KubeObject } from '../../src/kube/types.ts';
 import { createAccess } from '../../src/operator/metrics/access.ts';
 import { AUTHORITY_CONFIG_MAP, SERVING_SECRET } from '../../src/operator/metrics/serving-secret.ts';
 import { findRealAide } from '../support/aide.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
+import { quotas } from '../support/quotas.ts';
 import { grantMetrics, makeAccount, plainScrape, samples, scrape, scrapeAndStay } from '../support/scraper.ts';
 
 // The metrics as a scraper sees them: who may read them, and that they count what happens.
@@ -386,13 +387,6 @@ describe('what happens is counted', () => {
 
   test('reconciles that fail, by their code', async () => {
     const { client, namespace } = harness;
-    const quotas: Resource = {
-      group: '',
-      version: 'v1',
-      kind: 'ResourceQuota',
-      plural: 'resourcequotas',
-      namespaced: true,
-    };
     const spec = { hard: { 'count/daemonsets.apps': '0' } };
     await client.create(quotas, { metadata: { name: 'none', namespace }, spec } as KubeObject);
     await harness.createIntegrity('third');

@@ -5,9 +5,9 @@ import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import { HOLDOFF_ANNOTATION } from '../../src/api/keys.ts';
 import { daemonSetName, nodeStatusName } from '../../src/api/names.ts';
 import { pods } from '../../src/kube/resources.ts';
-import type { Resource } from '../../src/kube/types.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
+import { quotas } from '../support/quotas.ts';
 
 // One operator for all; each test has a FileIntegrity and nodes of its own.
 let harness: OperatorHarness;
@@ -54,14 +54,6 @@ async function countsWhen(name: string, wanted: Partial<NodeCounts>): Promise<vo
   const { selected, watched: _, ...states } = last as NodeCounts;
   expect(Object.values(states).reduce((sum, count) => sum + count, 0)).toBe(selected);
 }
-
-const quotas: Resource = {
-  group: '',
-  version: 'v1',
-  kind: 'ResourceQuota',
-  plural: 'resourcequotas',
-  namespaced: true,
-};
 
 async function podsOf(name: string) {
   const labelSelector = `app=${daemonSetName(name)}`;

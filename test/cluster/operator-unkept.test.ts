@@ -2,17 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NODE_LABEL, OWNER_LABEL } from '../../src/api/keys.ts';
 import { failedName, resultName } from '../../src/api/names.ts';
 import { configMaps } from '../../src/kube/resources.ts';
-import type { Resource } from '../../src/kube/types.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
-
-const quotas: Resource<{ metadata: object; spec?: object; status?: { hard?: object } }> = {
-  group: '',
-  version: 'v1',
-  kind: 'ResourceQuota',
-  plural: 'resourcequotas',
-  namespaced: true,
-};
+import { quotas } from '../support/quotas.ts';
 
 let harness: OperatorHarness;
 let node: string;

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import { HOLDOFF_ANNOTATION, NODE_LABEL, REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION } from '../../src/api/keys.ts';
-import { nodeStatusName } from '../../src/api/names.ts';
-import { DEFAULT_FILES } from '../../src/daemon/paths.ts';
+import { DEFAULT_FILES, nodeStatusName } from '../../src/api/names.ts';
 import { isForbidden, isNotFound } from '../../src/kube/errors.ts';
 import { configMaps } from '../../src/kube/resources.ts';
 import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { nodeStatusName } from '../../src/api/names.ts';
+import { DEFAULT_FILES, nodeStatusName } from '../../src/api/names.ts';
 import type { BaselineReceipt, Outcome } from '../../src/api/outcome.ts';
 import { loadConfiguration } from '../../src/daemon/configuration.ts';
 import { beat } from '../../src/daemon/heartbeat.ts';
 import { createLog } from '../../src/daemon/log.ts';
 import type { Message } from '../../src/daemon/outbox.ts';
-import { DEFAULT_FILES, type NodePaths, nodePaths, outboxOf } from '../../src/daemon/paths.ts';
+import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/paths.ts';
 import { watchRecord } from '../../src/daemon/record.ts';
 import { recover } from '../../src/daemon/recovery.ts';
 import { keepReport } from '../../src/daemon/report.ts';

@@ -4,7 +4,7 @@ import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.t
 import { effectiveGracePeriod } from '../../api/fileintegrity.ts';
 import { API_VERSION } from '../../api/group.ts';
 import { HOLDOFF_ANNOTATION, NODE_LABEL, OWNER_LABEL } from '../../api/keys.ts';
-import { labelValue, nodeStatusName } from '../../api/names.ts';
+import { DEFAULT_FILES, labelValue, nodeStatusName } from '../../api/names.ts';
 import { listsNode, type NodeList, parseNodeList } from '../../api/nodelist.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineOrder, BaselineReason, Hold, Orders } from '../../api/outcome.ts';
@@ -21,7 +21,6 @@ import {
 import type { Profile } from '../nodes/profile.ts';
 import { followUpdate } from '../nodes/update.ts';
 import { ownerReference } from '../owner.ts';
-import { SHARED_FILES } from './overlap.ts';
 import type { ReinitRequest } from './reinit.ts';
 
 /** Everything that the orders of one node depend on. */
@@ -78,7 +77,7 @@ export function planOrders(world: OrdersWorld): OrdersPlan {
         debug: spec.debug,
       },
       configuration: world.configuration,
-      ...(world.files !== SHARED_FILES && { files: world.files }),
+      ...(world.files !== DEFAULT_FILES && { files: world.files }),
       ...(hold && { hold }),
       baseline,
     },
@@ -138,7 +137,7 @@ function planBaseline(
     const change = `from ${standing.configuration.digest.slice(0, 16)} to ${digest}`;
     return order('Configuration', `configuration-${digest}-${hash(id)}`, change, ...afterUpdate);
   }
-  if ((standing.files ?? SHARED_FILES) !== files) {
+  if ((standing.files ?? DEFAULT_FILES) !== files) {
     const why = `files of its own, ${files}.db.gz and so on, because another FileIntegrity watches the node, too`;
     return order('Configuration', `files-${hash(id, files)}`, why, ...afterUpdate);
   }

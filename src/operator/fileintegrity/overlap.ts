@@ -1,12 +1,9 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import { type FileIntegrity, fileIntegritySpecSchema } from '../../api/fileintegrity.ts';
-import { labelValue } from '../../api/names.ts';
+import { DEFAULT_FILES, ownFiles } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { isOwnedBy } from '../owner.ts';
 import { selectNodes } from './selection.ts';
-
-/** How the names of a node's files begin, as the contract has them. */
-export const SHARED_FILES = 'aide';
 
 /** Another FileIntegrity of the namespace, and what it has to do with the nodes. */
 export interface Other {
@@ -68,7 +65,7 @@ export function filesOn(
     if (theirs.files !== undefined) return false;
     return !isThere || isOlder(other.integrity, integrity);
   });
-  return isTaken ? `${SHARED_FILES}.${labelValue(integrity.metadata.name ?? '')}` : SHARED_FILES;
+  return isTaken ? ownFiles(integrity.metadata.name ?? '') : DEFAULT_FILES;
 }
 
 /** Times are whole seconds: of two that are made at once, as by one `kubectl apply`, the name decides. */

@@ -60,11 +60,15 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
       throw error;
     }
     if (isNews && isDone) {
-      alarms.add(integrity, status.nodeName, alarmsOf(before.conditions, fields.conditions ?? [], status.orders?.hold));
+      tellAlarms(before, fields, context);
     }
     if (!changesAt) return { kind: 'done' };
     // Not before that time: a timer may be early by a millisecond.
     return { kind: 'waiting', reason: 'the time counts', requeueAfterMs: changesAt.getTime() - now.getTime() + 1 };
+  }
+
+  function tellAlarms(before: ResultFields, { conditions = [] }: ResultFields, { status, integrity }: StateContext) {
+    alarms.add(integrity, status.nodeName, alarmsOf(before.conditions, conditions, status.orders?.hold));
   }
 
   /** What hinders a message from being taken in must hinder neither that its finding shows nor that silence does. */
@@ -81,7 +85,7 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
     const { fields } = withState(noted, context);
     if (noted === before && says(before, fields)) return;
     await writeFields(fields, status, tools.client, signal);
-    alarms.add(integrity, status.nodeName, alarmsOf(before.conditions, fields.conditions ?? [], status.orders?.hold));
+    tellAlarms(before, fields, context);
     if (noted === before) return;
     tellResults(plan.events, status, integrity, tools);
     const message = `The report of node ${status.nodeName} could not be kept, and is asked for again: ${why}`;
