@@ -13,9 +13,20 @@ function rowsBelow(heading: string): string[][] {
   return lines.slice(2).map((line) => line.slice(2, -2).split(' | '));
 }
 
-describe('the threats in SECURITY.md', () => {
-  const rows = rowsBelow('## Threats');
+/** The sections of the threats: heading and text. */
+function threats(): [title: string, text: string][] {
+  const [, rest = ''] = SECURITY.split('\n## Threats\n');
+  const [all = ''] = rest.split(/\n## /);
+  return all
+    .split('\n### ')
+    .slice(1)
+    .map((section) => {
+      const [title = '', ...lines] = section.split('\n');
+      return [title, lines.join('\n')];
+    });
+}
 
+describe('the threats in SECURITY.md', () => {
   test.each([
     'forged report',
     'baseline replaced',
@@ -23,7 +34,7 @@ describe('the threats in SECURITY.md', () => {
     'Trust on first use',
     'during an update',
     'too large',
-    'huge files, FIFOs',
+    'Huge files, FIFOs',
     'Crafted names',
     'by an annotation',
     'daemon itself',
@@ -31,12 +42,16 @@ describe('the threats in SECURITY.md', () => {
     'Excluded paths',
     'two FileIntegrities',
   ])('name “%s” once', (threat) => {
-    expect(rows.filter(([name]) => name?.includes(threat))).toHaveLength(1);
+    expect(threats().filter(([title]) => title.includes(threat))).toHaveLength(1);
   });
 
-  test.each(rows.map(([threat = '', ...cells]) => [threat, cells] as const))('%s: the tests are there', (_, cells) => {
-    const tests = [...(cells.at(-1) ?? '').matchAll(/`([^`]+)` “([^”]+)”/g)];
+  test.each(threats())('%s: says what is done and what cannot be, and its tests are there', (_, text) => {
+    expect(text).toMatch(/^\*\*What we do\.\*\* \S/m);
+    expect(text).toMatch(/^\*\*What we cannot\.\*\* \S/m);
+    const [, list = ''] = text.split('**Tests.**\n');
+    const tests = [...list.matchAll(/^- `([^`]+)` “([^”]+)”$/gm)];
     expect(tests.length).toBeGreaterThan(0);
+    expect(tests).toHaveLength(list.trim().split('\n').length);
     for (const [, file = '', name = ''] of tests) {
       expect(existsSync(file), file).toBe(true);
       const text = readFileSync(file, 'utf8');
