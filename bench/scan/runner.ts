@@ -43,6 +43,8 @@ async function scanByDaemon(): Promise<void> {
     aide: task.aide,
     configuration: task.configuration,
     scratch: task.root,
+    hostRoot: '/',
+    mountTables: { node: '/proc/self/mountinfo', own: '/proc/self/mountinfo' },
     log,
     timeoutMs: 60 * 60 * 1000,
   };

@@ -22,6 +22,12 @@ const scanResultSchema = z.object({
   baselineFault: baselineFaultSchema
     .exactOptional()
     .describe('Why nothing that this scan compared is verified: what is the matter with the database on the node.'),
+  mountChanges: z
+    .int()
+    .exactOptional()
+    .describe(
+      'How many mounts where the configuration looks are otherwise than at the baseline; errorMessage names them.',
+    ),
   findingsConfigMapName: z
     .string()
     .exactOptional()

@@ -20,6 +20,23 @@ export const verdictSchema = z.enum(['Succeeded', 'Failed', 'Errored']);
 export const baselineFaultSchema = z.enum(['Replaced', 'Missing', 'Damaged', 'Unordered']);
 const reason = z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']);
 
+/** Visible ASCII: see `RecordedMount`. A daemon lists no longer ones. */
+const mountText = z
+  .string()
+  .min(1)
+  .max(512)
+  .regex(/^[!-~]+$/);
+
+/** A daemon's own lists stay below 3,000 characters; see `mount-record.ts`. */
+const mountRecordSchema = z.object({
+  count: count.describe('How many mounts there were where the configuration looks.'),
+  digest: digest.describe('SHA-256, hex, of all of them but for their devices.'),
+  mounts: z
+    .array(z.object({ path: mountText, type: mountText, root: mountText, device: mountText }))
+    .max(64)
+    .describe('The first of them by path, as many as fit; none in an earlier receipt.'),
+});
+
 export const receiptSchema = z.object({
   orderId: id,
   digest,
@@ -30,6 +47,7 @@ export const receiptSchema = z.object({
   reason,
   adopted: z.boolean().exactOptional(),
   refused: sentence.exactOptional(),
+  mounts: mountRecordSchema.exactOptional(),
   createdAt: time,
 });
 
@@ -49,6 +67,7 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     entries: count.exactOptional(),
     baselineDigest: digest.exactOptional(),
     baselineFault: baselineFaultSchema.exactOptional(),
+    mountChanges: count.exactOptional(),
     configurationDigest: digest,
   }),
   z.object({ kind: z.literal('baseline'), ...message, receipt: receiptSchema }),

@@ -39,6 +39,8 @@ export interface ScanOutcome extends Message {
   baselineDigest?: string;
   /** For `Failed`: the node's database is not the one on record, so nothing that was compared is verified. */
   baselineFault?: BaselineFault;
+  /** For `Failed`: how many mounts where the configuration looks are otherwise than at the baseline; absent: none. */
+  mountChanges?: number;
   /** SHA-256 of the effective configuration's text, hex. */
   configurationDigest: string;
 }
@@ -90,8 +92,30 @@ export interface BaselineReceipt {
   adopted?: boolean;
   /** Why the database that was on the node already was not taken over, a sentence; it is a backup now. */
   refused?: string;
+  /** Absent in receipts of daemons that did not look at mounts. */
+  mounts?: MountRecord;
   /** RFC 3339, by the node's clock. */
   createdAt: string;
+}
+
+/** The node's mounts where the configuration looks: over what it watches, and below. */
+export interface MountRecord {
+  count: number;
+  /** SHA-256, hex, of all of them but for their devices, which are others once the node starts again. */
+  digest: string;
+  /** The first of them by path, as many as fit. */
+  mounts: RecordedMount[];
+}
+
+/** Texts of the node, in which each byte that is no visible ASCII stands as `\ooo`, as in the kernel's own table. */
+export interface RecordedMount {
+  path: string;
+  /** Of the file system. */
+  type: string;
+  /** What of the file system is mounted. */
+  root: string;
+  /** `major:minor` of the file system. */
+  device: string;
 }
 
 export type BaselineReason = 'Initial' | 'Demand' | 'Failed' | 'Configuration' | 'NodeUpdate';

@@ -83,14 +83,30 @@ async function makeBaseline(
     const sentence = `The database could not be initialised: AIDE’s new one is not whole. ${reading.sentence}${reason}.`;
     return { kind: 'failed', facts: brokenFacts(reading.code, sentence, startedAt) };
   }
+  // When AIDE has looked: what is mounted when somebody looks is mounted then.
+  const looked = await lookAtMounts(bench, signal);
+  if (!('mounts' in looked)) {
+    await removeUnfinished(paths);
+    const sentence = `The database could not be initialised. ${looked.sentence}`;
+    return { kind: 'failed', facts: brokenFacts(looked.code, sentence, startedAt) };
+  }
   await syncFile(paths.newDatabase);
-  const receipt = await receiptOf(order, configurationDigest, reading.facts, refused === undefined ? {} : { refused });
+  const how = { ...looked, ...(refused !== undefined && { refused }) };
+  const receipt = await receiptOf(order, configurationDigest, reading.facts, how);
   // From here on an end is no way back: a receipt without its database counts for nothing, and is written over.
   await writeReceipt(paths.receipt, receipt);
   await replaceDatabase(paths, maxBackups, new Date());
   await clear(paths.newLog);
   log.info('initialization finished');
   return { kind: 'made', receipt };
+}
+
+/** What is mounted on the node where the configuration looks; a code and a sentence where the scan does not see all of it. */
+async function lookAtMounts(bench: Workbench, signal: AbortSignal) {
+  const { mountsForBaseline } = await import('./mount-findings.ts'); // memory that is not needed between scans
+  const { recordOf } = await import('./mounts.ts');
+  const looked = await mountsForBaseline(bench, signal);
+  return 'mounts' in looked ? { mounts: recordOf(looked.mounts) } : looked;
 }
 
 /** The receipt of an earlier process for this very order, if the database that it names lies there. */
@@ -109,10 +125,11 @@ async function findReceipt({ paths, log }: Workbench, task: BaselineTask, signal
  * adopted; undefined when there is nothing, or the order is to make a new one.
  */
 async function adopt(
-  { paths, log }: Workbench,
+  bench: Workbench,
   task: BaselineTask,
   signal: AbortSignal,
 ): Promise<BaselineReceipt | string | undefined> {
+  const { paths, log } = bench;
   const { order, configurationDigest } = task;
   if (order.reason !== 'Initial') return undefined;
   const reading = await readDatabase(paths.database, signal);
@@ -122,7 +139,10 @@ async function adopt(
     log.info(`the AIDE db on the node is not adopted: ${objection}`);
     return `${objection}.`;
   }
-  const receipt = await receiptOf(order, configurationDigest, reading.facts, { adopted: true });
+  // Where a scan does not see all, each of them says so.
+  const looked = await lookAtMounts(bench, signal);
+  const how = { adopted: true, ...('mounts' in looked && looked) };
+  const receipt = await receiptOf(order, configurationDigest, reading.facts, how);
   await writeReceipt(paths.receipt, receipt);
   log.info('the AIDE db on the node is adopted');
   return receipt;
@@ -152,7 +172,7 @@ async function receiptOf(
   order: BaselineOrder,
   configurationDigest: string,
   { digest, entries, aideVersion = 'unknown' }: { digest: string; entries: number; aideVersion?: string },
-  how: Pick<BaselineReceipt, 'adopted' | 'refused'>,
+  how: Pick<BaselineReceipt, 'adopted' | 'refused' | 'mounts'>,
 ): Promise<BaselineReceipt> {
   return {
     orderId: order.id,

@@ -69,8 +69,10 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   const configuration = join(scratch, 'aide.conf');
   const { aide = ['aide'], timeoutMs = HANGING_MS, afterAide } = options;
   const bench = (files: string): Workbench => {
-    return { paths: nodePaths(hostRoot, files), outbox, aide, configuration, scratch, log, timeoutMs };
+    const paths = nodePaths(hostRoot, files);
+    return { paths, outbox, aide, configuration, scratch, hostRoot, mountTables, log, timeoutMs };
   };
+  const mountTables = { node: join(hostRoot, 'proc/1/mountinfo'), own: '/proc/self/mountinfo' };
   const mailbox = new Mailbox();
   let mistake: Error | undefined;
   const ended = new AbortController();

@@ -31,5 +31,7 @@ export function pendingOrder(state: State): BaselineOrder | undefined {
 export function recordedBaseline(state: State): RecordedBaseline | undefined {
   const newest = state.outbox.queue.findLast(({ outcome }) => outcome.kind === 'baseline')?.outcome;
   const recorded = newest?.kind === 'baseline' ? newest.receipt : state.record?.baseline;
-  return recorded && { digest: recorded.digest, entries: recorded.entries };
+  if (recorded === undefined) return undefined;
+  const { digest, entries, bootId, mounts } = recorded;
+  return { digest, entries, ...(bootId !== undefined && { bootId }), ...(mounts !== undefined && { mounts }) };
 }

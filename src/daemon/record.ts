@@ -34,6 +34,8 @@ function lighten(status: FileIntegrityNodeStatus): FileIntegrityNodeStatus {
   delete status.metadata.managedFields;
   delete status.results;
   delete status.lastResult;
+  delete status.baselines;
+  delete status.failures;
   return status;
 }
 
@@ -46,7 +48,8 @@ export function recordOf(status: FileIntegrityNodeStatus | undefined): NodeRecor
     record.refused = `the orders name files that a daemon does not write, and are not carried out: ${printable(orders.files, 100)}`;
   } else if (orders !== undefined) record.orders = orders;
   if (baseline !== undefined) {
-    record.baseline = { orderId: baseline.orderId, digest: baseline.digest, entries: baseline.entries };
+    const { orderId, digest, entries, bootId, mounts } = baseline;
+    record.baseline = { orderId, digest, entries, bootId, ...(mounts !== undefined && { mounts }) };
   }
   if (status.acknowledged !== undefined) record.acknowledged = status.acknowledged;
   return record;

@@ -6,6 +6,7 @@ import { explain } from '../lib/errors.ts';
 import { DATABASE_REMEDY, type DatabaseFault, databaseFault, NOT_REGULAR } from './database.ts';
 import { clearForeign, presence } from './files.ts';
 import { removeReports, removeUnfinished } from './leftovers.ts';
+import type { MountFindings } from './mount-findings.ts';
 import { type KeptReport, keepReport } from './report.ts';
 import type { RecordedBaseline, ScanFacts, ScanResult } from './state.ts';
 import { placeEmptyDatabase, type Unverified, unlisted, warningOf } from './unverified.ts';
@@ -25,11 +26,14 @@ export interface ScanTask {
   baseline?: RecordedBaseline;
 }
 
+/** What a scan comes to in the daemon's hands. */
 interface Scan {
   readonly bench: Workbench;
   readonly task: ScanTask;
   readonly startedAt: Date;
   readonly signal: AbortSignal;
+  /** To be asked when AIDE has run. */
+  readonly mounts: () => Promise<MountFindings>;
 }
 
 /**
@@ -43,7 +47,14 @@ export async function scan(bench: Workbench, task: ScanTask, signal: AbortSignal
   try {
     await mkdir(paths.directory, { recursive: true });
     await removeUnfinished(paths);
-    return await compare({ bench, task, startedAt, signal });
+    const { beginMounts } = await import('./mount-findings.ts'); // memory that is not needed between scans
+    const end = await beginMounts(bench, signal);
+    let found: Promise<MountFindings> | undefined;
+    const mounts = () => {
+      found ??= end().then((findings) => findings(task.baseline));
+      return found;
+    };
+    return await withMounts(await compare({ bench, task, startedAt, signal, mounts }), mounts);
   } catch (error) {
     if (signal.aborted) return { kind: 'stopped' };
     const facts = brokenFacts('SCAN_IMPOSSIBLE', `The scan could not be done: ${explain(error)}`, startedAt);
@@ -51,6 +62,21 @@ export async function scan(bench: Workbench, task: ScanTask, signal: AbortSignal
   } finally {
     await removeReports(paths).catch(() => {}); // it is tried, and told of, before the next scan
   }
+}
+
+/** A mount that is new is a finding, also where AIDE could not do its work: that may be what it is for. */
+async function withMounts(result: ScanResult, mounts: Scan['mounts']): Promise<ScanResult> {
+  if (result.kind === 'stopped' || result.facts.mountChanges !== undefined) return result;
+  if (result.facts.verdict === 'Succeeded') return result; // they are in it
+  const { changes, changed, unproven } = await mounts();
+  if (changes === 0) return result;
+  const { errorCode: _, errorMessage, ...facts } = result.facts;
+  const sentences = [changed, unproven?.sentence, errorMessage].filter((sentence) => sentence !== undefined);
+  return {
+    ...result,
+    facts: { ...facts, verdict: 'Failed', mountChanges: changes, errorMessage: clip(sentences.join(' ')) },
+    fingerprint: result.fingerprint ?? 'none', // the message says all that there is
+  };
 }
 
 async function compare(scan: Scan): Promise<ScanResult> {
@@ -133,15 +159,17 @@ async function conclude(
 ): Promise<ScanResult> {
   const { bench, task, startedAt } = scan;
   const report = reportOf(reading);
-  const failed = fault !== undefined || meaning.verdict === 'Failed';
+  const mounts = await scan.mounts();
+  const failed = fault !== undefined || meaning.verdict === 'Failed' || mounts.changes > 0;
   const facts: ScanFacts = {
-    verdict: failed ? 'Failed' : 'Succeeded',
+    verdict: failed ? 'Failed' : mounts.unproven === undefined ? 'Succeeded' : 'Errored',
     startedAt: startedAt.toISOString(),
     finishedAt: new Date().toISOString(),
   };
   if (end !== undefined && 'status' in end) facts.exitStatus = end.status;
   if (report.entries !== undefined) facts.entries = report.entries;
   if (fault !== undefined) facts.baselineFault = fault.fault;
+  if (mounts.changes > 0) facts.mountChanges = mounts.changes;
   if (fault === undefined || fault.compared) {
     const digest = digestRead(report, bench.paths.database);
     if (digest !== undefined) facts.baselineDigest = digest;
@@ -151,12 +179,20 @@ async function conclude(
   const result: ScanResult = { kind: 'ended', facts };
   if (failed) {
     const warning = fault && warningOf(fault);
-    const kept = await keepFindings(scan, reading, warning);
+    const kept = await keepFindings(
+      scan,
+      reading,
+      [warning, mounts.head].filter((text) => text !== undefined),
+    );
     if (kept.files !== undefined) result.report = kept.files;
-    const message = [warning, kept.loss].filter((sentence) => sentence !== undefined).join(' ');
+    const sentences = [warning, mounts.changed, mounts.unproven?.sentence, kept.loss];
+    const message = sentences.filter((sentence) => sentence !== undefined).join(' ');
     if (message !== '') facts.errorMessage = clip(message);
     // Without a fingerprint two reports never count as the same.
     result.fingerprint = kept.fingerprint ?? task.id;
+  } else if (mounts.unproven !== undefined) {
+    facts.errorCode = mounts.unproven.code;
+    facts.errorMessage = clip(mounts.unproven.sentence);
   } else if (!reading.ok) bench.log.info(`${reading.sentence}; it was to say that nothing differs`);
   await moveLog(bench).catch(() => {}); // for the person on the node; the outcome does not need it
   return result;
@@ -166,12 +202,12 @@ async function conclude(
 async function keepFindings(
   { bench, task, signal }: Scan,
   reading: ReportReading,
-  warning: string | undefined,
+  warnings: readonly string[],
 ): Promise<Partial<KeptReport>> {
   const { newLog, newJson } = bench.paths;
   const loss = reading.ok ? undefined : `${reading.sentence}.`;
   const json = reading.ok || !['REPORT_MISSING', 'REPORT_EMPTY'].includes(reading.code) ? { json: newJson } : {};
-  const head = warning === undefined ? undefined : `${warning}\n\n`;
+  const head = warnings.length === 0 ? undefined : `${warnings.join('\n\n')}\n\n`;
   try {
     return await keepReport({ log: newLog, ...json }, { outbox: bench.outbox, id: task.id, loss, head }, signal);
   } catch (error) {

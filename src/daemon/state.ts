@@ -12,7 +12,8 @@ export interface Now {
 }
 
 /** What is on record of a baseline outside the node, which scans go by. */
-export type RecordedBaseline = Pick<BaselineReceipt, 'digest' | 'entries'>;
+export type RecordedBaseline = Pick<BaselineReceipt, 'digest' | 'entries'> &
+  Partial<Pick<BaselineReceipt, 'bootId' | 'mounts'>>;
 
 /** What the API server says about this node: the part of its FileIntegrityNodeStatus that a daemon needs. */
 export interface NodeRecord {

@@ -18,6 +18,10 @@ export interface Workbench {
   readonly configuration: string;
   /** A folder for this daemon alone, outside the node. */
   readonly scratch: string;
+  /** Where the node's root is seen. */
+  readonly hostRoot: string;
+  /** The tables of what is mounted on the node, by its first process, and of what is mounted here: `mountinfo` files. */
+  readonly mountTables: { readonly node: string; readonly own: string };
   readonly log: Log;
   /** When a scan or an initialisation counts as hanging, and how long another one is waited for, in milliseconds. */
   readonly timeoutMs: number;

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createLog } from '../../src/daemon/log.ts';
 import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/paths.ts';
 import type { Workbench } from '../../src/daemon/workbench.ts';
+import { placeMountTable } from './mount-table.ts';
 
 /** A node's root in a scratch folder, with a tree to watch under `/etc/app`. */
 export interface ScratchNode extends AsyncDisposable {
@@ -75,6 +76,8 @@ export async function createScratchNode(): Promise<ScratchNode> {
         aide,
         configuration: file,
         scratch: folder,
+        hostRoot: root,
+        mountTables: { node: join(root, 'proc/1/mountinfo'), own: '/proc/self/mountinfo' },
         log: createLog(write, () => false),
         timeoutMs: 60_000,
       };
@@ -83,6 +86,7 @@ export async function createScratchNode(): Promise<ScratchNode> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+  placeMountTable(root);
   await node.write('etc/app/a', 'a\n');
   await node.write('etc/app/b', 'b\n');
   return node;

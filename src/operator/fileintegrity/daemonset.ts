@@ -163,7 +163,8 @@ function daemonContainer(integrity: FileIntegrity, spec: FileIntegritySpec, imag
     volumeMounts: [
       { name: 'hostroot', mountPath: '/hostroot', readOnly: true, mountPropagation: 'HostToContainer' },
       ...KERNEL_FOLDERS.map(({ name, path, mount }) => ({ name, mountPath: `/hostroot${path}`, ...mount })),
-      { name: 'database', mountPath: '/hostroot/etc/kubernetes' },
+      // Without propagation what is mounted over a folder in it later would stay unseen.
+      { name: 'database', mountPath: '/hostroot/etc/kubernetes', mountPropagation: 'HostToContainer' },
       // `image/confined` lets the daemon write to one file of its own control group, by which its page cache is given back.
       { name: 'cgroup', mountPath: '/cgroup' },
       { name: 'tmp', mountPath: '/tmp' },

@@ -262,9 +262,19 @@ function integrityOf({ lastResult }: StateFields): Statement {
     case 'Succeeded':
       return say('True', 'NoChanges', 'The last scan found no difference from the baseline.');
     case 'Failed': {
-      const { baselineFault: fault, filesAdded = 0, filesChanged = 0, filesRemoved = 0 } = lastResult ?? {};
+      const {
+        baselineFault: fault,
+        mountChanges,
+        filesAdded = 0,
+        filesChanged = 0,
+        filesRemoved = 0,
+      } = lastResult ?? {};
       if (fault) return say('False', `Baseline${fault}`, `${FAULTS[fault]} Nothing that was compared is verified.`);
       const counts = `${filesAdded} added, ${filesChanged} changed, ${filesRemoved} removed`;
+      if (mountChanges !== undefined) {
+        const mounts = `${mountChanges} ${mountChanges === 1 ? 'mount is' : 'mounts are'} otherwise than at the baseline`;
+        return say('False', 'MountsChanged', `${mounts}: see lastResult. Files: ${counts}.`);
+      }
       return say('False', 'Changed', `The last scan found differences from the baseline: ${counts}.`);
     }
   }

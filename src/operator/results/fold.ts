@@ -78,7 +78,12 @@ export function foldSetAside(fields: ResultFields, scan: ScanMessage, now: Date)
 export function foldReceipt(fields: ResultFields, receipt: BaselineReceipt): ResultFields {
   // A status of before has one receipt and no list.
   const earlier = fields.baselines ?? (fields.baseline ? [fields.baseline] : []);
-  return { ...fields, baseline: receipt, baselines: [receipt, ...earlier].slice(0, RECEIPTS) };
+  return { ...fields, baseline: receipt, baselines: [receipt, ...earlier].slice(0, RECEIPTS).map(inShort) };
+}
+
+/** The list of the mounts stands in the receipt of the baseline itself; ten of them would be much for each node. */
+function inShort({ mounts, ...receipt }: BaselineReceipt): BaselineReceipt {
+  return mounts ? { ...receipt, mounts: { ...mounts, mounts: [] } } : receipt;
 }
 
 export function foldNotice(
@@ -136,6 +141,7 @@ export function repeated({ lastResult: last }: ResultFields, scan: ScanMessage):
   const isSame =
     last?.condition === scan.verdict &&
     last.baselineFault === scan.baselineFault &&
+    last.mountChanges === scan.mountChanges &&
     (scan.verdict !== 'Errored' || last.errorMessage === scan.errorMessage) &&
     last.filesAdded === scan.counts?.added &&
     last.filesChanged === scan.counts?.changed &&
@@ -149,6 +155,7 @@ export function isNews(before: ScanResult | undefined, after: ScanResult): boole
   return (
     after.condition === 'Failed' &&
     (before.baselineFault !== after.baselineFault ||
+      before.mountChanges !== after.mountChanges ||
       before.filesAdded !== after.filesAdded ||
       before.filesChanged !== after.filesChanged ||
       before.filesRemoved !== after.filesRemoved)
@@ -162,6 +169,7 @@ function resultOf(scan: ScanMessage, report: KeptReport | undefined, now: Date):
     ...(report && { resultConfigMapName: report.name, resultConfigMapNamespace: report.namespace }),
     ...(scan.errorMessage !== undefined && { errorMessage: scan.errorMessage }),
     ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
+    ...(scan.mountChanges !== undefined && { mountChanges: scan.mountChanges }),
     ...countsIn(scan),
   };
 }

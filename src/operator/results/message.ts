@@ -54,6 +54,8 @@ export interface ScanMessage {
   readonly errorCode?: string;
   /** For `Failed`: nothing that was compared is verified, and why. */
   readonly baselineFault?: BaselineFault;
+  /** For `Failed`: mounts that are otherwise than at the baseline, at least one. */
+  readonly mountChanges?: number;
   readonly counts?: FileCounts;
   /** Absent for what an earlier daemon said, and for what could not be read. */
   readonly facts?: NonNullable<NodeStatusFields['lastScan']>;
@@ -182,6 +184,7 @@ function fromScan(scan: ScanOutcome, parts: number): ScanMessage {
     ...(scan.verdict !== 'Succeeded' && reason !== undefined && { errorMessage: printable(reason) }),
     ...(scan.verdict === 'Errored' && scan.errorCode !== undefined && { errorCode: scan.errorCode }),
     ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
+    ...(scan.verdict === 'Failed' && scan.mountChanges && { mountChanges: scan.mountChanges }),
     ...(scan.verdict === 'Failed' && scan.counts && { counts: scan.counts }),
     facts: {
       startedAt,

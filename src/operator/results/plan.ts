@@ -249,7 +249,10 @@ function tellResult(
   return [tell(node, lastResult, errorCode), ...tellFault(node, lastResult)];
 }
 
-function tellFault(node: string, { baselineFault, errorMessage = '' }: ScanResult): ResultEvent[] {
+function tellFault(node: string, { baselineFault, mountChanges, errorMessage = '' }: ScanResult): ResultEvent[] {
+  if (mountChanges !== undefined && baselineFault === undefined) {
+    return [{ type: 'Warning', reason: 'MountsChanged', message: `node ${node}: ${errorMessage}` }];
+  }
   if (baselineFault === undefined) return [];
   const reason = baselineFault === 'Unordered' ? 'BaselineUnordered' : 'BaselineUntrusted';
   return [{ type: 'Warning', reason, message: `node ${node}: ${errorMessage}` }];
