@@ -18,6 +18,25 @@ const scan: ScanOutcome = {
   configurationDigest: 'b'.repeat(64),
 };
 
+const MOUNT = { path: '/a', type: 'ext4', root: '/', device: '8:1' };
+const receiptWith = (...mounts: object[]) =>
+  JSON.stringify({
+    kind: 'baseline',
+    id: 'a1',
+    node: 'node-1',
+    receipt: {
+      orderId: 'order-1',
+      digest: 'a'.repeat(64),
+      entries: 7,
+      configurationDigest: 'b'.repeat(64),
+      aideVersion: '0.19.1',
+      bootId: 'boot',
+      reason: 'Initial',
+      mounts: { count: 1, digest: 'c'.repeat(64), mounts },
+      createdAt: '2026-11-24T10:00:00Z',
+    },
+  });
+
 const code = (text: string): string => {
   try {
     parseOutcome(text);
@@ -40,9 +59,16 @@ describe("a daemon's message", () => {
     ['has an id that cannot be shown', JSON.stringify({ ...scan, id: 'a\u202eb' })],
     ['has an id that no API server gives back as it was', JSON.stringify({ ...scan, id: 'a\ud800' })],
     ['has no time', JSON.stringify({ ...scan, finishedAt: 'yesterday' })],
+    ['has a mount whose name is no plain text', receiptWith({ path: '/a b', type: 't', root: '/', device: '0:1' })],
+    ['has a mount without a kind', receiptWith({ path: '/a', root: '/', device: '0:1' })],
+    ['has many mounts', receiptWith(...Array.from({ length: 65 }, () => MOUNT))],
     ['is too long', JSON.stringify({ ...scan, errorMessage: 'x'.repeat(20_000) })],
   ])('that %s is refused with a code', (_, text) => {
     expect(code(text)).toBe('OUTCOME_UNREADABLE');
+  });
+
+  test('is read with the mounts of its baseline', () => {
+    expect(parseOutcome(receiptWith(MOUNT))).toMatchObject({ receipt: { mounts: { mounts: [MOUNT] } } });
   });
 
   test('of any JSON is read or refused, never anything else', () => {

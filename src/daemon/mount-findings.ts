@@ -32,11 +32,7 @@ type MountFindingsOf = (recorded: RecordedBaseline | undefined) => MountFindings
 /** The names in a report. */
 const NAMED_IN_REPORT = 200;
 
-export function findingsOf(
-  looks: readonly Look[],
-  recorded: RecordedBaseline | undefined,
-  bootId: string,
-): MountFindings {
+function findingsOf(looks: readonly Look[], recorded: RecordedBaseline | undefined, bootId: string): MountFindings {
   const changes = new Map<string, MountChange>();
   const unseen = new Map<string, UnseenMount>();
   let unknown: string | undefined;

@@ -103,7 +103,7 @@ function shown(bytes: string): string {
 
 const KERNEL =
   /^(proc|sysfs|devtmpfs|devpts|mqueue|hugetlbfs|cgroup2?|debugfs|tracefs|securityfs|selinuxfs|pstore|bpf|configfs|fusectl|binfmt_misc|efivarfs|autofs)$/;
-const POD = String.raw`^/var/lib/kubelet/pods/[0-9a-f-]{1,64}`;
+const POD = '^/var/lib/kubelet/pods/[0-9a-f-]{1,64}';
 const ID = '[0-9a-f]{64}';
 
 /**

@@ -347,6 +347,14 @@ describe('what a scan found', () => {
     expect(told(world, 'BaselineTrusted')).toBe('True Recorded');
   });
 
+  test('with mounts that are otherwise makes the node Failed for them, and says of files what there is to say', () => {
+    const world = aWorld(scanned(10, { condition: 'Failed', mountChanges: 2, filesAdded: 0, filesChanged: 1 }));
+    expect([stateOf(world), told(world, 'IntegrityHeld')]).toEqual(['Failed', 'False MountsChanged']);
+    expect(say(planNodeState(world), 'IntegrityHeld')?.message).toBe(
+      '2 mounts are otherwise than at the baseline: see lastResult. Files: 0 added, 1 changed, 0 removed.',
+    );
+  });
+
   test('is Unknown where it could not be done, with the reason', () => {
     const world = aWorld(scanned(10, { condition: 'Errored', errorMessage: 'The disk is full.' }));
     expect(told(world, 'IntegrityHeld')).toBe('Unknown Errored');

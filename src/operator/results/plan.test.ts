@@ -392,6 +392,54 @@ describe('a scan that was compared with another baseline than the receipt names'
   });
 });
 
+describe('a scan that found mounts otherwise than at the baseline', () => {
+  const none = { added: 0, changed: 0, removed: 0 };
+  const mounted = (mountChanges: number, id = 'scan-1') =>
+    failed({ id, counts: none, mountChanges, exitStatus: 0, errorMessage: '/etc is a mount now.' });
+
+  test('is Failed, says how many, is kept, and a warning names them', () => {
+    const plan = planResults(aResultsWorld({ slot: aSlot(mounted(2)) }));
+    expect(plan.fields?.lastResult).toMatchObject({
+      condition: 'Failed',
+      mountChanges: 2,
+      filesChanged: 0,
+      errorMessage: '/etc is a mount now.',
+      resultConfigMapName: 'aide-worker-a-failed',
+    });
+    expect(plan.events.map(({ type, reason, message }) => `${type} ${reason} ${message}`)).toEqual([
+      'Warning NodeIntegrityStatus node a has changed! a:0,c:0,r:0 log:fio/aide-worker-a-failed',
+      'Warning MountsChanged node a: /etc is a mount now.',
+    ]);
+  });
+
+  test('said again by heartbeat is no news, with more of them it is', () => {
+    const first = aWorldAfter(mounted(1));
+    const again = planResults({ ...first, lease: aLease(mounted(1, 'beat-1')) });
+    expect(again).toMatchObject({ events: [], fields: { heartbeat: 'beat-1', lastResult: { mountChanges: 1 } } });
+    const more = aSlot(mounted(2, 'scan-2'));
+    expect(planResults({ ...first, slot: more }).events.map(({ reason }) => reason)).toContain('MountsChanged');
+  });
+
+  test('is one without files’ changes only where the daemon says Failed', () => {
+    const slot = aSlot(aScan({ mountChanges: 3 }));
+    expect(planResults(aResultsWorld({ slot })).fields?.lastResult).not.toHaveProperty('mountChanges');
+  });
+});
+
+describe('a receipt with mounts', () => {
+  test('is the baseline with all of them, and one of those on record without their list', () => {
+    const mount = { path: '/etc', type: 'ext4', root: '/', device: '8:1' };
+    const mounts = { count: 1, digest: 'f'.repeat(64), mounts: [mount] };
+    const receipt = aReceipt({ mounts });
+    const { baseline: _, ...bare } = aStatus();
+    const slot = aSlot({ kind: 'baseline', id: 'b', node: 'a', receipt });
+    expect(planResults(aResultsWorld({ status: bare, slot })).fields).toMatchObject({
+      baseline: { mounts },
+      baselines: [{ mounts: { count: 1, digest: mounts.digest, mounts: [] } }],
+    });
+  });
+});
+
 describe('a scan whose daemon itself found a fault of the baseline', () => {
   test.each(['Replaced', 'Missing', 'Damaged', 'Unordered'] as const)('is Failed: %s', (baselineFault) => {
     for (const verdict of ['Failed', 'Errored', 'Succeeded'] as const) {
