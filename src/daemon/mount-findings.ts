@@ -30,7 +30,7 @@ export async function beginMounts(bench: Workbench, signal: AbortSignal): Promis
 type MountFindingsOf = (recorded: RecordedBaseline | undefined) => MountFindings;
 
 /** The names in a report. */
-const NAMED_IN_REPORT = 200;
+const NAMED_IN_REPORT = 40;
 
 function findingsOf(looks: readonly Look[], recorded: RecordedBaseline | undefined, bootId: string): MountFindings {
   const changes = new Map<string, MountChange>();
