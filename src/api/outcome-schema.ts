@@ -28,7 +28,7 @@ const mountText = z
   .regex(/^[!-~]+$/);
 
 /** A daemon's own lists stay below 3,000 characters; see `mount-record.ts`. */
-const mountRecordSchema = z.object({
+export const mountRecordSchema = z.object({
   count: count.describe('How many mounts there were where the configuration looks.'),
   digest: digest.describe('SHA-256, hex, of all of them but for their devices.'),
   mounts: z
@@ -71,7 +71,13 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     configurationDigest: digest,
   }),
   z.object({ kind: z.literal('baseline'), ...message, receipt: receiptSchema }),
-  z.object({ kind: z.literal('notice'), ...message, notice: z.enum(['UnorderedReinit']), at: time, message: sentence }),
+  z.object({
+    kind: z.literal('notice'),
+    ...message,
+    notice: z.enum(['UnorderedReinit', 'ResultsDamaged']),
+    at: time,
+    message: sentence,
+  }),
 ]);
 
 /** Whether it can be the id of a message. */

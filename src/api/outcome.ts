@@ -68,8 +68,11 @@ interface BaselineOutcome extends Message {
 /** Something on the node that the operator must hear of though nothing was scanned. */
 export interface NoticeOutcome extends Message {
   kind: 'notice';
-  /** `UnorderedReinit`: a trigger file was found on the node without an order of the operator; it was not carried out. */
-  notice: 'UnorderedReinit';
+  /**
+   * - `UnorderedReinit`: a trigger file was found on the node without an order of the operator; it was not carried out;
+   * - `ResultsDamaged`: what waited on the node's disk to be sent was no result when the daemon started again.
+   */
+  notice: 'UnorderedReinit' | 'ResultsDamaged';
   at: string;
   /** A sentence for the person. */
   message: string;

@@ -13,6 +13,8 @@ import {
 } from './state.ts';
 import { step } from './step.ts';
 
+const C1 = 'c1'.padEnd(64, '0');
+
 /** What can happen around a daemon. Those that make no sense in a moment do nothing. */
 type Move =
   | { do: 'wait'; seconds: number }
@@ -44,7 +46,7 @@ class World {
   state: State;
   orders: Orders = {
     settings: { gracePeriod: 60, maxBackups: 5, debug: false },
-    configuration: { name: 'worker', key: 'aide.conf', digest: 'c1' },
+    configuration: { name: 'worker', key: 'aide.conf', digest: C1 },
     baseline: { id: 'order-1', reason: 'Initial', requestedAt: time.startedAt },
   };
   mono = 0;
@@ -210,9 +212,9 @@ class World {
       this.made.set(order.id, (this.made.get(order.id) ?? 0) + 1);
       const receipt: BaselineReceipt = {
         orderId: order.id,
-        digest: 'd',
+        digest: 'd'.repeat(64),
         entries: 1,
-        configurationDigest: 'c1',
+        configurationDigest: C1,
         aideVersion: '0.19.1',
         bootId: 'b',
         reason: order.reason,

@@ -108,7 +108,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   try {
     const recovered = await recover(outbox, node, log);
     effects.numberMessagesAfter(recovered.last);
-    mailbox.post({ type: 'recovered', messages: recovered.messages });
+    mailbox.post({ type: 'recovered', messages: recovered.messages, damaged: recovered.damaged });
     await look();
     while (!state.exited && mistake === undefined) {
       const event = await mailbox.next();

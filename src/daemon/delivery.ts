@@ -1,12 +1,29 @@
+import { printable } from '../lib/text.ts';
+import { isMessage } from './kept-shapes.ts';
 import { acknowledge, endSending, type Message, stripReport } from './outbox.ts';
 import { backoff, recheck } from './pace.ts';
 import type { Effect, Event, NodeRecord, Now, State, Step } from './state.ts';
 import { log, put, stamp, tell, withId } from './telling.ts';
 
-/** Messages that an earlier daemon left on the node come before this one's. */
-export function takeRecovered(state: State, messages: readonly Message[]): Step {
+/**
+ * Messages that an earlier daemon left on the node come before this one's. They come from the node's disk: what is none goes
+ * no further, whoever has read it.
+ */
+export function takeRecovered(state: State, found: readonly Message[], damaged: readonly string[], now: Now): Step {
+  const messages = found.filter((message) => isMessage(message));
   const outbox = { ...state.outbox, queue: [...messages, ...state.outbox.queue] };
-  return takeAcknowledged({ ...state, recovered: true, outbox });
+  const taken = takeAcknowledged({ ...state, recovered: true, outbox });
+  if (damaged.length === 0) return taken;
+  const given = withId(taken.state);
+  const names = damaged.slice(0, 3).map((name) => printable(name, 100));
+  const more = damaged.length > names.length ? ` and ${damaged.length - names.length} more` : '';
+  const message =
+    `${damaged.length} ${damaged.length === 1 ? 'result' : 'results'} that waited on the node to be sent could not be read ` +
+    `and went (${names.join(', ')}${more}): no daemon of this node wrote them so. Find out who did, or whether the disk is well.`;
+  const told = tell(given.state, {
+    outcome: { kind: 'notice', id: given.id, node: state.node, notice: 'ResultsDamaged', at: stamp(now), message },
+  });
+  return { state: told.state, effects: [...taken.effects, ...told.effects] };
 }
 
 /** What the API server says about this node has changed. */

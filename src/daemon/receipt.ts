@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { BaselineReceipt } from '../api/outcome.ts';
 import { readSmallFile, writeWhole } from './files.ts';
+import { isReceipt } from './kept-shapes.ts';
 
-/** A receipt has some 600 bytes. */
+/** A receipt has some 600 bytes, and what it says of mounts. */
 const RECEIPT_BYTES = 16 * 1024;
 
 /** Puts a receipt beside the database, before that moves in: a crash in between then loses nothing. */
@@ -17,11 +18,8 @@ export async function writeReceipt(path: string, receipt: BaselineReceipt): Prom
 export async function readReceipt(path: string): Promise<BaselineReceipt | undefined> {
   try {
     const text = await readSmallFile(path, RECEIPT_BYTES);
-    const value = text === undefined ? undefined : (JSON.parse(text) as Partial<BaselineReceipt> | null);
-    const texts = [value?.orderId, value?.digest, value?.configurationDigest, value?.aideVersion, value?.createdAt];
-    return texts.every((text) => typeof text === 'string') && Number.isSafeInteger(value?.entries)
-      ? (value as BaselineReceipt)
-      : undefined;
+    const value: unknown = text === undefined ? undefined : JSON.parse(text);
+    return isReceipt(value) ? value : undefined;
   } catch {
     return undefined;
   }

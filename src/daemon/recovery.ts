@@ -7,6 +7,8 @@ import { findMessages, tidyOutbox } from './spool.ts';
 export interface Recovered {
   /** Oldest first. */
   messages: Message[];
+  /** Names of what lay in the place of messages, is none, and was removed. */
+  damaged: string[];
   /** The highest number of a message on the disk. */
   last: number;
 }
@@ -16,7 +18,7 @@ export interface Recovered {
  * What else it left half done is removed by the next scan or baseline: its names come with the orders. Never throws.
  */
 export async function recover(outbox: string, node: string, log: Log): Promise<Recovered> {
-  const kept = await findMessages(outbox, node);
+  const { kept, damaged } = await findMessages(outbox, node);
   // A disk that takes no change is told of by the scans, which need to write too; what lies on it is sent all the same.
   const tidied = await tidyOutbox(outbox, kept).then(
     () => true,
@@ -26,5 +28,10 @@ export async function recover(outbox: string, node: string, log: Log): Promise<R
     },
   );
   if (kept.length > 0) log.info(`${kept.length} results are still to be sent`);
-  return { messages: kept.map(({ message }) => message), last: tidied ? kept.length : (kept.at(-1)?.number ?? 0) };
+  if (damaged.length > 0) log.info(`what was kept to be sent and is no result is removed: ${damaged.join(', ')}`);
+  return {
+    messages: kept.map(({ message }) => message),
+    damaged,
+    last: tidied ? kept.length : (kept.at(-1)?.number ?? 0),
+  };
 }

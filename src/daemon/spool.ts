@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import type { Outcome } from '../api/outcome.ts';
 import { clear, presence, readSmallFile, removed, syncFolder, writeWhole } from './files.ts';
+import { isMessage } from './kept-shapes.ts';
 import { type Message, OUTBOX_LIMIT } from './outbox.ts';
 import { outboxFile } from './paths.ts';
 
@@ -12,6 +12,8 @@ import { outboxFile } from './paths.ts';
 const MESSAGE_FILE = /^(\d{1,15})-([a-z0-9-]{1,100})\.message\.json$/;
 /** A daemon's own messages stay below 8 KiB. */
 const MESSAGE_BYTES = 64 * 1024;
+/** Names of damaged messages that are remembered. */
+const DAMAGED_LIMIT = 100;
 
 /** Writes a message to the disk; its report lies there already. */
 export async function keepMessage(outbox: string, message: Message, number: number): Promise<void> {
@@ -40,20 +42,29 @@ export interface KeptMessage {
   number: number;
 }
 
-/** What was kept, oldest first: the newest that a daemon of this node wrote whole. */
-export async function findMessages(outbox: string, node: string): Promise<KeptMessage[]> {
+export interface FoundMessages {
+  /** Oldest first: the newest that a daemon of this node wrote whole. */
+  readonly kept: KeptMessage[];
+  /** Names of files in the place of messages that are none: some of them, where there are very many. */
+  readonly damaged: string[];
+}
+
+/** What an earlier daemon kept. */
+export async function findMessages(outbox: string, node: string): Promise<FoundMessages> {
   const numbered = (await list(outbox)).flatMap((name) => {
     const [, number, id] = MESSAGE_FILE.exec(name) ?? [];
     return number === undefined || id === undefined ? [] : [{ name, number: Number(number), id }];
   });
   numbered.sort((a, b) => b.number - a.number);
   const kept: KeptMessage[] = [];
+  const damaged: string[] = [];
   for (const { name, number, id } of numbered) {
     if (kept.length === OUTBOX_LIMIT) break; // there may be any number of files
     const message = await readMessage(outbox, name, node, id);
     if (message !== undefined) kept.unshift({ message, name, number });
+    else if (damaged.length < DAMAGED_LIMIT) damaged.push(name);
   }
-  return kept;
+  return { kept, damaged };
 }
 
 /**
@@ -74,19 +85,17 @@ export async function tidyOutbox(outbox: string, kept: readonly KeptMessage[]): 
 async function readMessage(outbox: string, name: string, node: string, id: string): Promise<Message | undefined> {
   try {
     const text = await readSmallFile(outboxFile(outbox, name), MESSAGE_BYTES);
-    const message = text === undefined ? undefined : (JSON.parse(text) as Partial<Message> | null);
-    const outcome: Partial<Outcome> | undefined = message?.outcome;
-    if (message?.outcome === undefined || outcome?.id !== id || outcome.node !== node) return undefined;
-    if (!['scan', 'baseline', 'notice'].includes(outcome.kind ?? '')) return undefined;
+    const message: unknown = text === undefined ? undefined : JSON.parse(text);
+    if (!isMessage(message) || message.outcome.id !== id || message.outcome.node !== node) return undefined;
     const { report } = message;
     for (const file of report === undefined ? [] : [report.log, ...(report.json === undefined ? [] : [report.json])]) {
       // A name with a path in it, or a link, could make the daemon send any file of the node.
-      if (typeof file !== 'string' || !file.startsWith(`${id}.`) || file.includes('/')) return undefined;
+      if (!file.startsWith(`${id}.`) || file.includes('/')) return undefined;
       if ((await presence(outboxFile(outbox, file))) !== 'file') return undefined;
     }
-    return message as Message;
+    return message;
   } catch {
-    return undefined; // half written or tampered with: there is nobody to tell but the next scan
+    return undefined; // half written or tampered with
   }
 }
 

@@ -102,7 +102,8 @@ export type BaselineResult =
   | { kind: 'failed'; facts: ScanFacts & { verdict: 'Errored'; errorMessage: string } };
 
 export type Event =
-  | { type: 'recovered'; messages: readonly Message[] }
+  /** `damaged`: names of what lay in the place of messages and is none. */
+  | { type: 'recovered'; messages: readonly Message[]; damaged?: readonly string[] }
   | { type: 'record'; record: NodeRecord }
   | { type: 'configured'; digest: string }
   /** `transient`: the API server did not answer; nothing is known about the configuration. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Orders } from '../api/outcome.ts';
+import type { Message } from './outbox.ts';
 import { type Effect, type Event, initialState, type NodeRecord, type Now, type State } from './state.ts';
 import { step } from './step.ts';
 
@@ -12,11 +13,12 @@ const hold = { reason: 'Annotation', message: 'held by an annotation', since: '2
 const recorded = { orderId: 'order-1', digest: 'd0', entries: 5 };
 const done: NodeRecord = { orders, baseline: recorded };
 
+const D1 = 'd1'.padEnd(64, '0');
 const receipt = {
   orderId: 'order-1',
-  digest: 'd1',
+  digest: D1,
   entries: 7,
-  configurationDigest: 'c1',
+  configurationDigest: 'c1'.padEnd(64, '0'),
   aideVersion: '0.19.1',
   bootId: 'b',
   reason: 'Initial',
@@ -251,6 +253,36 @@ describe('a baseline', () => {
   });
 });
 
+describe('what an earlier daemon left', () => {
+  const odd: unknown[] = [
+    { outcome: { kind: 'baseline', id: 'old-1', node: 'node-a' } },
+    { outcome: { kind: 'baseline', id: 'old-2', node: 'node-a', receipt: null } },
+    { outcome: { kind: 'scan', id: 'old-3', node: 'node-a' }, report: 1 },
+    { outcome: null },
+    null,
+  ];
+
+  test('and is no message is as if it were not there, and the daemon works', () => {
+    const play = new Play();
+    play.tell({ type: 'recovered', messages: odd as Message[] });
+    const effects = play.tell({ type: 'record', record: done }, { type: 'configured', digest: 'c1' });
+    expect(effects.filter(({ type }) => type === 'scan')).toHaveLength(1);
+    expect(effects.filter(({ type }) => type === 'send')).toEqual([]);
+  });
+
+  test('and was damaged is told of, once', () => {
+    const play = new Play();
+    const damaged = Array.from({ length: 100 }, (_, at) => `${at}-old.message.json`);
+    play.tell({ type: 'recovered', messages: [], damaged });
+    const sent = play.tell({ type: 'record', record: done }).find(({ type }) => type === 'send');
+    expect(sent).toMatchObject({ message: { outcome: { kind: 'notice', notice: 'ResultsDamaged' } } });
+    const { message } = (sent as { message: { outcome: { message: string } } }).message.outcome;
+    expect(message).toContain('100 results');
+    expect(message).toContain('0-old.message.json');
+    expect(message.length).toBeLessThan(500);
+  });
+});
+
 describe('the database that a scan must find', () => {
   const scanOf = (effects: Effect[]) => effects.find((effect) => effect.type === 'scan')?.baseline;
 
@@ -272,7 +304,7 @@ describe('the database that a scan must find', () => {
     const message = { outcome: { kind: 'baseline', id: 'old-1', node: 'node-a', receipt } } as const;
     play.tell({ type: 'recovered', messages: [message] });
     const effects = play.tell({ type: 'record', record: { orders } }, { type: 'configured', digest: 'c1' });
-    expect(scanOf(effects)).toMatchObject({ digest: 'd1', entries: 7 });
+    expect(scanOf(effects)).toMatchObject({ digest: D1, entries: 7 });
   });
 });
 

@@ -18,7 +18,7 @@ export function step(state: State, event: Event, now: Now): Step {
 function take(state: State, event: Event, now: Now): Step {
   switch (event.type) {
     case 'recovered':
-      return takeRecovered(state, event.messages);
+      return takeRecovered(state, event.messages, event.damaged ?? [], now);
     case 'record':
       return takeRecord(state, event.record);
     case 'configured':

@@ -128,7 +128,7 @@ export class SimDaemon {
     const recovered = await recover(this.outbox, subject.node, SILENT);
     if (!this.isAlive) return;
     this.#messageNumber = recovered.last;
-    this.post({ type: 'recovered', messages: recovered.messages });
+    this.post({ type: 'recovered', messages: recovered.messages, damaged: recovered.damaged });
     const ref = { namespace, name: nodeStatusName(subject.integrity, subject.node) };
     void watchRecord(this.#client, ref, (record) => this.post({ type: 'record', record }), {
       onError: () => {},

@@ -35,7 +35,7 @@ const failed = (id: string, log = `${id}.log`): Message => ({
     verdict: 'Failed',
     startedAt: '2026-01-01T00:00:00Z',
     finishedAt: '2026-01-01T00:00:00Z',
-    configurationDigest: 'c',
+    configurationDigest: 'c'.repeat(64),
   },
   report: { compressed: false, log },
 });
@@ -85,6 +85,26 @@ test('a message of another node, of another name or with a path as its report is
   await keepMessage(node.outbox, failed('run-3', 'run-3./../../shadow'), 3);
   await keepMessage(node.outbox, failed('run-4', '../shadow'), 4);
   expect(ids(await restart())).toEqual([]);
+});
+
+test.each<[string, object]>([
+  ['a receipt', { kind: 'baseline' }],
+  ['a whole receipt', { kind: 'baseline', receipt: { orderId: 'order-1', digest: 'a'.repeat(64), entries: 1 } }],
+  ['a verdict', { kind: 'scan', startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:00:00Z' }],
+  ['a time', { ...failed('run-1').outcome, finishedAt: 'yesterday' }],
+  ['a day that is on a calendar', { ...failed('run-1').outcome, finishedAt: '2026-02-30T00:00:00Z' }],
+  ['counts that are numbers', { ...failed('run-1').outcome, counts: { added: '1', changed: 0, removed: 0 } }],
+  ['a kind', {}],
+  ['a kind that is one', { kind: 'constructor' }],
+  ['a notice that is known', { ...notice('run-1').outcome, notice: 'Other' }],
+])('a message without %s is none: it is removed, and that is told', async (_, outcome) => {
+  await writeFile(at('1-run-1.message.json'), JSON.stringify({ outcome: { id: 'run-1', node: 'node-a', ...outcome } }));
+  await keepMessage(node.outbox, notice('run-2'), 2);
+  const recovered = await restart();
+  expect(ids(recovered)).toEqual(['run-2']);
+  expect(recovered.damaged).toEqual(['1-run-1.message.json']);
+  expect(await files()).toEqual(['1-run-2.message.json']);
+  expect(node.lines.join('\n')).toContain('1-run-1.message.json');
 });
 
 test('a report that is a link is not followed, and what it points to is left alone', async () => {

@@ -7,9 +7,22 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readDatabase } from '../../../src/aide/database.ts';
 import { giveBackPageCache, giveBackPageCacheOf } from '../../../src/aide/page-cache.ts';
+import type { Orders } from '../../../src/api/outcome.ts';
+import { mountRecordSchema, parseOutcome, receiptSchema } from '../../../src/api/outcome-schema.ts';
+import { parseMountTable } from '../../../src/daemon/mount-table.ts';
+import {
+  changesSentence,
+  compareMounts,
+  recordOf as mountRecordOf,
+  sightOf,
+  unseenSentence,
+} from '../../../src/daemon/mounts.ts';
+import { type Message, OUTBOX_LIMIT } from '../../../src/daemon/outbox.ts';
 import { readReceipt } from '../../../src/daemon/receipt.ts';
 import { fingerprintOf } from '../../../src/daemon/report-fingerprint.ts';
 import { findMessages, tidyOutbox } from '../../../src/daemon/spool.ts';
+import { type Event, initialState } from '../../../src/daemon/state.ts';
+import { step } from '../../../src/daemon/step.ts';
 import { asJson, hostileText, loose, outcome, receipt } from '../arbitraries.ts';
 import { fixture, inputs } from '../fixtures.ts';
 import { checkSafe } from '../properties.ts';
@@ -114,11 +127,8 @@ const receiptFile: Target = {
   maxBytes: 20 * 1024,
   async run(bytes) {
     const found = await readReceipt(fileOf('receipt', bytes));
-    if (found === undefined || typeof found === 'string') return;
-    const { orderId, digest, configurationDigest, aideVersion, createdAt, entries } = found;
-    for (const text of [orderId, digest, configurationDigest, aideVersion, createdAt])
-      assert.equal(typeof text, 'string');
-    assert.ok(Number.isFinite(entries), 'it has no number of entries');
+    if (found === undefined) return;
+    assert.ok(receiptSchema.safeParse(found).success, 'the operator would refuse it');
   },
 };
 
@@ -162,8 +172,11 @@ const outbox: Target = {
       writeFileSync(begin + name, bytes);
     for (const name of ['run-1.log', 'run-1.report.json']) writeFileSync(begin + name, 'x');
     mkdirSync(`${begin}8-run-8.message.json`);
-    const found = await findMessages(begin, 'node-1');
+    const { kept: found, damaged } = await findMessages(begin, 'node-1');
+    assert.ok(damaged.length + found.length >= 4, 'a message went without a word');
+    workWith(found.map(({ message }) => message));
     for (const { message, name } of found) {
+      parseOutcome(JSON.stringify(message.outcome)); // what is taken up is what the operator understands
       assert.equal(message.outcome.id, 'run-1');
       assert.equal(message.outcome.node, 'node-1');
       for (const file of [message.report?.log, message.report?.json]) {
@@ -174,6 +187,90 @@ const outbox: Target = {
     }
     await tidyOutbox(begin, found);
     assert.ok(readdirSync(place).length <= 4, 'what is no message stays');
+  },
+};
+
+/** A daemon that starts with what it finds, whatever that is, has its orders carried out and goes on. */
+function workWith(messages: readonly unknown[]): void {
+  let state = initialState('node-1', 'now');
+  const done = new Set<string>();
+  const tell = (event: Event) => {
+    const next = step(state, event, { wall: 0, mono: 0, random: 0 });
+    state = next.state;
+    for (const effect of next.effects) done.add(effect.type);
+  };
+  tell({ type: 'recovered', messages: messages as Message[], damaged: ['1-run-1.message.json'] });
+  tell({ type: 'record', record: { orders: ORDERS } });
+  tell({ type: 'configured', digest: ORDERS.configuration.digest });
+  tell({ type: 'wake' });
+  assert.ok(done.has('scan') || done.has('baseline'), 'the daemon does nothing');
+  assert.ok(state.outbox.queue.length <= 2 * OUTBOX_LIMIT);
+}
+
+const ORDERS: Orders = {
+  settings: { gracePeriod: 10, maxBackups: 5, debug: false },
+  configuration: { name: 'worker', key: 'aide.conf', digest: 'c'.repeat(64) },
+  baseline: { id: 'order-1', reason: 'Initial', requestedAt: '2026-01-01T00:00:00Z' },
+};
+
+/** What of messages comes to the daemon's decisions, were they not read with care. */
+const recovered: Target = {
+  name: 'node-recovered',
+  seeds: () =>
+    inputs(
+      [{ outcome: { kind: 'baseline', id: 'run-1', node: 'node-1' } }],
+      [{ outcome: { kind: 'baseline', id: 'run-1', node: 'node-1', receipt: null } }, null],
+      [{ outcome: { kind: 'scan', id: 1 }, sameness: {} }, { outcome: 7 }],
+    ),
+  structured: asJson(
+    fc.array(fc.oneof(loose({ outcome, report: hostileText, sameness: hostileText }), fc.jsonValue())),
+  ),
+  maxBytes: 40 * 1024,
+  run(bytes) {
+    let value: unknown;
+    try {
+      value = JSON.parse(bytes.toString());
+    } catch {
+      return;
+    }
+    workWith(Array.isArray(value) ? value : [value]);
+  },
+};
+
+const NODE_TABLE =
+  '1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:5 / /proc rw - proc proc rw\n3 1 8:2 /x /usr rw shared:1 - xfs y rw\n';
+const OWN_TABLE = '1 0 0:9 / / rw - overlay o rw\n2 1 8:1 / /hostroot rw - ext4 /dev/sda1 rw\n';
+
+/** The table of what is mounted on the node, beside one of the daemon's own, and what is told of it. */
+const mountTable: Target = {
+  name: 'node-mounts',
+  seeds: () => inputs(NODE_TABLE, `${NODE_TABLE}4 3 0:7 / /usr/a\\040\\012b rw - fuse.x x rw\n`, OWN_TABLE),
+  words: [
+    '1 0 8:1 / / rw - ext4 a b\n',
+    '2 2 0:1 / /hostroot/a rw - autofs a b\n',
+    '\\012',
+    '\\040',
+    ' - ',
+    '//deleted',
+  ],
+  maxBytes: 64 * 1024,
+  run(bytes) {
+    const text = bytes.toString('latin1');
+    const own = parseMountTable(OWN_TABLE);
+    for (const [node, scan] of [
+      [parseMountTable(text), own],
+      [parseMountTable(NODE_TABLE), parseMountTable(text)],
+      [parseMountTable(NODE_TABLE + text), parseMountTable(OWN_TABLE + text)],
+    ]) {
+      if (!node?.ok || !scan?.ok) continue;
+      const { mounts, unseen } = sightOf(node.table, scan.table, '/hostroot', () => true);
+      const record = mountRecordOf(mounts);
+      assert.ok(mountRecordSchema.safeParse(record).success, 'the operator would refuse what is recorded');
+      assert.ok(JSON.stringify(record).length < 4000, 'an annotation is not for so much');
+      assert.deepEqual(compareMounts(mounts, record, true), []);
+      checkSafe(changesSentence(compareMounts(mounts, mountRecordOf([]), true)), 4000);
+      if (unseen.length > 0) checkSafe(unseenSentence(unseen), 4000);
+    }
   },
 };
 
@@ -190,4 +287,12 @@ const fingerprint: Target = {
   },
 };
 
-export const nodeFileTargets: readonly Target[] = [database, pageCache, receiptFile, outbox, fingerprint];
+export const nodeFileTargets: readonly Target[] = [
+  database,
+  pageCache,
+  receiptFile,
+  outbox,
+  recovered,
+  mountTable,
+  fingerprint,
+];

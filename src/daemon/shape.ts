@@ -1,0 +1,42 @@
+/** Whether a value that came as JSON is what it is taken for. */
+export type Check = (value: unknown) => boolean;
+
+/** A text of so many characters at most, and of this form. */
+export function text(limit: number, form?: RegExp): Check {
+  return (value) => typeof value === 'string' && value.length <= limit && (form?.test(value) ?? true);
+}
+
+export function oneOf(...values: readonly string[]): Check {
+  return (value) => typeof value === 'string' && values.includes(value);
+}
+
+export function wholeNumber(most = Number.MAX_SAFE_INTEGER): Check {
+  return (value) => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= most;
+}
+
+export const flag: Check = (value) => typeof value === 'boolean';
+
+/** What need not be there. */
+export function optional(check: Check): Check {
+  return (value) => value === undefined || check(value);
+}
+
+export function listOf(check: Check, most: number): Check {
+  return (value) => Array.isArray(value) && value.length <= most && value.every(check);
+}
+
+/** An object that has all of this; what else it has does not matter. */
+export function shape(fields: Readonly<Record<string, Check>>): Check {
+  const checks = Object.entries(fields);
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    return checks.every(([name, check]) => check((value as Record<string, unknown>)[name]));
+  };
+}
+
+/** RFC 3339 in UTC, to the second or finer: a day that is on no calendar is none. */
+export const time: Check = (value) => {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(value)) return false;
+  const at = new Date(value);
+  return !Number.isNaN(at.getTime()) && at.toISOString().slice(0, 19) === value.slice(0, 19);
+};
