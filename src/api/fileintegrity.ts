@@ -52,6 +52,9 @@ const labelValue = z
 /** How long a node may be held where a spec says nothing: one that was stored before there was a limit has none. */
 export const DEFAULT_HOLD_LIMIT_SECONDS = 14_400;
 
+/** How long what is on record of a node outlives its selection where a spec says nothing: 30 days. */
+export const DEFAULT_DEPARTED_FOR_SECONDS = 2_592_000;
+
 /** `spec` of a FileIntegrity: the one source of types, defaults, CRD and reference documentation. */
 export const fileIntegritySpecSchema = z.object({
   nodeSelector: z
@@ -105,15 +108,26 @@ export const fileIntegritySpecSchema = z.object({
         .max(500)
         .default(50)
         .describe('How many records of re-initialisations are kept; of those that follow node updates, as many again.'),
+      departedFor: z
+        .int()
+        .min(0)
+        .max(315_360_000)
+        .default(DEFAULT_DEPARTED_FOR_SECONDS)
+        .describe(
+          'Seconds for which what is on record of a node is kept once this object does not select it any more, or it is gone. What a node does to its own labels ends nothing.',
+        ),
     })
-    .default({ failedResults: 5, reinitRecords: 50 })
+    .default({ failedResults: 5, reinitRecords: 50, departedFor: DEFAULT_DEPARTED_FOR_SECONDS })
     .describe('What is kept of the past.'),
 });
 
 const PHASES = ['Pending', 'Initializing', 'Active', 'Error'] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** How many nodes are in which state (`NodeState`); they add up to `selected`, with those that cannot be watched. */
+/**
+ * How many nodes are in which state (`NodeState`); they add up to `selected` and `deselected`, with those that cannot be
+ * watched.
+ */
 const nodeCountsSchema = z.object({
   selected: z.int().describe('Nodes that node selector and tolerations admit.'),
   watched: z
@@ -125,7 +139,22 @@ const nodeCountsSchema = z.object({
   initializing: z.int(),
   held: z.int(),
   silent: z.int().describe('Nodes of which no scan is known that is recent enough.'),
-  unwatched: z.int().describe('Nodes that have no status, because its name belongs to something else.'),
+  unwatched: z
+    .int()
+    .describe(
+      'Nodes that were watched and are not any more, or have no status, because its name belongs to something else.',
+    ),
+  // Optional, because a status that was stored before does not have them.
+  deselected: z
+    .int()
+    .exactOptional()
+    .describe('Nodes that were watched and are not selected any more, whatever their state. They are not in selected.'),
+  notTolerated: z
+    .int()
+    .exactOptional()
+    .describe(
+      'Nodes that the node selector fits and that were never watched, because the tolerations do not admit them.',
+    ),
 });
 export type NodeCounts = z.output<typeof nodeCountsSchema>;
 

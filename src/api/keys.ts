@@ -13,6 +13,12 @@ export const REINIT_ON_FAILED_ANNOTATION = key('re-init-on-failed');
 /** Daemons of these nodes (comma-separated; empty value: all) start no scan. */
 export const HOLDOFF_ANNOTATION = key('holdoff');
 
+/**
+ * Ours: nodes that were watched and are not selected any more (comma-separated; empty value: all of these) are right to be
+ * so: what is on record of them need not be shown any longer. Removed when taken up.
+ */
+export const FORGET_ANNOTATION = key('forget');
+
 // On the effective configuration -----------------------------------------------------------------
 
 /** Label: this config map is the effective AIDE configuration of the FileIntegrity in its owner label. */

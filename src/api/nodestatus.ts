@@ -60,15 +60,29 @@ const ordersSchema: z.ZodType<Orders> = z
   })
   .meta(whole("The operator's orders to the node's daemon."));
 
+/** A node that was watched and is not selected any more: what is on record of it stays. */
+const unselectedSchema = z.object({
+  reason: z
+    .enum(['Deselected', 'NotTolerated', 'SpecChanged'])
+    .describe(
+      'Deselected: its labels are others. NotTolerated: it has a taint that is not tolerated. SpecChanged: the FileIntegrity does not ask for it any more.',
+    ),
+  message: z.string().describe('What has changed.'),
+  since: time,
+});
+export type Unselected = z.output<typeof unselectedSchema>;
+
 /**
  * What a node is, in one word; the first that fits, from the top.
- * - `Failed`, `Errored`: its last result says so, however old it is;
+ * - `Failed`: its last result says so, however old it is;
+ * - `Unwatched`: it was watched, and is not selected any more;
+ * - `Errored`: its last result says so, however old it is;
  * - `Held`: no scan is started on it;
  * - `Initializing`: its baseline, or the first scan against it or after a hold, is still to come, and not overdue;
  * - `Silent`: no scan is known that is recent enough;
  * - `Succeeded`: a recent scan found no difference from the baseline on record.
  */
-export const NODE_STATES = ['Failed', 'Errored', 'Held', 'Initializing', 'Silent', 'Succeeded'] as const;
+export const NODE_STATES = ['Failed', 'Unwatched', 'Errored', 'Held', 'Initializing', 'Silent', 'Succeeded'] as const;
 export type NodeState = (typeof NODE_STATES)[number];
 
 /** A Failed result that was kept. Each is linked to the one before it: see `digest`. */
@@ -106,6 +120,9 @@ export const nodeStatusFieldsSchema = z.object({
     .exactOptional(),
   results: z.array(scanResultSchema).exactOptional().describe('The newest result of each condition.'),
   orders: ordersSchema.exactOptional(),
+  unselected: unselectedSchema
+    .exactOptional()
+    .meta(whole('Since when and why the node is not watched any more, while it is not.')),
   baseline: receiptSchema.exactOptional().meta(whole("The receipt of the node's baseline.")),
   baselines: z
     .array(receiptSchema)

@@ -121,7 +121,8 @@ function apply(world: World, action: Action): World {
       return { ...world, daemonSet: undefined };
     case 'apply-node-status': {
       const { nodeName, metadata } = action.object;
-      const before = world.statuses.get(nodeName);
+      // By server-side apply a field goes that is not sent again.
+      const { unselected: _, ...before } = world.statuses.get(nodeName) ?? {};
       const kept = { uid: `uid-of-status-${nodeName}`, creationTimestamp: NOW.toISOString() };
       const after = { ...before, ...action.object, metadata: { ...kept, ...metadata } };
       return { ...world, statuses: new Map([...world.statuses, [nodeName, after]]) };

@@ -106,11 +106,21 @@ function nodeFacts({ metadata, spec, status }: Node): unknown {
 }
 
 function statusFacts(status: FileIntegrityNodeStatus): unknown {
-  const { metadata, lastResult, baseline, orders, nodeName, state } = status;
+  const { metadata, lastResult, baseline, orders, unselected, nodeName, state } = status;
   const { conditions = [] } = status.status ?? {};
   const { uid, labels, annotations = {}, ownerReferences } = metadata;
   const { [HEARTBEAT_ANNOTATION]: _, ...others } = annotations;
-  const facts = [uid, nodeName, labels, others, ownerReferences, lastResult?.condition, baseline?.orderId, orders];
+  const facts = [
+    uid,
+    nodeName,
+    labels,
+    others,
+    ownerReferences,
+    lastResult?.condition,
+    baseline?.orderId,
+    orders,
+    unselected,
+  ];
   return [...facts, state, conditions.map(({ type, status, reason }) => [type, status, reason])];
 }
 

@@ -82,6 +82,14 @@ describe.skipIf(!programs)('the alert', () => {
     await evaluate('NodeIntegrityScanStale', { [node('node_fresh', 'a')]: '1x4 stale _x60' }, { '3m': [], '10m': [] });
   });
 
+  test('NodeNotWatched fires while a node that was watched is not, and goes on while the operator is restarted', async () => {
+    const series = {
+      [node('node_unwatched', 'a')]: '0x4 1x12 stale _x60',
+      [node('node_unwatched', 'b')]: '_x28 1x12 0x40',
+    };
+    await evaluate('NodeNotWatched', series, { '1m': [], '3m': [ONE], '6m': [ONE], '9m': [ONE], '18m': [] });
+  });
+
   test('NodeHeldTooLong fires when a hold is older than its FileIntegrity allows, whoever holds', async () => {
     const hold = ',reason="NodeUpdating",owner="kubelet"';
     const series = {

@@ -140,7 +140,7 @@ describe.concurrent('a FileIntegrity', () => {
     await change('taints', { tolerations: [{ key: 'mine', operator: 'Equal', value: 'yes', effect: 'NoSchedule' }] });
     await harness.daemon('taints', tainted).makeBaseline();
     await change('taints', { nodeSelector: { ...selecting('taints'), pool: 'x' } });
-    await eventually('the status is gone', async () => (await harness.status('taints', tainted)) === undefined);
+    await harness.nodeSays('taints', tainted, 'Ready', 'False SpecChanged');
     await eventually('it is told', async () => (await harness.told('NodeNotWatched')).join().includes(tainted));
     await harness.removeNode(tainted);
     await remove('taints');

@@ -51,8 +51,8 @@ async function countsWhen(name: string, wanted: Partial<NodeCounts>): Promise<vo
   }).catch((error: unknown) => {
     throw new Error(`${String(error)}; they are ${JSON.stringify(last)}`);
   });
-  const { selected, watched: _, ...states } = last as NodeCounts;
-  expect(Object.values(states).reduce((sum, count) => sum + count, 0)).toBe(selected);
+  const { selected, watched: _, deselected = 0, notTolerated: __, ...states } = last as NodeCounts;
+  expect(Object.values(states).reduce((sum, count) => sum + count, 0)).toBe(selected + deselected);
 }
 
 async function podsOf(name: string) {

@@ -226,8 +226,11 @@ export class World {
     const statuses = new Map(items.map((status) => [status.nodeName, status]));
     for (const place of this.fleet.places) {
       const status = statuses.get(place.node);
-      if ((place.machine !== undefined && place.isSelected) !== (status !== undefined)) {
-        return `${place.node} has ${status ? 'a' : 'no'} status`;
+      const isThere = place.machine !== undefined;
+      if (isThere && place.isSelected && status === undefined) return `${place.node} has no status`;
+      if (!isThere && status !== undefined) return `${place.node} has a status`;
+      if (status && place.isSelected !== (status.unselected === undefined)) {
+        return `${place.node} is ${place.isSelected ? '' : 'not '}selected, and its status says otherwise`;
       }
       if (status === undefined || this.#presence(place) !== 'runs') continue;
       // A watch that broke goes on after some seconds.

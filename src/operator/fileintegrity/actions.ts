@@ -31,6 +31,8 @@ export type Action =
 export interface OrderNews {
   readonly ordered?: BaselineReason;
   readonly hold?: 'begins' | 'ends';
+  /** It is not selected any more, or again. */
+  readonly unselected?: 'begins' | 'ends';
 }
 
 /** A node's new orders, and what is new in them. */

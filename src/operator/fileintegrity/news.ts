@@ -1,10 +1,10 @@
-import type { Node } from 'kubernetes-types/core/v1.d.ts';
-import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import type { FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
 import { printable } from '../../lib/text.ts';
 import type { ReinitRecord } from '../records/record.ts';
 import { countNodes } from '../words.ts';
 import type { Action, NodeChange } from './actions.ts';
 import type { TakenUp } from './reinit.ts';
+import type { Departure, Forget } from './unselected.ts';
 
 type EventAction = Extract<Action, { do: 'event' }>;
 
@@ -37,12 +37,18 @@ export function tellTakenUp(
   return events;
 }
 
+interface NewsWorld {
+  readonly departed: readonly Departure[];
+  readonly forget: Forget | undefined;
+  /** The statuses as they are, by node. */
+  readonly before: ReadonlyMap<string, FileIntegrityNodeStatus>;
+  readonly records: readonly ReinitRecord[];
+}
+
 /** What is told of new orders, in one event for all nodes that have the same news. */
 export function tellNews(
   changes: readonly NodeChange[],
-  gone: readonly FileIntegrityNodeStatus[],
-  cluster: { readonly nodes: readonly Node[]; readonly selected: readonly Node[] },
-  records: readonly ReinitRecord[],
+  { departed, forget, before, records }: NewsWorld,
 ): EventAction[] {
   const ordered = group(changes, ({ status, news }) => {
     const { reason, detail } = status.orders?.baseline ?? {};
@@ -65,8 +71,15 @@ export function tellNews(
     ...(released.length > 0
       ? [event('Normal', 'NodeReleased', `Scans go on on ${countNodes(released.length)}: ${names(released)}.`)]
       : []),
-    ...tellGone(gone, cluster),
+    ...tellUnselected(changes, before),
+    ...tellDeparted(departed, forget),
   ];
+}
+
+/** Of nodes that somebody wants forgotten, and that are watched. */
+export function tellNotForgotten(watched: readonly string[]): EventAction[] {
+  if (watched.length === 0) return [];
+  return [event('Warning', 'NodeNotForgotten', `Not forgotten, because they are watched: ${names(watched)}.`)];
 }
 
 /** Where it stands what was there before. */
@@ -77,27 +90,51 @@ function recordedIn(records: readonly ReinitRecord[]): string {
   return ` What it erases is recorded in ${shown.join(', ')}${more}.`;
 }
 
+const SENTENCES: Readonly<Record<Unselected['reason'], string>> = {
+  Deselected: 'Not watched any more, because labels do not fit, which nobody asked for here:',
+  NotTolerated: 'Not watched any more, because of taints that are not tolerated:',
+  SpecChanged: 'Not watched any more, because the FileIntegrity does not ask for them:',
+};
+
 /** Root on a node can change its labels: that it drops out of sight so must be seen. */
-function tellGone(
-  gone: readonly FileIntegrityNodeStatus[],
-  { nodes, selected }: { readonly nodes: readonly Node[]; readonly selected: readonly Node[] },
+function tellUnselected(
+  changes: readonly NodeChange[],
+  before: ReadonlyMap<string, FileIntegrityNodeStatus>,
 ): EventAction[] {
-  if (gone.length === 0) return [];
-  const there = new Set(nodes.map(({ metadata }) => metadata?.name));
-  const watched = new Set(selected.map(({ metadata }) => metadata?.name));
-  const replaced = gone.filter(({ nodeName }) => watched.has(nodeName));
-  const dropped = gone.filter(({ nodeName }) => there.has(nodeName) && !watched.has(nodeName));
+  const of = (what: 'begins' | 'ends', reason?: Unselected['reason']) =>
+    changes
+      .filter(({ status, news }) => news.unselected === what && status.unselected?.reason === reason)
+      .flatMap(({ status }) => before.get(status.nodeName) ?? []);
+  const begin = (['Deselected', 'NotTolerated', 'SpecChanged'] as const).flatMap((reason) =>
+    tellOf(of('begins', reason), 'NodeNotWatched', SENTENCES[reason], reason === 'SpecChanged' ? 'Normal' : 'Warning'),
+  );
+  return [...begin, ...tellOf(of('ends'), 'NodeWatchedAgain', 'Watched again, with what is on record:', 'Normal')];
+}
+
+function tellDeparted(departed: readonly Departure[], forget: Forget | undefined): EventAction[] {
+  const of = (wanted: Departure['why']) => departed.filter(({ why }) => why === wanted).map(({ status }) => status);
+  const asked = `What is on record is shown no longer, as ${forget?.who ?? 'unknown'} asked:`;
+  const over =
+    'What is on record is shown no longer, because the FileIntegrity has not asked for them for long enough:';
   return [
-    ...tellOf(dropped, 'NodeNotWatched', 'Not watched any more, because labels or taints do not fit:'),
-    ...tellOf(replaced, 'NodeReplaced', 'Another machine has the name of one that was watched:'),
+    ...tellOf(of('forgotten'), 'NodeForgotten', asked, 'Normal'),
+    ...tellOf(of('over'), 'NodeForgotten', over, 'Normal'),
+    ...tellOf(of('replaced'), 'NodeReplaced', 'Another machine has the name of one that was watched:', 'Warning'),
   ];
 }
 
-function tellOf(statuses: readonly FileIntegrityNodeStatus[], reason: string, sentence: string): EventAction[] {
+/** What is told of nodes with findings is a warning, whatever it is. */
+function tellOf(
+  statuses: readonly FileIntegrityNodeStatus[],
+  reason: string,
+  sentence: string,
+  type: EventAction['type'],
+): EventAction[] {
   if (statuses.length === 0) return [];
   const failed = statuses.filter(({ lastResult }) => lastResult?.condition === 'Failed');
   const findings = failed.length > 0 ? ` Last result Failed: ${names(failed.map(({ nodeName }) => nodeName))}.` : '';
-  return [event('Warning', reason, `${sentence} ${names(statuses.map(({ nodeName }) => nodeName))}.${findings}`)];
+  const message = `${sentence} ${names(statuses.map(({ nodeName }) => nodeName))}.${findings}`;
+  return [event(failed.length > 0 ? 'Warning' : type, reason, message)];
 }
 
 function group(

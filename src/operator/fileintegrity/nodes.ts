@@ -11,17 +11,20 @@ import { firstName } from '../results/slot.ts';
 import type { Action, NodeChange, OrderNews } from './actions.ts';
 import type { ConfigurationPlan } from './configuration.ts';
 import { tellNews } from './news.ts';
-import { desiredNodeStatus, holdoffList, memoryOf, planOrders } from './orders.ts';
+import { desiredNodeStatus, holdoffList, planOrders, unselectedStatus } from './orders.ts';
 import { filesOn } from './overlap.ts';
 import type { ReinitRequest } from './reinit.ts';
+import { type Departure, forgetOf, isOfNode, type KeptStatus, planUnselected } from './unselected.ts';
 import type { World } from './world.ts';
 
 export interface NodesPlan {
   readonly actions: readonly Action[];
   /** What the actions write down before new orders go out. */
   readonly records: readonly ReinitRecord[];
-  /** As they will be. */
+  /** Of the nodes that are watched, as they will be. */
   readonly statuses: readonly FileIntegrityNodeStatus[];
+  /** Of those that are not any more, and of which the record is kept. */
+  readonly kept: readonly FileIntegrityNodeStatus[];
   /** Nodes that cannot be watched, because their status's name belongs to something else. */
   readonly taken: readonly string[];
 }
@@ -35,19 +38,18 @@ export interface NodesWorld {
   readonly requestOf: (node: string) => ReinitRequest | undefined;
 }
 
-/** What each node gets: its status with its orders, its lease; and what is taken away of nodes that are watched no more. */
+/** What each node gets: its status with its orders, its lease; and what becomes of nodes that are watched no more. */
 export function planNodes({ world, selected, configuration, profileOf, requestOf }: NodesWorld): NodesPlan {
   const holdoff = holdoffList(world.integrity);
   const actions: Action[] = [];
   const changes: NodeChange[] = [];
   const statuses: FileIntegrityNodeStatus[] = [];
   const taken: string[] = [];
-  const gone = new Map(world.statuses);
+  const { kept, departed } = planUnselected(world, selected);
   for (const node of selected) {
     const name = node.metadata?.name ?? '';
     const standing = world.statuses.get(name);
     const current = standing && isOfNode(standing, node) ? standing : undefined;
-    if (current) gone.delete(name);
     const orders = {
       ...world,
       node,
@@ -64,7 +66,8 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
       taken.push(name);
       continue;
     }
-    statuses.push({ ...current, ...desired, metadata: { ...current?.metadata, ...desired.metadata } });
+    const { unselected: _, ...before } = current ?? {};
+    statuses.push({ ...before, ...desired, metadata: { ...current?.metadata, ...desired.metadata } });
     // What another machine of the name had, or an earlier FileIntegrity of the name, goes first.
     if (standing !== current || owner !== undefined) continue;
     if (!current || !hasOrders(current, desired)) {
@@ -74,19 +77,28 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
     }
     if (current) actions.push(...planLease(world, current));
   }
-  for (const { metadata, nodeName } of gone.values()) {
+  for (const { status, unselected } of kept) {
+    const desired = unselectedStatus(world.integrity, status, unselected);
+    if (hasOrders(status, desired)) continue;
+    const news = orderNews(status, desired);
+    actions.push({ do: 'apply-node-status', object: desired, news });
+    changes.push({ status: desired, news });
+  }
+  for (const { status } of departed) {
+    const { metadata, nodeName } = status;
     actions.push({ do: 'remove-node-status', name: metadata.name ?? '', nodeName, uid: metadata.uid ?? '' });
   }
-  actions.push(...removeMessages(world, selected, gone));
+  actions.push(...removeMessages(world, selected, kept, departed));
   const records = planRecords(
     world.integrity,
     changes.flatMap((change) => rebased(change, world, requestOf)),
   );
-  const news = tellNews(changes, [...gone.values()], { nodes: world.nodes, selected }, records);
+  const news = tellNews(changes, { departed, forget: forgetOf(world.integrity), before: world.statuses, records });
   return {
     actions: [...records.map((record) => ({ do: 'write-record', record }) as const), ...actions, ...news],
     records,
     statuses,
+    kept: kept.map(({ status, unselected }) => ({ ...status, unselected })),
     taken,
   };
 }
@@ -102,18 +114,13 @@ function rebased({ status, news }: NodeChange, { statuses }: World, requestOf: N
   return [{ before, order, who: asked ?? held ?? 'unknown' }];
 }
 
-/** A status is of a node, and not of an earlier machine of its name. */
-function isOfNode(status: FileIntegrityNodeStatus, { metadata }: Node): boolean {
-  const remembered = memoryOf(status).node;
-  return remembered === undefined || remembered === metadata?.uid;
-}
-
 /** Whether a status has exactly these orders: fields that are not wanted any more, like a hold, count too. */
 function hasOrders(current: FileIntegrityNodeStatus, desired: FileIntegrityNodeStatus): boolean {
   const wanted = desired.metadata.annotations?.[MEMORY_ANNOTATION];
   return (
     contains(current, desired) &&
     isDeepStrictEqual(current.orders, desired.orders) &&
+    isDeepStrictEqual(current.unselected, desired.unselected) &&
     current.metadata.annotations?.[MEMORY_ANNOTATION] === wanted
   );
 }
@@ -123,7 +130,15 @@ function orderNews(current: FileIntegrityNodeStatus | undefined, desired: FileIn
   const after = desired.orders;
   const isOrdered = after && before && after.baseline.id !== before.baseline.id;
   const hold = !before?.hold && after?.hold ? 'begins' : before?.hold && !after?.hold ? 'ends' : undefined;
-  return { ...(isOrdered && { ordered: after.baseline.reason }), ...(hold && { hold }) };
+  const isUnselected = desired.unselected !== undefined;
+  const wasUnselected = current?.unselected !== undefined;
+  const hasChanged = isUnselected && current?.unselected?.reason !== desired.unselected?.reason;
+  const unselected = hasChanged ? 'begins' : wasUnselected && !isUnselected ? 'ends' : undefined;
+  return {
+    ...(unselected && { unselected }),
+    ...(isOrdered && { ordered: after.baseline.reason }),
+    ...(hold && { hold }),
+  };
 }
 
 function planLease(world: World, status: FileIntegrityNodeStatus): Action[] {
@@ -140,16 +155,16 @@ function planLease(world: World, status: FileIntegrityNodeStatus): Action[] {
 function removeMessages(
   { integrity, messages }: World,
   selected: readonly Node[],
-  gone: ReadonlyMap<string, unknown>,
+  kept: readonly KeptStatus[],
+  departed: readonly Departure[],
 ): Action[] {
   if (messages.length === 0) return [];
   const own = integrity.metadata.name ?? '';
-  const expected = new Set(
-    selected
-      .map(({ metadata }) => metadata?.name ?? '')
-      .filter((name) => !gone.has(name))
-      .map((name) => resultName(own, name)),
-  );
+  const gone = new Set(departed.map(({ status }) => status.nodeName));
+  const watched = selected.map(({ metadata }) => metadata?.name ?? '').filter((name) => !gone.has(name));
+  // What the daemon of a node that was watched has still to say counts.
+  const names = [...watched, ...kept.map(({ status }) => status.nodeName)];
+  const expected = new Set(names.map((name) => resultName(own, name)));
   return messages.filter((message) => !expected.has(firstName(message))).map(removeMessage);
 }
 

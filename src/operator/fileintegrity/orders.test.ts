@@ -200,7 +200,7 @@ describe('what is told of orders', () => {
     const nodes = [aNode('a', { pool: 'x' }), aNode('b', { pool: 'x' })];
     const world = withResult(aSettledWorld({ nodes, integrity: selecting({ pool: 'x' }) }), 'b', 'Failed');
     expect(eventsOf({ ...world, nodes: [aNode('a', { pool: 'x' }), aNode('b')] })[0]).toBe(
-      'NodeNotWatched: Not watched any more, because labels or taints do not fit: b. Last result Failed: b.',
+      'NodeNotWatched: Not watched any more, because labels do not fit, which nobody asked for here: b. Last result Failed: b.',
     );
     expect(eventsOf({ ...world, nodes: [aNode('a', { pool: 'x' })] })).toEqual([]);
   });

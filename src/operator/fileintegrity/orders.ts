@@ -6,7 +6,7 @@ import { API_VERSION } from '../../api/group.ts';
 import { HOLDOFF_ANNOTATION, NODE_LABEL, OWNER_LABEL } from '../../api/keys.ts';
 import { DEFAULT_FILES, labelValue, nodeStatusName } from '../../api/names.ts';
 import { listsNode, type NodeList, parseNodeList } from '../../api/nodelist.ts';
-import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import type { FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
 import type { BaselineOrder, BaselineReason, Hold, Orders } from '../../api/outcome.ts';
 import { printable } from '../../lib/text.ts';
 import { managerOf } from '../managers.ts';
@@ -22,6 +22,7 @@ import type { Profile } from '../nodes/profile.ts';
 import { followUpdate } from '../nodes/update.ts';
 import { ownerReference } from '../owner.ts';
 import type { ReinitRequest } from './reinit.ts';
+import { selectionOf } from './selection.ts';
 
 /** Everything that the orders of one node depend on. */
 export interface OrdersWorld {
@@ -65,6 +66,7 @@ export function planOrders(world: OrdersWorld): OrdersPlan {
     memory: {
       ...(node.metadata?.uid !== undefined && { node: node.metadata.uid }),
       profile: world.profile,
+      selected: selectionOf(spec, node),
       ...update.memory,
       ...(updated && { updated }),
       ...(requestedAt !== undefined && { requestedAt }),
@@ -170,11 +172,22 @@ export function holdoffList(integrity: FileIntegrity): NodeList | undefined {
 }
 
 /** The part of a node status that carries the orders, as it goes out by server-side apply. */
-export function desiredNodeStatus(world: OrdersWorld, plan: OrdersPlan): FileIntegrityNodeStatus {
-  const { integrity, node } = world;
+export function desiredNodeStatus({ integrity, node }: OrdersWorld, plan: OrdersPlan): FileIntegrityNodeStatus {
+  return { ...statusOf(integrity, node.metadata?.name ?? '', formatMemory(plan.memory)), orders: plan.orders };
+}
+
+/** The same of a node that is not selected any more: orders and memory stay as they were, and what it is marked with is said. */
+export function unselectedStatus(
+  integrity: FileIntegrity,
+  { nodeName, metadata, orders }: FileIntegrityNodeStatus,
+  unselected: Unselected,
+): FileIntegrityNodeStatus {
+  const memory = metadata.annotations?.[MEMORY_ANNOTATION];
+  return { ...statusOf(integrity, nodeName, memory), ...(orders && { orders }), unselected };
+}
+
+function statusOf(integrity: FileIntegrity, nodeName: string, memory: string | undefined): FileIntegrityNodeStatus {
   const name = integrity.metadata.name ?? '';
-  const nodeName = node.metadata?.name ?? '';
-  const memory = formatMemory(plan.memory);
   return {
     apiVersion: API_VERSION,
     kind: 'FileIntegrityNodeStatus',
@@ -186,6 +199,5 @@ export function desiredNodeStatus(world: OrdersWorld, plan: OrdersPlan): FileInt
       ownerReferences: [ownerReference(integrity)],
     },
     nodeName,
-    orders: plan.orders,
   };
 }

@@ -3,7 +3,7 @@ import { type FileIntegrity, fileIntegritySpecSchema } from '../../api/fileinteg
 import { DEFAULT_FILES, ownFiles } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { isOwnedBy } from '../owner.ts';
-import { selectNodes } from './selection.ts';
+import { selectNodes, watchedNames } from './selection.ts';
 
 /** Another FileIntegrity of the namespace, and what it has to do with the nodes. */
 export interface Other {
@@ -31,7 +31,7 @@ export function othersThan(
   return others.map((other) => {
     const own = new Map(known.filter((each) => isOwnedBy(each, other)).map((each) => [each.nodeName, each]));
     const spec = fileIntegritySpecSchema.safeParse(other.spec);
-    const selected = spec.success ? selectNodes(spec.data, nodes, new Set(own.keys())) : [];
+    const selected = spec.success ? selectNodes(spec.data, nodes, watchedNames(own.values())) : [];
     return { integrity: other, selected: new Set(selected.map(({ metadata }) => metadata?.name ?? '')), statuses: own };
   });
 }

@@ -101,10 +101,13 @@ describe('a change of the spec', () => {
     expect(ordersOf(carriedOut(world), 'a')?.settings).toEqual({ gracePeriod: 60, maxBackups: 1, debug: true });
   });
 
-  test('of the node selector makes new statuses and removes those that are not selected any more', () => {
+  test('of the node selector makes new statuses, and marks those that are not asked for any more', () => {
     const nodes = [aNode('a', { pool: 'x' }), aNode('b', { pool: 'y' })];
-    const world = withSpec(aSettledWorld({ nodes }), { nodeSelector: { pool: 'x' } });
-    expect(actionsOf(world, 'remove-node-status').map(({ nodeName }) => nodeName)).toEqual(['b']);
+    const before = withSpec(aSettledWorld({ nodes }), { nodeSelector: { pool: 'y' } });
+    const world = withSpec(settle(before), { nodeSelector: { pool: 'x' } });
+    expect(actionsOf(world, 'remove-node-status')).toEqual([]);
+    expect(carriedOut(world).statuses.get('b')?.unselected?.reason).toBe('SpecChanged');
+    expect(carriedOut(world).statuses.get('a')?.unselected).toBeUndefined();
     expect(verbs(world)).toContain('apply-daemon-set');
   });
 

@@ -1,6 +1,7 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityStatus } from '../../api/fileintegrity.ts';
 import {
+  FORGET_ANNOTATION,
   REINIT_ANNOTATION,
   REINIT_ON_FAILED_ANNOTATION,
   REINIT_REQUEST_ANNOTATION,
@@ -21,13 +22,14 @@ import {
   planConfiguration,
 } from './configuration.ts';
 import { DESIRED_ANNOTATION, desiredDaemonSet, isAsDesired, isOurs } from './daemonset.ts';
-import { tellTakenUp } from './news.ts';
+import { tellNotForgotten, tellTakenUp } from './news.ts';
 import { type NodesPlan, planNodes } from './nodes.ts';
 import { hasCarriedOut, memoryOf } from './orders.ts';
 import { sharedNodes } from './overlap.ts';
 import { parseRequests, planReinit, type ReinitPlan } from './reinit.ts';
-import { selectNodes } from './selection.ts';
+import { notTolerated, selectNodes, watchedNames } from './selection.ts';
 import { nextLost, type OwnStatus, planStatus, planTrouble, says } from './status.ts';
+import { forgetOf, nextOver } from './unselected.ts';
 import type { World } from './world.ts';
 
 export interface Plan {
@@ -43,7 +45,7 @@ export function plan(world: World): Plan {
   if (world.integrity.metadata.deletionTimestamp !== undefined) return { actions: [], outcome: { kind: 'done' } };
   if (isForeign(world.integrity, world.effective)) return nameIsTaken(world);
 
-  const selected = selectNodes(world.spec, world.nodes, new Set(world.statuses.keys()));
+  const selected = selectNodes(world.spec, world.nodes, watchedNames(world.statuses.values()));
   // A node cannot change which default it gets, and have itself re-initialised, by saying other things of itself.
   const profile = (node: Node) => memoryOf(world.statuses.get(nameOf(node))).profile ?? profileOf(node);
   const configuration = planConfiguration({ ...world, nodes: selected, profileOf: profile });
@@ -59,16 +61,28 @@ export function plan(world: World): Plan {
       ...planPriorityClass(world),
       ...(waitMs > 0 ? [] : nodes.actions),
       ...daemons.actions,
+      ...(waitMs > 0 ? [] : forgotten(world, selected)),
       ...planStatusActions(world, nodes, selected, daemons.isCurrent, configuration, reinit),
     ],
     outcome: outcomeOf(world, nodes, waitMs),
   };
 }
 
-function outcomeOf({ now }: World, { statuses }: NodesPlan, delayMs: number): Outcome {
+function outcomeOf({ now, spec }: World, { statuses, kept }: NodesPlan, delayMs: number): Outcome {
   if (delayMs > 0) return { kind: 'waiting', reason: 'the initial delay is not over', requeueAfterMs: delayMs };
-  const lost = nextLost({ statuses, now });
-  return lost ? { kind: 'done', requeueAfterMs: lost.getTime() - now.getTime() + 1 } : { kind: 'done' };
+  const next = Math.min(nextLost({ statuses, now })?.getTime() ?? Number.POSITIVE_INFINITY, nextOver(kept, spec));
+  return Number.isFinite(next)
+    ? { kind: 'done', requeueAfterMs: Math.max(next - now.getTime(), 0) + 1 }
+    : { kind: 'done' };
+}
+
+/** The annotation goes once the statuses have gone: until then it is carried out again. */
+function forgotten({ integrity }: World, selected: readonly Node[]): Action[] {
+  const forget = forgetOf(integrity);
+  if (!forget) return [];
+  const remove: Action = { do: 'remove-annotations', values: annotationsOf(integrity, [FORGET_ANNOTATION]) };
+  const { list } = forget;
+  return [remove, ...(list.all ? [] : tellNotForgotten(selected.map(nameOf).filter((name) => list.names.has(name))))];
 }
 
 function nameIsTaken({ integrity, statuses, now }: World): Plan {
@@ -121,10 +135,12 @@ function takenUp(world: World, { taken, failed }: RequestsPlan, records: readonl
 }
 
 function removeAnnotations({ integrity }: World): Action {
-  const annotations = Object.entries(integrity.metadata.annotations ?? {});
-  const keys = [REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, REQUESTED_BY_ANNOTATION] as const;
-  const values = annotations.filter(([key]) => keys.some((each) => each === key));
-  return { do: 'remove-annotations', values: Object.fromEntries(values) };
+  const keys = [REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, REQUESTED_BY_ANNOTATION];
+  return { do: 'remove-annotations', values: annotationsOf(integrity, keys) };
+}
+
+function annotationsOf({ metadata }: World['integrity'], keys: readonly string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata.annotations ?? {}).filter(([key]) => keys.includes(key)));
 }
 
 /** The version that was read goes along: a plan made from an old copy must not take a request back that is in a newer one. */
@@ -167,7 +183,7 @@ function planDaemonSet(world: World): { actions: Action[]; isCurrent: boolean } 
 
 function planStatusActions(
   world: World,
-  { statuses, taken }: NodesPlan,
+  { statuses, kept, taken }: NodesPlan,
   selected: readonly Node[],
   daemonSetIsCurrent: boolean,
   configuration: ConfigurationPlan,
@@ -178,6 +194,8 @@ function planStatusActions(
     ...world,
     daemonSetIsCurrent,
     statuses,
+    kept,
+    notTolerated: notTolerated(world.spec, world.nodes, new Set(world.statuses.keys())),
     selected: selected.length,
     taken,
     shared: sharedNodes(world.others, selected),

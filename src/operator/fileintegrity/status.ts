@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { FileIntegrity, FileIntegrityStatus, NodeCounts, Phase } from '../../api/fileintegrity.ts';
+import { FORGET_ANNOTATION } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { INTEGRITY_CONDITIONS, type Statement, sayAlready, stamp } from '../conditions.ts';
 import { countNodes, someNodes } from '../words.ts';
@@ -14,6 +15,10 @@ export interface StatusWorld {
   readonly daemonSetIsCurrent: boolean;
   /** Statuses of the watched nodes as they will be: with their new orders. */
   readonly statuses: readonly WatchedNode[];
+  /** Of the nodes that were watched and are not selected any more. */
+  readonly kept: readonly WatchedNode[];
+  /** Nodes that the selector fits, and that were never watched because of their taints. */
+  readonly notTolerated: readonly string[];
   /** Watched nodes, with a status or not. */
   readonly selected: number;
   /** Nodes that cannot be watched, because the name of their status belongs to something else. */
@@ -36,7 +41,7 @@ export interface StatusWorld {
 
 type WatchedNode = Pick<
   FileIntegrityNodeStatus,
-  'nodeName' | 'lastResult' | 'baseline' | 'orders' | 'state' | 'status'
+  'nodeName' | 'lastResult' | 'baseline' | 'orders' | 'state' | 'status' | 'unselected'
 >;
 
 /** A status as the operator writes it: whole, with its own conditions and no others. */
@@ -69,7 +74,12 @@ export function planTrouble(
   message: string,
   now: Date,
 ): OwnStatus {
-  const nodes = { statuses, taken: [] };
+  const nodes = {
+    statuses: statuses.filter(({ unselected }) => !unselected),
+    kept: statuses.filter(({ unselected }) => unselected),
+    taken: [],
+    notTolerated: [],
+  };
   const stands: Statement = { type: 'Ready', status: 'False', reason, message };
   const said = [stands, ...summarize(nodes), ...stalled([stands])];
   const stays = (integrity.status?.conditions ?? []).filter(
@@ -212,14 +222,19 @@ function ready(world: StatusWorld, phase: Phase, tally: Tally): Statement {
   if (phase === 'Pending') return no(phase, whyNotYet(world, phase, tally));
   const missing = unwatched(world);
   const lost = missing.filter(({ since }) => Date.parse(since ?? '') + ROLLOUT_MS <= world.now.getTime());
-  if (lost.length > 0) return no('NodesNotWatched', `${told(byReason(lost, []), world.selected)}.`);
+  const dropped = droppedOf(world.kept);
+  if (lost.length + dropped.length > 0) {
+    const which = told(byReason([...lost, ...dropped], []), world.selected + dropped.length);
+    return no('NodesNotWatched', `${which}.${dropped.length > 0 ? NOBODY_ASKED : ''}`);
+  }
   if (isChanging(world, tally) || missing.length > 0) return no('Initializing', whyNotYet(world, phase, tally));
-  if (world.selected === 0) return no('NoNodes', 'No node is selected: nothing is watched.');
+  if (world.selected === 0) return no('NoNodes', `No node is selected: nothing is watched.${leftOut(world)}`);
   return { type, status: 'True', reason: 'Active', message: watched(world, tally) };
 }
 
 /** A node that is held is not scanned: that must not look like a node without findings. */
-function watched({ statuses, selected }: StatusWorld, { failed, held }: Tally): string {
+function watched(world: StatusWorld, { failed, held }: Tally): string {
+  const { statuses, selected } = world;
   const count = statuses.length - held.length;
   const all =
     count === selected
@@ -227,7 +242,23 @@ function watched({ statuses, selected }: StatusWorld, { failed, held }: Tally): 
       : `${count} of ${countNodes(selected)} watched.`;
   const found = failed.length > 0 ? ` Changed files: ${someNodes(failed)}.` : '';
   const idle = held.length > 0 ? ` Held, and not scanned: ${someNodes(held)}.` : '';
-  return `${all}${found}${idle}`;
+  return `${all}${found}${idle}${leftOut(world)}`;
+}
+
+const NOBODY_ASKED =
+  ' Some were watched and are not selected any more, which the FileIntegrity did not ask for: put labels and taints right, ' +
+  `or say that it is right by the annotation ${FORGET_ANNOTATION}.`;
+
+/** The nodes that dropped out of sight without a change of the FileIntegrity. */
+function droppedOf(kept: readonly WatchedNode[]) {
+  return kept.flatMap(({ nodeName: node, unselected }) =>
+    unselected && unselected.reason !== 'SpecChanged' ? [{ node, reason: unselected.reason }] : [],
+  );
+}
+
+function leftOut({ notTolerated }: StatusWorld): string {
+  if (notTolerated.length === 0) return '';
+  return ` Not watched, because the tolerations do not admit them: ${countNodes(notTolerated.length)} (${someNodes(notTolerated)}).`;
 }
 
 function progressing(world: StatusWorld, phase: Phase, tally: Tally): Statement {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Condition } from '../../api/condition.ts';
-import { NODE_STATES, type NodeState } from '../../api/nodestatus.ts';
+import { NODE_STATES, type NodeState, type Unselected } from '../../api/nodestatus.ts';
 import { NOW } from '../fixtures.ts';
 import { countStates, type SummaryWorld, summarize } from './summary.ts';
 
@@ -19,37 +19,80 @@ function aNode(
 
 const well = { IntegrityHeld: 'True NoChanges', Fresh: 'True Scanned', BaselineTrusted: 'True Recorded' };
 
-function told(statuses: SummaryWorld['statuses'], type: string, taken: readonly string[] = []): string {
-  const { status, reason, message } = summarize({ statuses, taken }).find((each) => each.type === type) ?? {};
+/** With what is not said left empty. */
+const aSummary = (world: Partial<SummaryWorld>): SummaryWorld => ({
+  statuses: [],
+  kept: [],
+  taken: [],
+  notTolerated: [],
+  ...world,
+});
+
+const since = NOW.toISOString();
+/** The record of a node that is not selected any more. */
+const unselected = (status: SummaryWorld['kept'][number], reason: Unselected['reason'] = 'Deselected') => ({
+  ...status,
+  unselected: { reason, message: '', since },
+});
+
+function told(
+  statuses: SummaryWorld['statuses'],
+  type: string,
+  taken: readonly string[] = [],
+  kept: SummaryWorld['kept'] = [],
+): string {
+  const { status, reason, message } =
+    summarize(aSummary({ statuses, taken, kept })).find((each) => each.type === type) ?? {};
   return `${status} ${reason}: ${message}`;
 }
 
 describe('the counts', () => {
-  test('add up to the nodes that are selected', () => {
-    const statuses = NODE_STATES.flatMap((state, place) =>
+  test('add up to the nodes that are selected and those that are not any more', () => {
+    const statuses = NODE_STATES.filter((state) => state !== 'Unwatched').flatMap((state, place) =>
       Array.from({ length: place + 1 }, (_, index) => aNode(`${state}-${index}`, {}, state)),
     );
-    const { selected, watched, ...states } = countStates({ statuses: [...statuses, aNode('new')], taken: ['x', 'y'] });
+    const kept = [aNode('k', {}, 'Failed'), aNode('l', {}, 'Unwatched'), aNode('m', {}, 'Succeeded')].map((status) =>
+      unselected(status),
+    );
+    const { selected, watched, deselected, notTolerated, ...states } = countStates({
+      statuses: [...statuses, aNode('new')],
+      kept,
+      taken: ['x', 'y'],
+      notTolerated: ['z'],
+    });
     expect(states).toEqual({
-      failed: 1,
+      failed: 2,
       errored: 2,
       held: 3,
       initializing: 5,
       silent: 5,
       succeeded: 6,
-      unwatched: 2,
+      unwatched: 4,
     });
-    expect(Object.values(states).reduce((sum, count) => sum + count, 0)).toBe(selected);
+    expect([selected, deselected, notTolerated]).toEqual([24, 3, 1]);
+    expect(Object.values(states).reduce((sum, count) => sum + count, 0)).toBe(selected + (deselected ?? 0));
     expect(watched).toBe(0);
   });
 
   test('of watched nodes are those whose daemon runs and that nobody holds', () => {
     const statuses = [aNode('a', { Ready: 'True Watched' }), aNode('b', { Ready: 'False Held' }), aNode('c')];
-    expect(countStates({ statuses, taken: [] })).toMatchObject({ selected: 3, watched: 1 });
+    expect(countStates(aSummary({ statuses }))).toMatchObject({ selected: 3, watched: 1 });
   });
 });
 
 describe.each(['IntegrityHeld', 'Fresh', 'BaselineTrusted'])('the condition %s', (type) => {
+  test('goes by a node that dropped out of sight as by any other', () => {
+    const kept = [unselected(aNode('b', { ...well, [type]: 'False Why' }))];
+    expect(told([aNode('a', well)], type, [], kept)).toBe('False Why: 1 of 2 nodes: Why (b).');
+  });
+
+  test('goes by a node that is not asked for any more only in what was found on it', () => {
+    const kept = [unselected(aNode('b', { ...well, [type]: 'False Why' }), 'SpecChanged')];
+    expect(told([aNode('a', well)], type, [], kept)).toMatch(type === 'IntegrityHeld' ? /^False Why: / : /^True /);
+    const silent = [unselected(aNode('b', { ...well, [type]: 'Unknown Why' }), 'SpecChanged')];
+    expect(told([aNode('a', well)], type, [], silent)).toMatch(/^True /);
+  });
+
   test('is True when every node’s is', () => {
     expect(told([aNode('a', well), aNode('b', well)], type)).toMatch(/^True (NoChanges|Scanned|Recorded): 2 nodes: /);
   });

@@ -5,14 +5,23 @@ import { countNodes, someNodes } from '../words.ts';
 
 /** What the nodes of a FileIntegrity are, as their statuses say it. */
 export interface SummaryWorld {
-  readonly statuses: readonly Pick<FileIntegrityNodeStatus, 'nodeName' | 'state' | 'status'>[];
+  readonly statuses: readonly SummedNode[];
+  /** Of the nodes that were watched and are not selected any more. */
+  readonly kept: readonly SummedNode[];
+  /** Nodes that were never watched, because of their taints. */
+  readonly notTolerated: readonly string[];
   /** Nodes that are selected and cannot be watched. */
   readonly taken: readonly string[];
 }
 
+type SummedNode = Pick<FileIntegrityNodeStatus, 'nodeName' | 'state' | 'status' | 'unselected'>;
+
 /** How many nodes are in which state. One of which nothing is said yet has its baseline still to come. */
-export function countStates({ statuses, taken }: SummaryWorld): NodeCounts {
-  const states = statuses.map(({ state = 'Initializing' }) => state);
+export function countStates({ statuses, kept, taken, notTolerated }: SummaryWorld): NodeCounts {
+  const states = [
+    ...statuses.map(({ state = 'Initializing' }) => (state === 'Unwatched' ? 'Initializing' : state)),
+    ...kept.map(({ state }) => (state === 'Failed' ? state : 'Unwatched')),
+  ];
   const count = (wanted: (typeof states)[number]) => states.filter((state) => state === wanted).length;
   return {
     selected: statuses.length + taken.length,
@@ -23,7 +32,9 @@ export function countStates({ statuses, taken }: SummaryWorld): NodeCounts {
     initializing: count('Initializing'),
     held: count('Held'),
     silent: count('Silent'),
-    unwatched: taken.length,
+    unwatched: count('Unwatched') + taken.length,
+    deselected: kept.length,
+    notTolerated: notTolerated.length,
   };
 }
 
@@ -53,7 +64,15 @@ export function summarize(world: SummaryWorld): Statement[] {
 }
 
 const BASELINE_FAULTS = ['BaselineReplaced', 'BaselineMissing', 'BaselineDamaged', 'BaselineUnordered'];
-const NOT_WATCHED = ['NameTaken', 'DaemonMissing', 'DaemonNotScheduled', 'DaemonNotRunning', 'NodeNotReady'];
+const NOT_WATCHED = [
+  'NameTaken',
+  'Deselected',
+  'NotTolerated',
+  'DaemonMissing',
+  'DaemonNotScheduled',
+  'DaemonNotRunning',
+  'NodeNotReady',
+];
 
 interface Summary {
   /** In the order in which they are named; the first one there is the reason of the whole. */
@@ -66,9 +85,10 @@ interface Summary {
   readonly taken: Statement['status'];
 }
 
-function summary({ statuses, taken }: SummaryWorld, type: string, words: Summary): Statement {
+function summary({ statuses, kept, taken }: SummaryWorld, type: string, words: Summary): Statement {
+  const counted = [...statuses, ...kept.filter((status) => counts(status, type))];
   const nodes = [
-    ...statuses.map((status) => {
+    ...counted.map((status) => {
       const { status: value, reason } = conditionOf(status, type) ?? { status: 'Unknown', reason: words.unsaid };
       return { node: status.nodeName, value, reason };
     }),
@@ -85,6 +105,12 @@ function summary({ statuses, taken }: SummaryWorld, type: string, words: Summary
     words.reasons,
   );
   return { type, status, reason: groups[0]?.[0] ?? status, message: `${told(groups, nodes.length)}.` };
+}
+
+/** A node that the FileIntegrity does not ask for any more need not be well; but what was found on it does not go so. */
+function counts(status: SummedNode, type: string): boolean {
+  if (status.unselected?.reason !== 'SpecChanged') return true;
+  return type === 'IntegrityHeld' && conditionOf(status, type)?.status === 'False';
 }
 
 /** `2 of 5 nodes: Late (a), Held (b)` */

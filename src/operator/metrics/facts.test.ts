@@ -30,6 +30,7 @@ describe('the facts of a node', () => {
       state: 'Succeeded',
       fresh: true,
       trusted: true,
+      unwatched: false,
       fault: undefined,
       hold: undefined,
     });
@@ -85,6 +86,8 @@ describe('the facts of a FileIntegrity', () => {
     expect(Object.fromEntries(facts.nodes)).toEqual({
       Selected: 4,
       Watched: 2,
+      Deselected: 0,
+      NotTolerated: 0,
       Succeeded: 1,
       Failed: 1,
       Errored: 0,

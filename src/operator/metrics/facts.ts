@@ -16,23 +16,27 @@ export interface NodeFacts {
   /** The receipt of its baseline is on record, and nothing speaks against it. */
   readonly trusted: boolean;
   readonly fault: BaselineFault | undefined;
+  /** It was watched and is not any more, though its FileIntegrity did not change. */
+  readonly unwatched: boolean;
   readonly hold: { readonly reason: string; readonly owner: string | undefined; readonly since: Date } | undefined;
 }
 
 /** What the newest conditions of a node say, and whether that still counts: an operator that hangs must not look well. */
 export function nodeFactsOf(status: FileIntegrityNodeStatus, integrity: string, now: Date): NodeFacts {
-  const { nodeName: node, lastResult, state, freshUntil, orders } = status;
+  const { nodeName: node, lastResult, state, freshUntil, orders, unselected } = status;
+  const isUnasked = unselected?.reason === 'SpecChanged';
   const { conditions = [] } = status.status ?? {};
   const said = (wanted: string) => conditions.find(({ type }) => type === wanted)?.status;
   const isOver = Date.parse(freshUntil ?? '') <= now.getTime();
-  const hold = orders?.hold;
+  const hold = unselected ? undefined : orders?.hold;
   return {
     integrity,
     node,
     failed: lastResult?.condition === 'Failed',
     scannedAt: lastResult && new Date(lastResult.lastProbeTime),
     state: state ?? 'Initializing',
-    fresh: { True: !isOver, False: false, Unknown: undefined }[said('Fresh') ?? 'Unknown'],
+    unwatched: unselected !== undefined && !isUnasked,
+    fresh: isUnasked ? undefined : { True: !isOver, False: false, Unknown: undefined }[said('Fresh') ?? 'Unknown'],
     trusted: said('BaselineTrusted') === 'True',
     fault: lastResult?.baselineFault,
     hold: hold && { reason: hold.reason, owner: hold.owner, since: timeOf(hold.since) },
@@ -58,7 +62,8 @@ export interface IntegrityFacts {
 const COUNTS: Readonly<Record<keyof NodeCounts, string>> = {
   selected: 'Selected',
   watched: 'Watched',
-  unwatched: 'Unwatched',
+  deselected: 'Deselected',
+  notTolerated: 'NotTolerated',
   ...(Object.fromEntries(NODE_STATES.map((state) => [state.toLowerCase(), state])) as Record<
     Lowercase<NodeState>,
     NodeState
@@ -74,6 +79,6 @@ export function integrityFactsOf({ metadata, spec, status }: FileIntegrity): Int
     // One that was stored before there was a limit has none.
     holdLimitSeconds: spec.holdLimit ?? DEFAULT_HOLD_LIMIT_SECONDS,
     conditions: known.map(({ type, status: says }) => [type, says] as const),
-    nodes: nodes === undefined ? [] : counts.map(([field, state]) => [state, nodes[field]] as const),
+    nodes: nodes === undefined ? [] : counts.map(([field, state]) => [state, nodes[field] ?? 0] as const),
   };
 }

@@ -76,6 +76,9 @@ export function registerGauges(registry: Registry, prefix: string, facts: Facts)
   ofNode('node_baseline_fault', '1 for what is the matter with the node’s baseline.', ['fault'], ({ fault }) =>
     fault ? [[1, { fault }]] : [],
   );
+  ofNode('node_unwatched', '1 while a node that was watched is not, which nobody asked for.', [], ({ unwatched }) => [
+    flag(unwatched),
+  ]);
   const ownerLabel = boundedLabel({ pattern: OWNER });
   ofNode('node_held_since_timestamp_seconds', 'Since when the node is held.', ['reason', 'owner'], ({ hold }) =>
     hold ? [[seconds(hold.since), { reason: hold.reason, owner: ownerLabel(hold.owner) }]] : [],

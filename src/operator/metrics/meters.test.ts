@@ -21,6 +21,7 @@ const OURS: typeof CONTRACT = {
   node_last_scan_timestamp_seconds: { type: 'gauge', labels: ['node', 'fileintegrity'] },
   node_state: { type: 'gauge', labels: ['node', 'fileintegrity', 'state'] },
   node_fresh: { type: 'gauge', labels: ['node', 'fileintegrity'] },
+  node_unwatched: { type: 'gauge', labels: ['node', 'fileintegrity'] },
   node_baseline_trusted: { type: 'gauge', labels: ['node', 'fileintegrity'] },
   node_baseline_fault: { type: 'gauge', labels: ['node', 'fileintegrity', 'fault'] },
   node_held_since_timestamp_seconds: { type: 'gauge', labels: ['node', 'fileintegrity', 'reason', 'owner'] },
@@ -39,6 +40,7 @@ const FAILED: NodeFacts = {
   fresh: true,
   trusted: false,
   fault: 'Replaced',
+  unwatched: false,
   hold: { reason: 'Annotation', owner: 'kubectl-annotate', since: new Date(1_700_000_000_000) },
 };
 const EXAMPLE: IntegrityFacts = {

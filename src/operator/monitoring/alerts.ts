@@ -70,6 +70,16 @@ function others(namespace: string): Alert[] {
         `${statusOf} says why, in the conditions Fresh and Ready.`,
     },
     {
+      alert: 'NodeNotWatched',
+      expr: `${ofNode('node_unwatched')} > 0`,
+      for: '1m',
+      summary: `${NODE} was watched and is not any more`,
+      description:
+        `Labels or taints of the node are others than when ${BY} began to watch it, and ${BY} did not ask for that: root on ` +
+        `a node can hide it so. ${statusOf} says what has changed. Put it right; or, if it is meant to be so, annotate ` +
+        `${BY} with file-integrity.openshift.io/forget={{ $labels.node }}.`,
+    },
+    {
       alert: 'NodeHeldTooLong',
       expr:
         `time() - ${ofNode('node_held_since_timestamp_seconds', ', reason, owner')} ` +

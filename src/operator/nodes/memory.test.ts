@@ -10,6 +10,7 @@ const memory: NodeMemory = {
   updated: { from: 'a', to: 'b' },
   requestedAt: '2026-11-24T12:00:00.000Z',
   orders: ['update-2', 'initial-1'],
+  selected: { labels: { pool: 'x' }, taints: ['a=b:NoSchedule'] },
 };
 
 test('what the operator remembers of a node is read as it was written', () => {
@@ -27,7 +28,7 @@ test.each([
   'null',
   '[]',
   '7',
-  '{"update":{"source":"Foe"},"configuration":7,"profile":"windows","updated":"x","requestedAt":"soon","orders":[7]}',
+  '{"update":{"source":"Foe"},"configuration":7,"profile":"windows","updated":"x","requestedAt":"soon","orders":[7],"selected":7}',
 ])('the annotation %j counts as nothing', (text) => {
   expect(parseMemory(text)).toEqual({});
 });

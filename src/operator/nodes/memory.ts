@@ -33,8 +33,18 @@ export interface NodeMemory extends UpdateMemory {
   readonly updated?: Transition;
   /** When the newest re-init request that became an order of the node was taken up, RFC 3339. */
   readonly requestedAt?: string;
+  /** By what the node was selected when it was watched last. */
+  readonly selected?: Selection;
   /** Ids of the baseline orders before the one that stands, newest first: a receipt of one of them may still be under way. */
   readonly orders?: readonly string[];
+}
+
+/** By what a node was selected last: what has changed since is told by it. */
+export interface Selection {
+  /** The node selector; undefined where it is too large to be remembered with every node. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The taints that were tolerated: `key=value:effect`. */
+  readonly taints?: readonly string[];
 }
 
 /** Earlier orders that are remembered. */
@@ -49,7 +59,10 @@ export function parseMemory(text: string | undefined): NodeMemory {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) return {};
-    const { node, profile, configuration, update, updated, requestedAt, orders } = value as Record<string, unknown>;
+    const { node, profile, configuration, update, updated, requestedAt, orders, selected } = value as Record<
+      string,
+      unknown
+    >;
     return {
       ...(typeof node === 'string' && { node }),
       ...((profile === 'linux' || profile === 'openshift') && { profile }),
@@ -57,6 +70,7 @@ export function parseMemory(text: string | undefined): NodeMemory {
       ...(isNodeUpdate(update) && { update: pickUpdate(update) }),
       ...(isTransition(updated) && { updated: pickTransition(updated) }),
       ...(isTime(requestedAt) && { requestedAt }),
+      ...(isRecord(selected) && { selected: pickSelection(selected) }),
       ...(isTexts(orders) && { orders: orders.slice(0, ORDERS_LIMIT) }),
     };
   } catch {
@@ -82,6 +96,17 @@ function pickTransition({ from, to }: Transition): Transition {
 
 function pickUpdate({ source, from, to, since }: NodeUpdate): NodeUpdate {
   return { source, from, to, since };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function pickSelection({ labels, taints }: Record<string, unknown>): Selection {
+  return {
+    ...(isRecord(labels) && isTexts(Object.values(labels)) && { labels: labels as Record<string, string> }),
+    ...(isTexts(taints) && { taints }),
+  };
 }
 
 function isTime(value: unknown): value is string {

@@ -20,7 +20,10 @@ export interface NodeStateWorld {
   readonly generation: number | undefined;
 }
 
-type StateFields = Pick<NodeStatusFields, 'lastResult' | 'results' | 'lastScan' | 'baseline' | 'orders'> & {
+type StateFields = Pick<
+  NodeStatusFields,
+  'lastResult' | 'results' | 'lastScan' | 'baseline' | 'orders' | 'unselected'
+> & {
   readonly conditions?: Condition[];
 };
 
@@ -156,7 +159,8 @@ function awaitedSince(fields: StateFields): number | undefined {
   return Math.max(createdAt, requestedAt);
 }
 
-function stateOf({ lastResult, orders }: StateFields, fresh: Statement): NodeState {
+function stateOf({ lastResult, orders, unselected }: StateFields, fresh: Statement): NodeState {
+  if (unselected) return lastResult?.condition === 'Failed' ? 'Failed' : 'Unwatched';
   if (lastResult && lastResult.condition !== 'Succeeded') return lastResult.condition;
   if (orders?.hold) return 'Held';
   if (fresh.status === 'Unknown') return 'Initializing';
@@ -165,6 +169,8 @@ function stateOf({ lastResult, orders }: StateFields, fresh: Statement): NodeSta
 
 function readyOf({ now, fields, daemon, node }: NodeStateWorld, { heldTooLongAt }: Times): Statement {
   const no = (reason: string, message: string): Statement => ({ type: 'Ready', status: 'False', reason, message });
+  const { unselected } = fields;
+  if (unselected) return no(unselected.reason, `Not watched since ${unselected.since}. ${unselected.message}`);
   const hold = fields.orders?.hold;
   if (hold) {
     const why = hold.reason === 'Annotation' ? 'Held' : 'Suspended';
@@ -213,6 +219,8 @@ function freshOf(
   if (freshUntil !== undefined && at < freshUntil) {
     return say('True', 'Scanned', 'The newest scan is recent enough: see freshUntil.');
   }
+  // Nobody asks for a scan of it.
+  if (fields.unselected?.reason === 'SpecChanged') return say('Unknown', 'SpecChanged', ready.message);
   if (dueAt !== undefined && at < dueAt) return say('Unknown', 'NotScanned', 'The first scan is still to come.');
   const last =
     scannedAt === undefined

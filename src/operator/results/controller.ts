@@ -111,7 +111,7 @@ function withState(
   if (!status.orders) return { fields };
   const { changesAt, ...told } = planNodeState({
     now,
-    fields: { ...fields, orders: status.orders },
+    fields: { ...fields, orders: status.orders, ...(status.unselected && { unselected: status.unselected }) },
     daemon: daemons.of(status),
     node,
     spec: integrity.spec,

@@ -7,6 +7,7 @@ import { checkKept } from './kept.ts';
 import { checkOperators } from './operators.ts';
 import { checkSettled } from './settled.ts';
 import { checkShown } from './shown.ts';
+import { checkSight } from './sight.ts';
 import { checkSilence } from './silence.ts';
 import type { Checker, Violation } from './violation.ts';
 
@@ -15,6 +16,7 @@ const CHECKERS: Readonly<Record<string, Checker>> = {
   kept: checkKept,
   baselines: checkBaselines,
   silence: checkSilence,
+  sight: checkSight,
   chain: checkChain,
   counts: checkCounts,
   faults: checkFaults,

@@ -24,6 +24,7 @@ import {
 import { checkOperators } from './operators.ts';
 import { checkSettled } from './settled.ts';
 import { checkShown } from './shown.ts';
+import { checkSight } from './sight.ts';
 import { checkSilence } from './silence.ts';
 import type { Violation } from './violation.ts';
 
@@ -45,6 +46,32 @@ test('of a history in which all goes well there is nothing to tell', () => {
     quietAt(3, good, { integrities, healed: true }),
   );
   expect(check(history)).toEqual([]);
+});
+
+describe('sight', () => {
+  const joined: Happening = { type: 'machine', node: 'node-1', machine: 'm1', what: 'joined' };
+  const deleted: Happening = { type: 'status', change: 'deleted', rv: 3, uid: 's1', status: statusOf() };
+
+  test('of a machine that is still there is lost with its status', () => {
+    expect(told(checkSight(madeUp(joined, version(1, {}), deleted)))).toEqual([
+      'node-1: its status went, and it is still there',
+    ]);
+    const left: Happening = { ...joined, what: 'left' };
+    expect(checkSight(madeUp(joined, version(1, {}), left, deleted))).toEqual([]);
+    expect(checkSight(madeUp(joined, version(1, {}), left, { ...joined, machine: 'm2' }, deleted))).toEqual([]);
+  });
+
+  test('of a node that is not selected any more is kept by its status and by the whole', () => {
+    const says = (reason: string) => ({ status: { conditions: [condition('Ready', 'False', reason)] } });
+    const integrities = (status: 'True' | 'False') => [integrityOf({ conditions: [condition('Ready', status, 'x')] })];
+    const look = (reason: string, whole: 'True' | 'False') =>
+      told(checkSight(madeUp(quietAt(1, says(reason), { integrities: integrities(whole) }, { selected: false }))));
+    expect(look('Deselected', 'False')).toEqual([]);
+    expect(look('DaemonMissing', 'True')).toEqual([
+      'node-1 is not selected any more, and is shown as Ready DaemonMissing',
+      'node-1 is not watched any more, and fleet is Ready',
+    ]);
+  });
 });
 
 describe('what is shown', () => {
@@ -298,7 +325,7 @@ test('counts that do not add up, or say something else than the nodes', () => {
   const held = [condition('IntegrityHeld', 'False', 'Changed')];
   expect(checkCounts(madeUp(quiet({ failed: 1 }, held)))).toEqual([]);
   expect(told(checkCounts(madeUp(quiet({ failed: 1, silent: 1 }, held))))).toEqual([
-    'fleet: 2 nodes in all states, and 1 are selected',
+    'fleet: 2 nodes in all states, and 1 are selected, or were',
     'fleet: 1 nodes are silent, and 0 say so',
   ]);
   expect(told(checkCounts(madeUp(quiet({ failed: 1 }, [condition('IntegrityHeld', 'True', 'NoChanges')]))))).toEqual([

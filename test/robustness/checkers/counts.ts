@@ -2,7 +2,7 @@ import type { FileIntegrity } from '../../../src/api/fileintegrity.ts';
 import type { Happened } from '../history.ts';
 import { type Of, ofType, type Violation, violation } from './violation.ts';
 
-const STATES = ['succeeded', 'failed', 'errored', 'initializing', 'held', 'silent'] as const;
+const STATES = ['succeeded', 'failed', 'errored', 'initializing', 'held', 'silent', 'unwatched'] as const;
 
 /** At a quiet point the FileIntegrity says of its nodes what their own statuses say. */
 export function checkCounts(history: readonly Happened[]): Violation[] {
@@ -15,9 +15,10 @@ function checkIntegrity(quiet: Of<'quiet'>, { metadata: { name = '' }, status }:
   const counts = status?.nodes;
   if (counts === undefined) return [violation(`${name} has no counts of nodes`, quiet)];
   const violations: Violation[] = [];
-  const sum = STATES.reduce((all, state) => all + counts[state], counts.unwatched);
-  if (sum !== counts.selected) {
-    violations.push(violation(`${name}: ${sum} nodes in all states, and ${counts.selected} are selected`, quiet));
+  const sum = STATES.reduce((all, state) => all + counts[state], 0);
+  const all = counts.selected + (counts.deselected ?? 0);
+  if (sum !== all) {
+    violations.push(violation(`${name}: ${sum} nodes in all states, and ${all} are selected, or were`, quiet));
   }
   for (const state of STATES) {
     const is = quiet.statuses.filter((each) => each.state?.toLowerCase() === state).length;
