@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { NodeStatusFields, ScanResult } from '../../api/nodestatus.ts';
+import type { NodeStatusFields, ScanResult, Unselected } from '../../api/nodestatus.ts';
 import type { BaselineFault, Hold } from '../../api/outcome.ts';
 import { aNode, anIntegrity, minutesBefore, NOW } from '../fixtures.ts';
 import { aReceipt, aStatus, DIGEST } from '../results/fixtures.ts';
@@ -302,6 +302,41 @@ describe('a node that is held', () => {
     const ended = later(released, 1, { daemon: crashing });
     expect(told(ended, 'Fresh')).toBe('False DaemonNotRunning');
     expect(told(later(ended, 1, { daemon: { is: 'running' } }), 'Fresh')).toBe('False Late');
+  });
+});
+
+describe('a node that is not selected any more', () => {
+  const unselected = (reason: Unselected['reason'], ago = 5): Partial<NodeStatusFields> => ({
+    unselected: { reason, message: 'Why.', since: minutesBefore(ago) },
+  });
+
+  test.each(['Deselected', 'NotTolerated'] as const)(
+    '(%s) is Unwatched, and not Fresh once its time is over',
+    (reason) => {
+      const world = aWorld({ ...scanned(10), ...unselected(reason) }, { daemon: { is: 'missing' } });
+      expect(stateOf(world)).toBe('Unwatched');
+      expect(say(planNodeState(world), 'Ready')).toMatchObject({
+        status: 'False',
+        reason,
+        message: `Not watched since ${minutesBefore(5)}. Why.`,
+      });
+      expect(told(world, 'Fresh')).toBe('True Scanned');
+      expect(told(later(world, 28), 'Fresh')).toBe(`False ${reason}`);
+      expect(told(world, 'IntegrityHeld')).toBe('True NoChanges');
+    },
+  );
+
+  test('is Failed while that is its last result, and says why it is not watched before all else', () => {
+    const failed = scanned(10, { condition: 'Failed', filesChanged: 1 });
+    const world = aWorld({ ...failed, ...hold('Annotation', 3000), ...unselected('Deselected') });
+    expect([stateOf(world), told(world, 'Ready')]).toEqual(['Failed', 'False Deselected']);
+    const errored = scanned(10, { condition: 'Errored' });
+    expect(stateOf(aWorld({ ...errored, ...unselected('Deselected') }))).toBe('Unwatched');
+  });
+
+  test('because nobody asks for it is never late', () => {
+    const world = aWorld({ ...scanned(10), ...unselected('SpecChanged') });
+    expect(told(later(world, 500), 'Fresh')).toBe('Unknown SpecChanged');
   });
 });
 
