@@ -40,6 +40,11 @@ export function recordName(integrity: string, id: string): string {
   return shorten(`aide-${integrity}-reinit-${id}`, NAME_LIMIT);
 }
 
+/** What was on record of nodes whose statuses went. */
+export function departedName(integrity: string): string {
+  return shorten(`aide-${integrity}-reinit-departed`, NAME_LIMIT);
+}
+
 /** The `number`-th config map, counted from 1, of a report that begins in the config map `first`. */
 export function partName(first: string, number: number): string {
   return number === 1 ? first : `${first}-${number}`;

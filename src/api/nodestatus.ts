@@ -60,6 +60,17 @@ const ordersSchema: z.ZodType<Orders> = z
   })
   .meta(whole("The operator's orders to the node's daemon."));
 
+/** What was on record of the node of a name when its status went: what a node of that name has is compared with it. */
+export const departedSchema = z.object({
+  at: time.describe('When the status went, or was found gone.'),
+  why: z.enum(['gone', 'replaced', 'forgotten', 'over', 'removed']),
+  who: z.string().exactOptional().describe('Who asked for it, as far as that is known.'),
+  uid: z.string().exactOptional().describe('Uid of the node object.'),
+  baseline: receiptSchema,
+  lastResult: scanResultSchema.exactOptional().describe('The last result, if that was Failed.'),
+});
+export type Departed = z.output<typeof departedSchema>;
+
 /** A node that was watched and is not selected any more: what is on record of it stays. */
 const unselectedSchema = z.object({
   reason: z
@@ -120,6 +131,9 @@ export const nodeStatusFieldsSchema = z.object({
     .exactOptional(),
   results: z.array(scanResultSchema).exactOptional().describe('The newest result of each condition.'),
   orders: ordersSchema.exactOptional(),
+  predecessor: departedSchema
+    .exactOptional()
+    .meta(whole('What was on record of the node of this name before this status was made, until it is taken up.')),
   unselected: unselectedSchema
     .exactOptional()
     .meta(whole('Since when and why the node is not watched any more, while it is not.')),

@@ -82,6 +82,8 @@ export function aWorld(changes: Partial<World> = {}): World {
     statuses: new Map(),
     others: [],
     foreignStatuses: new Map(),
+    departed: new Map(),
+    unwritten: [],
     messages: [],
     leases: new Map(),
     daemonSet: undefined,
@@ -122,7 +124,7 @@ function apply(world: World, action: Action): World {
     case 'apply-node-status': {
       const { nodeName, metadata } = action.object;
       // By server-side apply a field goes that is not sent again.
-      const { unselected: _, ...before } = world.statuses.get(nodeName) ?? {};
+      const { unselected: _, predecessor: __, ...before } = world.statuses.get(nodeName) ?? {};
       const kept = { uid: `uid-of-status-${nodeName}`, creationTimestamp: NOW.toISOString() };
       const after = { ...before, ...action.object, metadata: { ...kept, ...metadata } };
       return { ...world, statuses: new Map([...world.statuses, [nodeName, after]]) };
@@ -145,6 +147,10 @@ function apply(world: World, action: Action): World {
       return { ...world, leases: new Map([...world.leases].filter(([name]) => name !== action.name)) };
     case 'remove-message':
       return { ...world, messages: world.messages.filter(({ metadata }) => metadata?.name !== action.name) };
+    case 'write-departed': {
+      const written = action.nodes.map((node) => [node.node, node] as const);
+      return { ...world, departed: new Map([...world.departed, ...written]), unwritten: [] };
+    }
     case 'write-record':
     case 'clear-priority-class':
     case 'event':

@@ -3,7 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FileIntegritySpecInput } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import { AIDE_CONF_LABEL, NODE_LABEL, OWNER_LABEL } from '../../src/api/keys.ts';
-import { daemonSetName, failedName, labelValue, nodeStatusName, resultName } from '../../src/api/names.ts';
+import {
+  daemonSetName,
+  departedName,
+  failedName,
+  labelValue,
+  nodeStatusName,
+  resultName,
+} from '../../src/api/names.ts';
 import { configMaps, daemonSets, leases, priorityClasses } from '../../src/kube/resources.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
@@ -259,7 +266,7 @@ describe('nodes that come and go', () => {
 });
 
 describe('a FileIntegrity that is deleted', () => {
-  test('takes all with it but the kept failures, a message that comes too late included', async () => {
+  test('takes all with it but the kept failures and the record of its nodes, a message that comes too late included', async () => {
     const { client, namespace } = harness;
     const one = await active('gone');
     const counts = { added: 1, changed: 0, removed: 0 };
@@ -280,13 +287,13 @@ describe('a FileIntegrity that is deleted', () => {
     };
     const kept = failedName('gone', one);
     let names: (string | undefined)[] = [];
-    await eventually('only the kept failure is left', async () => {
+    await eventually('only the kept failure and the record are left', async () => {
       names = await left();
-      return names.length === 2;
+      return names.length === 3;
     }).catch((error: unknown) => {
       throw new Error(`${String(error)}: ${names.join(', ')}`);
     });
-    expect(names).toEqual([kept, `${kept}-2`]);
+    expect(names).toEqual([kept, `${kept}-2`, departedName('gone')].sort());
   });
 
   test('while the operator was away leaves no message behind either', async () => {
@@ -300,11 +307,11 @@ describe('a FileIntegrity that is deleted', () => {
     harness.start();
     await eventually('the message and its part are gone', async () => {
       const { items } = await client.list(configMaps, { namespace, labelSelector: `${OWNER_LABEL}=away` });
-      return items.length === 0;
+      return items.every(({ metadata }) => metadata?.name === departedName('away'));
     });
   });
 
-  test('and made again under its name starts afresh, and its effective configuration is there', async () => {
+  test('and made again under its name has what was found, and its effective configuration is there', async () => {
     const { client, namespace } = harness;
     const one = await active('again');
     const counts = { added: 1, changed: 0, removed: 0 };
@@ -317,7 +324,7 @@ describe('a FileIntegrity that is deleted', () => {
     const status = await harness.statusWhen('again', one, 'is the new one’s', ({ metadata, orders }) =>
       Boolean(orders && metadata.ownerReferences?.every((owner) => owner.uid === uid)),
     );
-    expect(status.lastResult).toBeUndefined();
+    expect(status.orders?.baseline.reason).toBe('Initial');
     await harness.daemon('again', one).makeBaseline();
     await harness.daemon('again', one).report({ verdict: 'Succeeded' });
     await harness.phaseWhen('again', 'Active');

@@ -1,8 +1,10 @@
 import type { Taint } from 'kubernetes-types/core/v1.d.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { FileIntegritySpecInput, FileIntegrityStatus } from '../../src/api/fileintegrity.ts';
+import type { FileIntegritySpecInput, FileIntegrityStatus, NodeCounts } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities } from '../../src/api/group.ts';
-import { nodes } from '../../src/kube/resources.ts';
+import { RECORD_LABEL } from '../../src/api/keys.ts';
+import { departedName } from '../../src/api/names.ts';
+import { configMaps, nodes } from '../../src/kube/resources.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
 
@@ -44,6 +46,17 @@ const taint = (node: string, taints: Taint[]) =>
 const found = (name: string, node: string) => harness.daemon(name, node).report(FOUND, [{ integritylog: 'x' }]);
 const told = (reason: string, words: string) =>
   eventually(`${words} is told as ${reason}`, async () => (await harness.told(reason)).join('\n').includes(words));
+/** Waits until the FileIntegrity counts so, and returns its status. */
+async function countsWhen(name: string, wanted: Partial<NodeCounts>): Promise<FileIntegrityStatus | undefined> {
+  let last: FileIntegrityStatus | undefined;
+  await eventually(`the counts of ${name} are ${JSON.stringify(wanted)}`, async () => {
+    last = (await harness.integrity(name)).status;
+    return Object.entries(wanted).every(([key, count]) => last?.nodes?.[key as keyof NodeCounts] === count);
+  }).catch((error: unknown) => {
+    throw new Error(`${String(error)}; it is ${JSON.stringify(last)}`);
+  });
+  return last;
+}
 const condition = (status: FileIntegrityStatus | undefined, type: string) =>
   status?.conditions?.find((each) => each.type === type);
 
@@ -69,7 +82,7 @@ describe.concurrent('a node that was watched and', () => {
       status: 'False',
       message: `1 of 2 nodes: Changed (${two}).`,
     });
-    expect(status?.nodes).toMatchObject({ selected: 1, deselected: 1, failed: 1, watched: 1, succeeded: 1 });
+    await countsWhen('labels', { selected: 1, deselected: 1, failed: 1, watched: 1, succeeded: 1 });
     expect(status?.phase).toBe('Active');
 
     await harness.labelNode(two, { [`${harness.namespace}/labels`]: '' });
@@ -96,8 +109,8 @@ describe.concurrent('a node that was watched and', () => {
     const shown = await harness.nodeSays('taints', two, 'Ready', 'False NotTolerated');
     expect(shown.state).toBe('Unwatched');
     expect(shown.unselected?.message).toBe('The node has taints that are not tolerated: mine=yes:NoExecute.');
-    const { status } = await harness.integritySays('taints', 'Ready', 'False NodesNotWatched');
-    expect(status?.nodes).toMatchObject({ selected: 1, deselected: 1, unwatched: 1, notTolerated: 0 });
+    await harness.integritySays('taints', 'Ready', 'False NodesNotWatched');
+    await countsWhen('taints', { selected: 1, deselected: 1, unwatched: 1, notTolerated: 0 });
     await taint(two, []);
     const back = await harness.nodeSays('taints', two, 'Ready', 'True Watched');
     expect(back.orders).toEqual(before?.orders);
@@ -114,9 +127,9 @@ describe.concurrent('a node that was watched and', () => {
     await change('narrow', { nodeSelector: { ...selecting('narrow'), pool: 'x' } });
     const shown = await harness.nodeSays('narrow', two, 'Ready', 'False SpecChanged');
     expect(shown.baseline).toBeDefined();
+    await countsWhen('narrow', { selected: 1, deselected: 1, failed: 1 });
     await harness.integritySays('narrow', 'Ready', 'True Active');
-    const { status } = await harness.integritySays('narrow', 'IntegrityHeld', 'False Changed');
-    expect(status?.nodes).toMatchObject({ selected: 1, deselected: 1, failed: 1 });
+    await harness.integritySays('narrow', 'IntegrityHeld', 'False Changed');
     await told(
       'NodeNotWatched',
       `because the FileIntegrity does not ask for them: ${two}. Last result Failed: ${two}.`,
@@ -164,11 +177,70 @@ test('nodes that were never watched because of their taints are counted and name
   const taints: Taint[] = [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }];
   const control = await harness.addNode({ labels, taints });
   await watched('tainted');
-  const { status } = await harness.integritySays('tainted', 'Ready', 'True Active');
-  expect(status?.nodes).toMatchObject({ selected: 2, notTolerated: 1, deselected: 0, unwatched: 0 });
+  const status = await countsWhen('tainted', { selected: 2, watched: 2, notTolerated: 1, deselected: 0, unwatched: 0 });
   expect(condition(status, 'Ready')?.message).toBe(
     `All 2 nodes are watched. Not watched, because the tolerations do not admit them: 1 node (${control}).`,
   );
   expect(await harness.status('tainted', control)).toBeUndefined();
   await remove('tainted');
+});
+
+describe.concurrent('what is on record of a node whose status went', () => {
+  test('counts when its FileIntegrity is deleted and made again: its database is recognised, and its failure stands', async () => {
+    const [one, two] = await watched('again');
+    await found('again', two);
+    const [first, second] = [await harness.status('again', one), await harness.status('again', two)];
+    await remove('again');
+    await harness.createIntegrity('again', { nodeSelector: selecting('again') });
+    const isNew = (node: string, uid: string | undefined) =>
+      harness.statusWhen(
+        'again',
+        node,
+        'is made anew',
+        ({ metadata, baseline }) => metadata.uid !== uid && baseline !== undefined,
+      );
+    const failed = await isNew(two, second?.metadata.uid);
+    expect(failed.baseline).toEqual(second?.baseline);
+    expect(failed.lastResult).toEqual(second?.lastResult);
+    await isNew(one, first?.metadata.uid);
+    await harness.daemon('again', one).makeBaseline({ adopted: true, digest: first?.baseline?.digest ?? '' });
+    await told('DatabaseRecognised', one);
+    expect((await harness.status('again', one))?.baseline?.adopted).toBeUndefined();
+    expect((await harness.told('DatabaseAdopted')).join()).not.toContain(one);
+    await harness.nodeSays('again', one, 'BaselineTrusted', 'True Recorded');
+    await remove('again');
+  });
+
+  test('counts when its node object is deleted and comes back: another database is not adopted', async () => {
+    const [, two] = await watched('returns');
+    const before = await harness.status('returns', two);
+    await harness.replaceNode(two);
+    const after = await harness.statusWhen(
+      'returns',
+      two,
+      'is made anew',
+      ({ metadata, baseline }) => metadata.uid !== before?.metadata.uid && baseline !== undefined,
+    );
+    expect(after.baseline).toEqual(before?.baseline);
+    await harness.daemon('returns', two).makeBaseline({ adopted: true });
+    const shown = await harness.nodeSays('returns', two, 'IntegrityHeld', 'False BaselineReplaced');
+    expect(shown.baseline).toEqual(before?.baseline);
+    await told('BaselineUntrusted', two);
+    await remove('returns');
+  });
+
+  test('is written down where it outlives all of it, and by the operator only', async () => {
+    const { client, namespace } = harness;
+    const [, two] = await watched('written');
+    await harness.removeNode(two);
+    const ref = { namespace, name: departedName('written') };
+    let text = '';
+    await eventually('the record names the node', async () => {
+      text = (await client.find(configMaps, ref))?.data?.['record.json'] ?? '';
+      return text.includes(two);
+    });
+    expect(JSON.parse(text)).toMatchObject({ kind: 'DepartedNodes', fileIntegrity: 'written', leftOut: 0 });
+    expect((await client.get(configMaps, ref)).metadata?.labels).toHaveProperty([RECORD_LABEL]);
+    await remove('written');
+  });
 });

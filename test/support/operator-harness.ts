@@ -20,7 +20,7 @@ import {
 } from '../../src/api/keys.ts';
 import { labelValue, nodeStatusName, partName, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
-import type { Outcome, ScanOutcome } from '../../src/api/outcome.ts';
+import type { BaselineReceipt, Outcome, ScanOutcome } from '../../src/api/outcome.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
@@ -91,7 +91,7 @@ type KubeletPlay = 'run' | 'wait' | 'crash';
 /** Says what a daemon says, as the protocol has it. */
 export interface PlayedDaemon {
   /** Carries out the standing baseline order and waits for the acknowledgement. */
-  makeBaseline(): Promise<void>;
+  makeBaseline(receipt?: Partial<BaselineReceipt>): Promise<void>;
   /** Reports a scan and waits for the acknowledgement. */
   report(scan: Partial<ScanOutcome>, reports?: readonly Record<string, string>[]): Promise<ScanOutcome>;
   /** Writes a message and waits for nothing. */
@@ -317,12 +317,18 @@ async function playKubelets(
       }
       const node = pod.spec?.nodeName;
       const status = node === undefined || lost.has(node) ? undefined : statusUnder(plays.get(node) ?? 'run');
-      if (status === undefined || status.reason === pod.status?.reason) continue;
+      // The node controller marks the pods of a node as not ready whose kubelet it did not hear in time.
+      if (status === undefined || isWritten(pod.status, status)) continue;
       const change = { status };
       await client.patch(pods, { namespace, name }, change, { type: 'merge', subresource: 'status' }).catch(() => {});
     }
     await delay(100, undefined, { signal }).catch(() => {});
   }
+}
+
+function isWritten(actual: PodStatus | undefined, wanted: PodStatus): boolean {
+  const ready = ({ conditions }: PodStatus) => conditions?.find(({ type }) => type === 'Ready')?.status;
+  return actual?.reason === wanted.reason && ready(actual ?? {}) === ready(wanted);
 }
 
 /** What a kubelet writes of a daemon's pod. Its `reason` is none that Kubernetes knows: it says that this was written. */
@@ -355,7 +361,7 @@ function playDaemon(harness: OperatorHarness, integrity: string, node: string): 
     eventually(`${name} is free`, async () => !(await client.find(configMaps, { namespace, name })));
 
   const daemon: PlayedDaemon = {
-    async makeBaseline() {
+    async makeBaseline(receipt = {}) {
       const { orders } = await harness.statusWhen(
         integrity,
         node,
@@ -377,6 +383,7 @@ function playDaemon(harness: OperatorHarness, integrity: string, node: string): 
           bootId: 'boot',
           reason: orders.baseline.reason,
           createdAt: now(),
+          ...receipt,
         },
       });
       await acknowledged(id);

@@ -4,6 +4,7 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityStatus } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineReason } from '../../api/outcome.ts';
+import type { DepartedNode } from '../records/departed.ts';
 import type { ReinitRecord } from '../records/record.ts';
 
 /** What a reconcile of a FileIntegrity wants done, as data, in the order in which it is to be done. */
@@ -17,6 +18,8 @@ export type Action =
   | { readonly do: 'remove-daemon-set'; readonly name: string; readonly uid: string }
   /** What new orders erase, before they go out. */
   | { readonly do: 'write-record'; readonly record: ReinitRecord }
+  /** What is on record of nodes, before their statuses go, or as soon as somebody has seen that they went. */
+  | { readonly do: 'write-departed'; readonly nodes: readonly DepartedNode[] }
   | { readonly do: 'apply-node-status'; readonly object: FileIntegrityNodeStatus; readonly news: OrderNews }
   | { readonly do: 'apply-lease'; readonly object: Lease }
   | { readonly do: 'remove-node-status'; readonly name: string; readonly nodeName: string; readonly uid: string }

@@ -1,4 +1,5 @@
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
+import { DEFAULT_DEPARTED_FOR_SECONDS } from '../../api/fileintegrity.ts';
 import { daemonSetName, labelValue } from '../../api/names.ts';
 import { type Controller, createController, type Outcome } from '../../kube/controller.ts';
 import { isRefusal } from '../../kube/errors.ts';
@@ -8,6 +9,7 @@ import { FioError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
 import { inParallel } from '../inparallel.ts';
 import { reportOutcome } from '../outcomes.ts';
+import { Departures } from '../records/departures.ts';
 import type { Tools } from '../tools.ts';
 import type { GoodConfiguration } from './configuration.ts';
 import type { Judge } from './judge.ts';
@@ -25,6 +27,7 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
   const { tools, image, defaults, judge } = options;
   /** What is known of each FileIntegrity and stands nowhere in the cluster. */
   const known = new Map<string, Known>();
+  const departures = new Departures(tools);
 
   async function reconcile(key: string, integrity: FileIntegrity, signal: AbortSignal): Promise<Outcome> {
     const { applied, lastGood } = known.get(key) ?? {};
@@ -35,12 +38,12 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
       settledDaemonSet: settledDaemonSet(integrity, applied, tools),
       lastGood,
     };
-    const world = await observe(integrity, tools, judge, surroundings, signal);
+    const world = await observe(integrity, tools, { judge, departures }, surroundings, signal);
     known.set(key, { ...(applied && { applied }), ...(world.lastGood && { lastGood: world.lastGood }) });
     const { actions, outcome } = plan(world);
     const onDaemonSet = (desired: string, generation: number | undefined) =>
       known.set(key, { ...known.get(key), applied: { desired, generation } });
-    await perform(actions, integrity, tools, onDaemonSet, signal);
+    await perform(actions, integrity, { ...tools, departures }, onDaemonSet, signal);
     if (actions.length > 0) tools.log.debug({ key: keyOf(integrity), actions: summary(actions) }, 'reconciled');
     return outcome;
   }
@@ -49,7 +52,7 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
   async function tellTrouble(integrity: FileIntegrity, reason: string, message: string, signal: AbortSignal) {
     const { statuses } = observeStatuses(integrity, tools.stores);
     const actions = troubleActions(integrity, [...statuses.values()], reason, printable(message), new Date());
-    await perform(actions, integrity, tools, () => {}, signal);
+    await perform(actions, integrity, { ...tools, departures }, () => {}, signal);
   }
 
   return createController({
@@ -60,6 +63,7 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
         known.delete(key);
         judge.forget(key);
         await removeMessages(key, tools, signal);
+        await keepRecord(key, departures, signal);
         return { kind: 'done' };
       }
       try {
@@ -90,6 +94,16 @@ interface Known {
 function settledDaemonSet({ metadata }: FileIntegrity, applied: Known['applied'], tools: Tools): string | undefined {
   const daemonSet = tools.stores.daemonSets.get(`${metadata.namespace}/${daemonSetName(metadata.name ?? '')}`);
   return applied && daemonSet?.metadata?.generation === applied.generation ? applied.desired : undefined;
+}
+
+/** What is on record of the nodes of a FileIntegrity that is gone outlives it: it may be made again. */
+async function keepRecord(key: string, departures: Departures, signal: AbortSignal): Promise<void> {
+  const [namespace = '', name = ''] = key.split('/');
+  const now = new Date();
+  departures.noteAll({ namespace, name }, now);
+  const nodes = departures.unwritten({ namespace, name });
+  const keepMs = DEFAULT_DEPARTED_FOR_SECONDS * 1000;
+  if (nodes.length > 0) await departures.write({ namespace, name }, nodes, keepMs, now, signal);
 }
 
 /** The daemons of a FileIntegrity that is gone may have left messages, which nobody owns. Kept failures stay. */

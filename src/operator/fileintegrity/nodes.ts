@@ -5,6 +5,7 @@ import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { contains } from '../contains.ts';
 import { MEMORY_ANNOTATION } from '../nodes/memory.ts';
 import type { Profile } from '../nodes/profile.ts';
+import { departedOf, predecessorOf } from '../records/departed.ts';
 import { planRecords, type Rebased, type ReinitRecord } from '../records/record.ts';
 import { desiredLease, isLeaseOf } from '../results/lease.ts';
 import { firstName } from '../results/slot.ts';
@@ -59,6 +60,7 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
       request: requestOf(name),
       files: filesOn(name, world.integrity, current, world.others),
       holdoff,
+      predecessor: predecessorOf(world.departed.get(name)),
     };
     const desired = desiredNodeStatus(orders, planOrders(orders));
     const owner = world.foreignStatuses.get(desired.metadata.name ?? '');
@@ -66,7 +68,7 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
       taken.push(name);
       continue;
     }
-    const { unselected: _, ...before } = current ?? {};
+    const { unselected: _, predecessor: __, ...before } = current ?? {};
     statuses.push({ ...before, ...desired, metadata: { ...current?.metadata, ...desired.metadata } });
     // What another machine of the name had, or an earlier FileIntegrity of the name, goes first.
     if (standing !== current || owner !== undefined) continue;
@@ -95,12 +97,30 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
   );
   const news = tellNews(changes, { departed, forget: forgetOf(world.integrity), before: world.statuses, records });
   return {
-    actions: [...records.map((record) => ({ do: 'write-record', record }) as const), ...actions, ...news],
+    actions: [
+      ...records.map((record) => ({ do: 'write-record', record }) as const),
+      ...planDeparted(world, departed),
+      ...actions,
+      ...news,
+    ],
     records,
     statuses,
     kept: kept.map(({ status, unselected }) => ({ ...status, unselected })),
     taken,
   };
+}
+
+/** What is on record goes on to be, when statuses go: before they do, or as soon as it was seen that they went. */
+export function planDeparted(
+  { integrity, unwritten, now }: Pick<World, 'integrity' | 'unwritten' | 'now'>,
+  departures: readonly Departure[],
+): Action[] {
+  const who = forgetOf(integrity)?.who;
+  const leaving = departures.flatMap(({ status, why }) =>
+    departedOf(status, why, now, why === 'forgotten' ? who : undefined),
+  );
+  const nodes = [...unwritten, ...leaving];
+  return nodes.length > 0 ? [{ do: 'write-departed', nodes }] : [];
 }
 
 /** What a new order that is not the first erases: what the status says before it. Who asked, a request or a hold tells. */
@@ -121,6 +141,7 @@ function hasOrders(current: FileIntegrityNodeStatus, desired: FileIntegrityNodeS
     contains(current, desired) &&
     isDeepStrictEqual(current.orders, desired.orders) &&
     isDeepStrictEqual(current.unselected, desired.unselected) &&
+    isDeepStrictEqual(current.predecessor, desired.predecessor) &&
     current.metadata.annotations?.[MEMORY_ANNOTATION] === wanted
   );
 }

@@ -7,6 +7,7 @@ import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { configMaps } from '../../kube/resources.ts';
 import { FioError } from '../../lib/errors.ts';
 import { integrityNameOf, isOwnedBy } from '../owner.ts';
+import type { Departures } from '../records/departures.ts';
 import { isMessage } from '../results/slot.ts';
 import type { Tools } from '../tools.ts';
 import { type GoodConfiguration, lastGoodOf } from './configuration.ts';
@@ -32,7 +33,7 @@ export interface Surroundings {
 export async function observe(
   integrity: FileIntegrity,
   { stores, client }: Tools,
-  judge: Judge,
+  { judge, departures }: { readonly judge: Judge; readonly departures: Departures },
   surroundings: Surroundings,
   signal: AbortSignal,
 ): Promise<World> {
@@ -46,6 +47,10 @@ export async function observe(
   const judged = await judge.judge(integrity, spec, signal);
   const good = goodOf(judged, effective, lastGood);
   const nodes = [...stores.nodes.list()];
+  const own = observeStatuses(integrity, stores);
+  const isNew = nodes.some(({ metadata }) => !own.statuses.has(metadata?.name ?? ''));
+  const keepMs = spec.history.departedFor * 1000;
+  const { now } = surroundings;
   return {
     ...others,
     ...(good && { lastGood: good }),
@@ -53,7 +58,9 @@ export async function observe(
     spec,
     nodes,
     others: othersThan(integrity, stores.integrities.list(), stores.statuses.list(), nodes),
-    ...observeStatuses(integrity, stores),
+    ...own,
+    departed: isNew ? await departures.read({ namespace, name }, keepMs, now, signal) : new Map(),
+    unwritten: departures.unwritten({ namespace, name }),
     leases: leasesOf(integrity, stores),
     messages: messagesOf(integrity.metadata, stores),
     daemonSet: stores.daemonSets.get(`${namespace}/${daemonSetName(name)}`),

@@ -6,7 +6,7 @@ import { API_VERSION } from '../../api/group.ts';
 import { HOLDOFF_ANNOTATION, NODE_LABEL, OWNER_LABEL } from '../../api/keys.ts';
 import { DEFAULT_FILES, labelValue, nodeStatusName } from '../../api/names.ts';
 import { listsNode, type NodeList, parseNodeList } from '../../api/nodelist.ts';
-import type { FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
+import type { Departed, FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
 import type { BaselineOrder, BaselineReason, Hold, Orders } from '../../api/outcome.ts';
 import { printable } from '../../lib/text.ts';
 import { managerOf } from '../managers.ts';
@@ -40,6 +40,8 @@ export interface OrdersWorld {
   readonly files: string;
   /** The nodes that are held by annotation, if any are. */
   readonly holdoff: NodeList | undefined;
+  /** What is on record of the node of this name, whose status went. */
+  readonly predecessor: Departed | undefined;
   readonly now: Date;
 }
 
@@ -112,7 +114,7 @@ function isNew(request: ReinitRequest | undefined, { requestedAt }: NodeMemory):
 
 /** @param updated the update whose changes are in no baseline yet; `isOver`: it has just ended */
 function planBaseline(
-  { integrity, node, current, configuration, request, files, now }: OrdersWorld,
+  { integrity, node, current, configuration, request, files, predecessor, now }: OrdersWorld,
   memory: NodeMemory,
   updated: Transition | undefined,
   isOver: boolean,
@@ -124,7 +126,9 @@ function planBaseline(
     requestedAt: now.toISOString(),
     ...(details.length > 0 && { detail: details.join('; ') }),
   });
-  if (!standing) return order('Initial', `initial-${hash(integrity.metadata.uid, node.metadata?.uid)}`);
+  // What was carried out under an earlier status is no answer to this one's order.
+  const before = predecessor ? [predecessor.at, predecessor.baseline.digest] : [];
+  if (!standing) return order('Initial', `initial-${hash(integrity.metadata.uid, node.metadata?.uid, ...before)}`);
 
   const { id } = standing.baseline;
   // First, because it has to be told from which configuration to which; a request or a new configuration goes with it.
@@ -172,8 +176,15 @@ export function holdoffList(integrity: FileIntegrity): NodeList | undefined {
 }
 
 /** The part of a node status that carries the orders, as it goes out by server-side apply. */
-export function desiredNodeStatus({ integrity, node }: OrdersWorld, plan: OrdersPlan): FileIntegrityNodeStatus {
-  return { ...statusOf(integrity, node.metadata?.name ?? '', formatMemory(plan.memory)), orders: plan.orders };
+export function desiredNodeStatus(world: OrdersWorld, plan: OrdersPlan): FileIntegrityNodeStatus {
+  const { integrity, node, current, predecessor } = world;
+  // Until the results have it, as the baseline on record.
+  const before = current ? (current.baseline ? undefined : current.predecessor) : predecessor;
+  return {
+    ...statusOf(integrity, node.metadata?.name ?? '', formatMemory(plan.memory)),
+    orders: plan.orders,
+    ...(before && { predecessor: before }),
+  };
 }
 
 /** The same of a node that is not selected any more: orders and memory stay as they were, and what it is marked with is said. */

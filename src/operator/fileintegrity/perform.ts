@@ -1,11 +1,11 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
-import type { FileIntegrity, FileIntegrityStatus } from '../../api/fileintegrity.ts';
+import { DEFAULT_DEPARTED_FOR_SECONDS, type FileIntegrity, type FileIntegrityStatus } from '../../api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../../api/group.ts';
 import { FIELD_MANAGER } from '../../api/keys.ts';
 import { ApiError, isConflict } from '../../kube/errors.ts';
 import { configMaps, daemonSets, leases } from '../../kube/resources.ts';
-import type { ObjectRef } from '../../kube/types.ts';
 import { inParallel } from '../inparallel.ts';
+import type { Departures } from '../records/departures.ts';
 import { writeRecord } from '../records/write.ts';
 import type { Tools } from '../tools.ts';
 import type { Action } from './actions.ts';
@@ -14,6 +14,10 @@ import { DESIRED_ANNOTATION } from './daemonset.ts';
 
 /** Writes at the same time, of those that concern one node each. */
 const NODES_AT_ONCE = 16;
+
+export interface PerformTools extends Tools {
+  readonly departures: Departures;
+}
 
 /** Told of each daemon set that was applied: what was asked for, and which generation the API server made of it. */
 export type OnDaemonSet = (desired: string, generation: number | undefined) => void;
@@ -26,7 +30,7 @@ export type OnDaemonSet = (desired: string, generation: number | undefined) => v
 export async function perform(
   actions: readonly Action[],
   integrity: FileIntegrity,
-  tools: Tools,
+  tools: PerformTools,
   onDaemonSet: OnDaemonSet,
   signal: AbortSignal,
 ): Promise<void> {
@@ -64,11 +68,11 @@ function isPerNode(action: Action): action is NodeAction {
 async function carryOut(
   action: Exclude<Action, NodeAction>,
   integrity: FileIntegrity,
-  tools: Tools,
+  tools: PerformTools,
   onDaemonSet: OnDaemonSet,
   signal: AbortSignal,
 ): Promise<void> {
-  const { recorder, meters } = tools;
+  const { recorder, meters, departures } = tools;
   switch (action.do) {
     case 'apply-configuration':
       return applyConfiguration(action.object, tools, signal);
@@ -76,6 +80,11 @@ async function carryOut(
       return removeAnnotations(integrity, action.values, tools, signal);
     case 'write-record':
       return writeRecord(action.record, tools, signal);
+    case 'write-departed': {
+      const { history } = integrity.spec;
+      const keepMs = (history?.departedFor ?? DEFAULT_DEPARTED_FOR_SECONDS) * 1000;
+      return departures.write(refOf(integrity), action.nodes, keepMs, new Date(), signal);
+    }
     case 'clear-priority-class':
       return clearPriorityClass(integrity, action.name, tools, signal);
     case 'apply-daemon-set':
@@ -129,7 +138,7 @@ async function applyConfiguration(object: ConfigMap, { client }: Tools, signal: 
   if (patch) await client.patch(configMaps, { namespace, name }, patch, { type: 'merge', signal });
 }
 
-function refOf({ metadata }: FileIntegrity): ObjectRef {
+function refOf({ metadata }: FileIntegrity): { namespace: string; name: string } {
   return { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
 }
 

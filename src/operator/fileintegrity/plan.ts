@@ -23,7 +23,7 @@ import {
 } from './configuration.ts';
 import { DESIRED_ANNOTATION, desiredDaemonSet, isAsDesired, isOurs } from './daemonset.ts';
 import { tellNotForgotten, tellTakenUp } from './news.ts';
-import { type NodesPlan, planNodes } from './nodes.ts';
+import { type NodesPlan, planDeparted, planNodes } from './nodes.ts';
 import { hasCarriedOut, memoryOf } from './orders.ts';
 import { sharedNodes } from './overlap.ts';
 import { parseRequests, planReinit, type ReinitPlan } from './reinit.ts';
@@ -42,7 +42,9 @@ const NAME_RETRY_MS = 30_000;
 
 /** What has to be done so that the cluster is as a FileIntegrity wants it: nothing, when it is. */
 export function plan(world: World): Plan {
-  if (world.integrity.metadata.deletionTimestamp !== undefined) return { actions: [], outcome: { kind: 'done' } };
+  if (world.integrity.metadata.deletionTimestamp !== undefined) {
+    return { actions: planDeparted(world, []), outcome: { kind: 'done' } };
+  }
   if (isForeign(world.integrity, world.effective)) return nameIsTaken(world);
 
   const selected = selectNodes(world.spec, world.nodes, watchedNames(world.statuses.values()));

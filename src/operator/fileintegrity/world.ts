@@ -4,6 +4,7 @@ import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Profile } from '../nodes/profile.ts';
+import type { DepartedNode } from '../records/departed.ts';
 import type { GoodConfiguration, JudgedConfiguration } from './configuration.ts';
 import type { Other } from './overlap.ts';
 
@@ -21,6 +22,10 @@ export interface World {
   readonly others: readonly Other[];
   /** Names of node statuses that are not this FileIntegrity's, and the name of the one whose they are; empty: nobody's. */
   readonly foreignStatuses: ReadonlyMap<string, string>;
+  /** What is on record of nodes whose statuses went, by node; it is not too old. */
+  readonly departed: ReadonlyMap<string, DepartedNode>;
+  /** Those of them that are written nowhere yet. */
+  readonly unwritten: readonly DepartedNode[];
   /** The daemons' messages and their parts, without their reports. */
   readonly messages: readonly ConfigMap[];
   /** The heartbeat leases of this FileIntegrity, by name. */

@@ -212,7 +212,8 @@ describe('a node whose first scan is to come', () => {
   });
 
   test('after a new order is Fresh by the scan before it, and is Failed as long as that scan says so', () => {
-    const pending = { orders: { ...orders, baseline: { ...order, id: 'order-2', requestedAt: minutesBefore(1) } } };
+    const demanded = { ...order, id: 'order-2', reason: 'Demand', requestedAt: minutesBefore(1) } as const;
+    const pending = { orders: { ...orders, baseline: demanded } };
     const well = aWorld({ ...scanned(5), ...pending });
     expect([stateOf(well), told(well, 'Fresh'), told(well, 'BaselineTrusted')]).toEqual([
       'Succeeded',

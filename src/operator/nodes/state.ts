@@ -300,6 +300,9 @@ function trustOf(fields: StateFields): Statement {
   const fault = newestDone(fields)?.baselineFault;
   if (fault) return say('False', `Baseline${fault}`, FAULTS[fault]);
   if (!baseline) return say('Unknown', 'Pending', 'No receipt of a baseline is on record yet.');
+  // What was on record of a node of this name before is compared with what this one says first.
+  const isBegun = fields.orders?.baseline.reason !== 'Initial' || fields.orders.baseline.id === baseline.orderId;
+  if (!isBegun) return say('Unknown', 'Pending', 'The receipt of the baseline is still to come.');
   if (baseline.adopted) {
     const message = 'The database was made before the operator: nothing is on record of what it left out.';
     return say('Unknown', 'Adopted', message);

@@ -7,7 +7,9 @@ import type { FileIntegrityNodeStatus, KeptFailure, ScanResult } from '../../api
 import type { BaselineOrder } from '../../api/outcome.ts';
 
 /** Label on a record: why the baselines were ordered. */
-const REASON_LABEL = 'file-integrity.openshift.io/reason';
+export const REASON_LABEL = 'file-integrity.openshift.io/reason';
+/** Its value on what was on record of departed nodes. */
+export const DEPARTED = 'Departed';
 
 /** A node that gets a new baseline, and what is known of it before. */
 export interface Rebased {
@@ -73,9 +75,13 @@ export function recordMap(record: ReinitRecord, bytes = RECORD_BYTES): ConfigMap
   };
 }
 
-/** Whether a record is of an update of its nodes: those come in great numbers, and a node can bring them about itself. */
-export function isOfUpdate({ metadata }: ConfigMap): boolean {
-  return metadata?.labels?.[REASON_LABEL] === ('NodeUpdate' satisfies BaselineOrder['reason']);
+/**
+ * Which records one pushes out when there are too many. Those of updates of nodes come in great numbers, and a node can
+ * bring them about itself; what was on record of departed nodes is no record of a re-initialisation.
+ */
+export function kindOf({ metadata }: ConfigMap): string {
+  const reason = metadata?.labels?.[REASON_LABEL];
+  return reason === DEPARTED || reason === ('NodeUpdate' satisfies BaselineOrder['reason']) ? reason : '';
 }
 
 /** Nodes with findings first: of them there is more to tell, and they are the last to be left out. */

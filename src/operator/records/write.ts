@@ -3,7 +3,7 @@ import { OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
 import { configMaps } from '../../kube/resources.ts';
 import type { Tools } from '../tools.ts';
-import { isOfUpdate, lackingIn, type ReinitRecord, recordMap, supplementOf } from './record.ts';
+import { kindOf, lackingIn, type ReinitRecord, recordMap, supplementOf } from './record.ts';
 
 /**
  * Writes a record, once: one that is there already stays as it is. Then removes the oldest of the FileIntegrity's, of which
@@ -42,7 +42,7 @@ async function prune(
       other.metadata.name !== own &&
       RECORD_LABEL in (other.metadata.labels ?? {}) &&
       other.metadata.labels?.[OWNER_LABEL] === labels?.[OWNER_LABEL] &&
-      isOfUpdate(other) === isOfUpdate(created),
+      kindOf(other) === kindOf(created),
   );
   const madeAt = ({ metadata }: ConfigMap) => metadata?.creationTimestamp ?? '';
   const newestFirst = others.sort((one, other) => madeAt(other).localeCompare(madeAt(one)));

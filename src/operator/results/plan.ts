@@ -4,7 +4,7 @@ import { RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
 import { failedName, setAsideName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
-import type { Transition } from '../nodes/memory.ts';
+import { MEMORY_ANNOTATION, parseMemory, type Transition } from '../nodes/memory.ts';
 import {
   foldAgain,
   foldNotice,
@@ -77,9 +77,28 @@ export interface ResultEvent {
 }
 
 export function planResults(world: ResultsWorld): ResultsPlan {
+  const before = fieldsOf(world.status);
+  const resumed = resume(before, world.status);
+  const plan = planMessages(world, resumed);
+  return resumed === before || plan.fields ? plan : { ...plan, fields: resumed };
+}
+
+/**
+ * What was on record of the node of this name before this status was made goes on to count: somebody may have removed the
+ * status, or the node, so that the node's own database is taken for a beginning.
+ */
+function resume(fields: ResultFields, { predecessor, metadata }: FileIntegrityNodeStatus): ResultFields {
+  if (!predecessor || fields.baseline) return fields;
+  const { baseline, lastResult, uid } = predecessor;
+  // Another machine may have the name: what was found on this one, its own scan tells.
+  const isSame = uid !== undefined && uid === parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).node;
+  const stands = isSame && lastResult && !fields.lastResult && { lastResult, results: [lastResult] };
+  return { ...fields, baseline, baselines: [baseline], ...stands };
+}
+
+function planMessages(world: ResultsWorld, before: ResultFields): ResultsPlan {
   const { slot } = world;
   const sender = { integrity: world.integrity, node: world.status.nodeName };
-  const before = fieldsOf(world.status);
   const heartbeat =
     world.lease && isLeaseOf(world.lease, world.status) ? readHeartbeat(world.lease, sender) : undefined;
   // Names can meet: what was kept of another node is no message of this one.
@@ -171,21 +190,41 @@ function takeReceipt(
 ): Taken {
   const judged = judgeReceipt(world.status, fields, receipt);
   if (judged.kind === 'known') return { fields, events: [] };
-  if (judged.kind === 'good') return { fields: foldReceipt(fields, receipt), events: tellReceipt(world, receipt) };
+  if (judged.kind === 'good') return takeGoodReceipt(world, fields, receipt);
   const scan: ScanMessage = {
     kind: 'scan',
     id,
     verdict: 'Failed',
     finishedAt: receipt.createdAt,
     errorMessage: judged.why,
-    baselineFault: 'Unordered',
+    baselineFault: judged.fault,
     parts: 1,
   };
   const taken = takeFailure(world, fields, scan, slot);
   const message = `node ${world.status.nodeName}: ${judged.why}`;
   // That the node is Failed for it may be no news; that it came again is.
-  const isTold = taken.events.some(({ reason }) => reason === 'BaselineUnordered');
-  return isTold ? taken : { ...taken, events: [{ type: 'Warning', reason: 'BaselineUnordered', message }] };
+  const reason = judged.fault === 'Unordered' ? 'BaselineUnordered' : 'BaselineUntrusted';
+  const isTold = taken.events.some((event) => event.reason === reason);
+  return isTold ? taken : { ...taken, events: [{ type: 'Warning', reason, message }] };
+}
+
+/** A database that is adopted and is the one on record is no other than before, and nothing of it is unknown. */
+function takeGoodReceipt(world: ResultsWorld, fields: ResultFields, receipt: BaselineReceipt): Taken {
+  const { baseline } = fields;
+  const isFirst = world.status.orders?.baseline.reason === 'Initial' && baseline?.orderId !== receipt.orderId;
+  if (!baseline || !isFirst) return { fields: foldReceipt(fields, receipt), events: tellReceipt(world, receipt) };
+  const node = `node ${world.status.nodeName}`;
+  if (receipt.adopted) {
+    const { adopted: _, ...own } = receipt;
+    const known: BaselineReceipt = { ...own, ...(baseline.adopted && { adopted: true }), reason: baseline.reason };
+    const message = `${node}: the database on the node is the one on record since ${baseline.createdAt}`;
+    return { fields: foldReceipt(fields, known), events: [{ type: 'Normal', reason: 'DatabaseRecognised', message }] };
+  }
+  const why = receipt.refused === undefined ? '' : ` ${receipt.refused}`;
+  const message =
+    `${node}: a baseline was on record for a node of this name (${baseline.digest.slice(0, 16)}…, of ${baseline.createdAt}), ` +
+    `and it began with a new one.${why}`;
+  return { fields: foldReceipt(fields, receipt), events: [{ type: 'Warning', reason: 'BaselineBeganAnew', message }] };
 }
 
 /**

@@ -50,11 +50,11 @@ function withFault(scan: ScanMessage, fault: BaselineFault, sentence?: string): 
   return { ...rest, verdict: 'Failed', baselineFault: fault, errorMessage: said };
 }
 
-/** `known`: it is on record already. `unordered`: it is none that the operator asked for, and `why` says so in a sentence. */
+/** `known`: it is on record already. `refused`: it is none that the operator asked for, and `why` says so in a sentence. */
 export type ReceiptJudgement =
   | { readonly kind: 'good' }
   | { readonly kind: 'known' }
-  | { readonly kind: 'unordered'; readonly why: string };
+  | { readonly kind: 'refused'; readonly fault: 'Unordered' | 'Replaced'; readonly why: string };
 
 /**
  * Whether a receipt is that of an order. Orders are carried out in their turn: one of an order before that of the baseline
@@ -77,11 +77,20 @@ export function judgeReceipt(
   }
   const recorded = baseline ? given.indexOf(baseline.orderId) : -1;
   if (recorded >= 0 && turn > recorded) return unordered('its order was given before that of the baseline on record');
+  if (receipt.adopted && baseline && receipt.digest !== baseline.digest) {
+    const digests = `${short(receipt.digest)}, not ${short(baseline.digest)}`;
+    const why = `The database that the node has is not the one on record for it (${digests}). What was on record stays.`;
+    return { kind: 'refused', fault: 'Replaced', why };
+  }
   return { kind: 'good' };
 }
 
 function unordered(why: string): ReceiptJudgement {
-  return { kind: 'unordered', why: `The receipt of a baseline was refused: ${why}. What was on record stays.` };
+  return {
+    kind: 'refused',
+    fault: 'Unordered',
+    why: `The receipt of a baseline was refused: ${why}. What was on record stays.`,
+  };
 }
 
 function short(digest: string): string {

@@ -44,6 +44,8 @@ function checkStatus(versions: readonly Of<'status'>[], records: readonly Record
   for (const version of versions) {
     const { nodeName, orders, baseline, metadata } = version.status;
     const id = orders?.baseline.id;
+    // What was on record under an earlier status of the node goes on to be.
+    if (version.status.predecessor) given.add(version.status.predecessor.baseline.orderId);
     for (const earlier of parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).orders ?? []) given.add(earlier);
     if (id !== undefined && before?.status.orders?.baseline.id !== id) {
       if (!given.has(id)) violations.push(...checkOrder(version, orderedAt, records));
