@@ -8,7 +8,7 @@ const page = await readFile(new URL('../../docs/status.md', import.meta.url), 'u
 const explained = new Set([...page.matchAll(/`([\w.]+)`/g)].map(([, word = '']) => word));
 
 /** Words of Kubernetes and of orders, and the end of a reason. */
-const OTHERS = new Set(['True', 'False', 'Unknown', 'Annotation', 'TooLong']);
+const OTHERS = new Set(['True', 'False', 'Unknown', 'Annotation', 'Initial', 'TooLong']);
 
 test.each(['nodes/state.ts', 'nodes/alarms.ts', 'fileintegrity/status.ts', 'fileintegrity/summary.ts'])(
   'every condition, reason and event that %s knows is explained',
