@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities } from '../../src/api/group.ts';
 import {
+  FORGET_ANNOTATION,
   HOLDOFF_ANNOTATION,
   REINIT_ANNOTATION,
   REINIT_ON_FAILED_ANNOTATION,
@@ -52,14 +53,17 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync());
 
 describe('who asks for a re-initialisation', () => {
-  test.each([REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION])('by %s is written beside it', async (annotation) => {
-    const integrity = `asked-${annotation.replace(/.*\//, '')}`;
-    await make(integrity, undefined, alice);
-    expect(await annotate(bob, integrity, { [annotation]: '' })).toEqual(name('bob'));
-    // The same again is no new request; another list is one.
-    expect(await annotate(alice, integrity, { [annotation]: '' })).toEqual(name('bob'));
-    expect(await annotate(alice, integrity, { [annotation]: 'node-a' })).toEqual(name('alice'));
-  });
+  test.each([REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, FORGET_ANNOTATION])(
+    'by %s is written beside it',
+    async (annotation) => {
+      const integrity = `asked-${annotation.replace(/.*\//, '')}`;
+      await make(integrity, undefined, alice);
+      expect(await annotate(bob, integrity, { [annotation]: '' })).toEqual(name('bob'));
+      // The same again is no new request; another list is one.
+      expect(await annotate(alice, integrity, { [annotation]: '' })).toEqual(name('bob'));
+      expect(await annotate(alice, integrity, { [annotation]: 'node-a' })).toEqual(name('alice'));
+    },
+  );
 
   test('is known when the FileIntegrity is made with the annotation, by an administrator, too', async () => {
     const made = await make('made', { [REINIT_ANNOTATION]: '' }, admin);

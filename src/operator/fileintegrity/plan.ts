@@ -82,7 +82,8 @@ function outcomeOf({ now, spec }: World, { statuses, kept }: NodesPlan, delayMs:
 function forgotten({ integrity }: World, selected: readonly Node[]): Action[] {
   const forget = forgetOf(integrity);
   if (!forget) return [];
-  const remove: Action = { do: 'remove-annotations', values: annotationsOf(integrity, [FORGET_ANNOTATION]) };
+  const values = annotationsOf(integrity, [FORGET_ANNOTATION, REQUESTED_BY_ANNOTATION]);
+  const remove: Action = { do: 'remove-annotations', values };
   const { list } = forget;
   return [remove, ...(list.all ? [] : tellNotForgotten(selected.map(nameOf).filter((name) => list.names.has(name))))];
 }
