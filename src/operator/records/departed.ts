@@ -67,7 +67,11 @@ function textOf(integrity: string, nodes: readonly DepartedNode[]): string {
       (one.node < other.node ? -1 : 1),
   );
   let room = RECORD_BYTES - Buffer.byteLength(JSON.stringify(head)) - 128;
-  const told = inOrder.map((node) => JSON.stringify(node)).filter((text) => (room -= Buffer.byteLength(text) + 2) >= 0);
+  const fits = (text: string) => {
+    room -= Buffer.byteLength(text) + 2;
+    return room >= 0;
+  };
+  const told = inOrder.map((node) => JSON.stringify(node)).filter(fits);
   const leftOut = nodes.length - told.length;
   return `${JSON.stringify(head).slice(0, -1)},"nodes":[\n${told.join(',\n')}\n],"leftOut":${leftOut}}\n`;
 }
