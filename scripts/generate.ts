@@ -5,8 +5,9 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { customResourceDefinitions } from '../src/api/crd.ts';
 import { findingsPageSchema } from '../src/api/findings.ts';
+import { daemonShapePolicy } from './daemon-shape.ts';
 
-// Writes the files that are made from the schemas. With --check it writes nothing and exits 1 when one is out of date.
+// Writes the files that are made from the schemas and from what the operator makes. With --check it writes nothing and exits 1 when one is out of date.
 const root = fileURLToPath(new URL('..', import.meta.url));
 const check = process.argv.includes('--check');
 
@@ -34,5 +35,6 @@ function generatedFiles(): Map<string, string> {
   }
   const schema = { title: 'A page of structured findings', ...z.toJSONSchema(findingsPageSchema) };
   files.set(`${root}docs/findings.schema.json`, `${JSON.stringify(schema, undefined, 2)}\n`);
+  files.set(`${root}deploy/admission/daemon-shape-policy.yaml`, daemonShapePolicy());
   return files;
 }

@@ -11,7 +11,10 @@ export interface LeaderOptions {
   name: string;
   /** Who we are: unique among the contenders, e.g. the pod's name and a random part. */
   identity: string;
-  /** Others may take over when they have seen no renewal for so long, in milliseconds; default 15 000, whole seconds. */
+  /**
+   * Others may take over when they have seen no renewal for so long, in milliseconds; default 15 000, whole seconds. Of what
+   * another holder claims no more than this counts: else one write to the lease would keep all out for ever.
+   */
   leaseMs?: number;
   /** We give up when we could not renew for so long; must be less than `leaseMs`; default 10 000. */
   renewMs?: number;
@@ -27,10 +30,10 @@ export interface LeaderOptions {
  * Waits for the leadership, then calls `lead` with a signal that aborts when it is lost or when `signal` aborts, and
  * gives the lease back when `lead` has ended, so that the next one need not wait for it to run out.
  *
- * Guarantee: two do not lead at the same time, as long as `lead` heeds its signal within `leaseMs − renewMs` and their
- * clocks run equally fast. What the clocks show does not matter: whoever waits measures, by its own clock that only
- * grows, since when it has seen no renewal. Caveat: a process that was stopped as a whole (SIGSTOP, a suspended machine)
- * learns late that it lost; writes that must not happen twice need a resource version.
+ * Guarantee: two do not lead at the same time, as long as `lead` heeds its signal within `leaseMs − renewMs`, their clocks
+ * run equally fast, and no one's `renewMs` reaches another's `leaseMs`. What the clocks show does not matter: whoever waits
+ * measures, by its own clock that only grows, since when it has seen no renewal. Caveat: a process that was stopped as a
+ * whole (SIGSTOP, a suspended machine) learns late that it lost; writes that must not happen twice need a resource version.
  *
  * Resolves when `signal` aborted before the leadership was won, and when `lead` has ended.
  *
@@ -167,7 +170,7 @@ class Contender {
       leaseDurationSeconds: Math.ceil(this.#leaseMs / 1000),
       acquireTime: (isOurs && before?.acquireTime) || now,
       renewTime: now,
-      leaseTransitions: (before?.leaseTransitions ?? 0) + (isOurs || !before ? 0 : 1),
+      leaseTransitions: isOurs || !before ? (before?.leaseTransitions ?? 0) : following(before.leaseTransitions ?? 0),
     };
   }
 
@@ -185,8 +188,14 @@ class Contender {
   #isHeld(): boolean {
     if (!this.#seen?.lease.spec?.holderIdentity) return false;
     const seconds = this.#seen.lease.spec.leaseDurationSeconds ?? 0;
-    return performance.now() < this.#seen.at + (seconds > 0 ? seconds * 1000 : this.#leaseMs);
+    const claimedMs = seconds > 0 ? seconds * 1000 : this.#leaseMs;
+    return performance.now() < this.#seen.at + Math.min(claimedMs, this.#leaseMs);
   }
+}
+
+/** The number is one of 32 bits: somebody who writes the largest would else have every write refused from then on. */
+function following(transitions: number): number {
+  return transitions < 0x7fff_ffff ? transitions + 1 : 0;
 }
 
 function lost(why: string): FioError {

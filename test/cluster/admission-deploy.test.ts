@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,9 @@ interface Manifest {
   spec?: { matchResources?: { namespaceSelector?: { matchExpressions?: { values?: string[] }[] } } };
   subjects?: { namespace?: string }[];
 }
+
+/** Bindings of policies that know by other things whom they concern. */
+const EVERYWHERE = ['file-integrity-daemon'];
 
 describe('deploy/', () => {
   let cluster: Cluster;
@@ -38,11 +41,12 @@ describe('deploy/', () => {
     await kustomize({ resources: ['deploy'] });
     const objects = await build();
     await writeFile(file, text);
-    const selected = objects.flatMap(
-      ({ spec }) =>
-        spec?.matchResources?.namespaceSelector?.matchExpressions?.flatMap(({ values = [] }) => values) ?? [],
-    );
-    expect(selected).toEqual(['elsewhere', 'elsewhere']);
+    const bindings = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
+    for (const { metadata, spec } of bindings) {
+      const selected = spec?.matchResources?.namespaceSelector?.matchExpressions?.flatMap(({ values = [] }) => values);
+      expect(selected, metadata.name).toEqual(EVERYWHERE.includes(metadata.name) ? undefined : ['elsewhere']);
+    }
+    expect(bindings.length).toBeGreaterThan(EVERYWHERE.length);
     for (const { kind, subjects } of objects.filter((object) => object.kind === 'ClusterRoleBinding')) {
       expect(
         subjects?.map(({ namespace }) => namespace),
@@ -50,6 +54,17 @@ describe('deploy/', () => {
       ).toEqual(['elsewhere']);
     }
     expect(JSON.stringify(objects)).not.toContain('openshift-file-integrity');
+  });
+
+  test('has each policy of its folder in it', async () => {
+    await kustomize({ resources: ['deploy'] });
+    const built = (await build()).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    for (const file of (await readdir(join(folder, 'deploy/admission'))).filter((name) => name.endsWith('.yaml'))) {
+      const text = await readFile(join(folder, 'deploy/admission', file), 'utf8');
+      for (const { kind, metadata } of parseAllDocuments(text).map((document) => document.toJS() as Manifest)) {
+        expect(built).toContain(`${kind} ${metadata.name}`);
+      }
+    }
   });
 
   test('has who-asked as a component', async () => {

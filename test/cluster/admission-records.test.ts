@@ -26,6 +26,7 @@ import { MESSAGE_ANNOTATION } from '../../src/operator/results/slot.ts';
 import { enforcePolicies, refusal } from '../support/admission.ts';
 import { installCrds } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
+import { accountName, clientOf } from '../support/impersonate.ts';
 import { createNamespace } from '../support/namespace.ts';
 import { clientAs } from '../support/node-token.ts';
 import { roleBindings } from '../support/scraper.ts';
@@ -35,6 +36,8 @@ let namespace: string;
 let admin: Client;
 let operator: Client;
 let daemon: Client;
+/** By a token of the operator's account that belongs to no pod, as one is that somebody asked for. */
+let stranger: Client;
 const stack = new AsyncDisposableStack();
 
 beforeAll(async () => {
@@ -52,7 +55,8 @@ beforeAll(async () => {
     const owner = { namespace, serviceAccount, ...(node !== undefined && { node }) };
     return stack.use(await clientAs(kubeconfig, admin, owner));
   };
-  [operator, daemon] = [await as('file-integrity-operator'), await as('file-integrity-daemon', 'node-a')];
+  [operator, daemon] = [await as('file-integrity-operator', 'node-o'), await as('file-integrity-daemon', 'node-a')];
+  stranger = stack.use(await clientAs(kubeconfig, admin, { namespace, serviceAccount: 'file-integrity-operator' }));
   stack.use(
     await enforcePolicies(admin, 'records-policy.yaml', [namespace], async () => {
       const refused = await refusal(admin.create(configMaps, map('probe', { [RESULT_LOG_LABEL]: '' })));
@@ -188,6 +192,43 @@ test('a heartbeat is made by the operator and renewed by a daemon only', async (
   expect(await refusal(admin.patch(leases, metadata, beat, { type: 'merge' }))).toContain('by its daemon only');
   await daemon.patch(leases, metadata, beat, { type: 'merge' });
   expect(await refusal(admin.remove(leases, metadata))).toContain('by its daemon only');
+});
+
+test('the operator is its pod: its account by any other way writes nothing that is on record', async () => {
+  const forged = map('forged', { [RESULT_LOG_LABEL]: '' });
+  expect(await refusal(stranger.create(configMaps, forged))).toContain('by the operator only');
+  expect(await refusal(stranger.create(nodeStatuses, status('forged')))).toContain('by the operator only');
+  const user = accountName(namespace, 'file-integrity-operator');
+  await using impersonator = await clientOf(user);
+  expect(await refusal(impersonator.create(configMaps, forged))).toContain('by the operator only');
+  // What `edit` does not give and cluster administrators have: the right to name a pod as well.
+  await using whole = await clientOf(user, { pod: 'file-integrity-operator-x' });
+  await whole.create(configMaps, forged);
+  await operator.remove(configMaps, forged.metadata);
+});
+
+test('the lease by which the operator leads is written by the operator only', async () => {
+  const lease = { metadata: { name: 'file-integrity-operator', namespace }, spec: { holderIdentity: 'thief' } };
+  expect(await refusal(admin.create(leases, lease))).toContain('leads is written by the operator only');
+  await operator.create(leases, lease);
+  const patch = { spec: { leaseDurationSeconds: 2_147_483_647 } };
+  for (const other of [admin, daemon, stranger]) {
+    const attempt = other.patch(leases, lease.metadata, patch, { type: 'merge' });
+    expect(await refusal(attempt)).toContain('leads is written by the operator only');
+    expect(await refusal(other.remove(leases, lease.metadata))).toContain('leads is written by the operator only');
+  }
+  await operator.patch(leases, lease.metadata, patch, { type: 'merge' });
+  expect(await operator.remove(leases, lease.metadata)).toBe(true);
+});
+
+test('the authority by which pods know the API server is written by Kubernetes only, which makes it anew', async () => {
+  const ref = { namespace, name: 'kube-root-ca.crt' };
+  await eventually('it is there', () => admin.find(configMaps, ref));
+  const attempt = admin.patch(configMaps, ref, { data: { 'ca.crt': 'mine' } }, { type: 'merge' });
+  expect(await refusal(attempt)).toContain('by Kubernetes only');
+  expect(await refusal(admin.remove(configMaps, ref))).toContain('by Kubernetes only');
+  await operator.patch(configMaps, ref, { data: { 'ca.crt': 'mine' } }, { type: 'merge' });
+  await eventually('it is mended', async () => (await admin.get(configMaps, ref)).data?.['ca.crt'] !== 'mine');
 });
 
 test('nobody is bound beside that: a user’s own objects, and those of other namespaces', async () => {

@@ -38,7 +38,9 @@ beforeAll(async () => {
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
       subjects: [{ kind: 'ServiceAccount', name: serviceAccount, namespace }],
     });
-    return stack.use(await clientAs(kubeconfig, admin, { namespace, serviceAccount }));
+    // The operator is its pod.
+    const node = serviceAccount === 'file-integrity-operator' ? { node: 'node-o' } : {};
+    return stack.use(await clientAs(kubeconfig, admin, { namespace, serviceAccount, ...node }));
   };
   [alice, bob, operator] = [await as('alice'), await as('bob'), await as('file-integrity-operator')];
   stack.use(

@@ -143,6 +143,23 @@ test('what its clock shows does not matter: a holder of long ago is first watche
   await second.stop();
 });
 
+test.each([
+  ['a lease of 68 years', { leaseDurationSeconds: 2_147_483_647, renewTime: '2026-01-01T00:00:00.000000Z' }],
+  ['a renewal in the future', { leaseDurationSeconds: 3600, renewTime: '9999-12-31T23:59:59.000000Z' }],
+  ['neither duration nor renewal', { leaseDurationSeconds: null, renewTime: null }],
+  ['as many transitions as there can be', { leaseTransitions: 2_147_483_647 }],
+])('one write by somebody who claims %s keeps nobody out for longer than a lease', async (_, claim) => {
+  const first = contend('first');
+  await eventually('the first leads', () => leading.has('first'));
+  const patch = { spec: { holderIdentity: 'thief', ...claim } };
+  await client.patch(leases, { namespace, name: 'leader' }, patch, { type: 'merge' });
+  await expect(first.running).rejects.toMatchObject({ code: 'KUBE_LEADERSHIP_LOST' });
+  const next = contend('next');
+  await eventually('the next one leads', () => leading.has('next'));
+  expect((await readLease()).spec).toMatchObject({ holderIdentity: 'next', leaseDurationSeconds: 3 });
+  await next.stop();
+});
+
 test('the lease is kept while the work winds down, and what the work throws is thrown', async () => {
   const stopping = new AbortController();
   const running = runAsLeader(

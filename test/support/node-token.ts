@@ -76,7 +76,7 @@ async function makePodOn(admin: Client, node: string, owner: TokenOwner): Promis
   const pod = await admin.create(pods, {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { generateName: `${daemonSetName(owner.integrity ?? 'worker')}-`, namespace: owner.namespace },
+    metadata: { generateName: `${podStem(owner)}-`, namespace: owner.namespace },
     spec: {
       nodeName: node,
       serviceAccountName: owner.serviceAccount,
@@ -85,4 +85,9 @@ async function makePodOn(admin: Client, node: string, owner: TokenOwner): Promis
   });
   const { name = '', uid = '' } = pod.metadata ?? {};
   return { name, uid };
+}
+
+/** How the name of such a pod begins: as the operator's Deployment or the daemon set calls it. */
+function podStem({ serviceAccount, integrity = 'worker' }: TokenOwner): string {
+  return serviceAccount === 'file-integrity-daemon' ? daemonSetName(integrity) : serviceAccount;
 }
