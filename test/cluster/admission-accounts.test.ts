@@ -66,6 +66,9 @@ describe('somebody with the role edit', () => {
     for (const name of OURS) {
       expect(await refusal(mallory.remove(serviceAccounts, { namespace, name }))).toContain('account is removed by');
     }
+    const all = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+    expect(await refusal(mallory.raw(all, { method: 'DELETE' }))).toContain('account is removed by');
+    for (const name of OURS) await admin.get(serviceAccounts, { namespace, name });
   });
 
   test.each(['exec', 'attach', 'portforward'])(
