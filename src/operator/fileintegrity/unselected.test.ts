@@ -202,6 +202,53 @@ describe('nodes that are not tolerated', () => {
   });
 });
 
+describe('what is on record of a node whose status goes', () => {
+  const written = (world: World) => actionsOf(world, 'write-departed').flatMap(({ nodes }) => nodes);
+  const b = before.statuses.get('b');
+
+  test('is written down before the status goes, with why', () => {
+    const gone = { ...withResult(before, 'b', 'Failed'), nodes: [aNode('a', worker)] };
+    expect(verbs(gone).slice(0, 2)).toEqual(['write-departed', 'remove-node-status']);
+    expect(written(gone)).toMatchObject([
+      { node: 'b', why: 'gone', uid: 'uid-of-b', baseline: b?.baseline, lastResult: { condition: 'Failed' } },
+    ]);
+    const asked = withAnnotations(settle(relabelled), { [FORGET]: 'b' });
+    expect(written(asked)).toMatchObject([{ node: 'b', why: 'forgotten', who: 'unknown' }]);
+  });
+
+  test('goes with the status that is made for the name, until the results have it', () => {
+    const gone = settle({ ...before, nodes: [aNode('a', worker)] });
+    const made = carriedOut({ ...gone, nodes: before.nodes });
+    expect(made.statuses.get('b')?.predecessor).toEqual({
+      at: NOW.toISOString(),
+      why: 'gone',
+      uid: 'uid-of-b',
+      baseline: b?.baseline,
+    });
+    expect(made.statuses.get('b')?.predecessor).not.toHaveProperty('node');
+    expect(ordersOf(made, 'b')?.baseline.reason).toBe('Initial');
+    // Another order than that of the status before: what was carried out then is no answer to it.
+    expect(ordersOf(made, 'b')?.baseline.id).not.toBe(ordersOf(before, 'b')?.baseline.id);
+    expect(carriedOut(made).statuses.get('b')?.predecessor).toBeDefined();
+    expect(settle(made).statuses.get('b')?.predecessor).toBeUndefined();
+  });
+
+  test('is written down as soon as it is seen that somebody removed the status', () => {
+    const node = {
+      node: 'b',
+      at: NOW.toISOString(),
+      why: 'removed',
+      baseline: b?.baseline,
+    } as World['unwritten'][number];
+    const statuses = new Map([...before.statuses].filter(([name]) => name !== 'b'));
+    const removed = { ...before, statuses, unwritten: [node], departed: new Map([['b', node]]) };
+    expect(verbs(removed)[0]).toBe('write-departed');
+    expect(carriedOut(removed).statuses.get('b')?.predecessor?.why).toBe('removed');
+    const deleted = { ...removed.integrity.metadata, deletionTimestamp: NOW.toISOString() };
+    expect(verbs({ ...removed, integrity: { ...removed.integrity, metadata: deleted } })).toEqual(['write-departed']);
+  });
+});
+
 test('by what a node was selected is remembered, unless the selector is too large', () => {
   expect(memoryOn(before, 'a')?.selected).toEqual({ labels: worker });
   const large = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`key-${index}`, 'v'.repeat(60)]));
