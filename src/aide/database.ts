@@ -6,7 +6,7 @@ import { printable } from '../lib/text.ts';
 import { errorCode, openFile } from './file.ts';
 
 /** Facts about a whole, readable database of AIDE. */
-interface DatabaseFacts {
+export interface DatabaseFacts {
   /** SHA-256 of the uncompressed database, hex: what AIDE itself reports of the database that a check read. */
   readonly digest: string;
   /** Files, folders and other entries in it. */

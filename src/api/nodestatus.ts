@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ObjectMeta } from '../kube/types.ts';
 import { conditionSchema } from './condition.ts';
 import type { Orders } from './outcome.ts';
-import { baselineFaultSchema, receiptSchema, verdictSchema } from './outcome-schema.ts';
+import { baselineFaultSchema, closingSchema, receiptSchema, verdictSchema } from './outcome-schema.ts';
 
 const time = z.iso.datetime({ offset: true });
 
@@ -56,6 +56,7 @@ const ordersSchema: z.ZodType<Orders> = z
       reason: z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']),
       requestedAt: time,
       detail: z.string().exactOptional(),
+      who: z.string().exactOptional().describe('Who asked for it, as far as the API server tells.'),
     }),
   })
   .meta(whole("The operator's orders to the node's daemon."));
@@ -142,6 +143,10 @@ export const nodeStatusFieldsSchema = z.object({
     .array(receiptSchema)
     .exactOptional()
     .describe('The newest receipts, this baseline included, newest first.'),
+  closing: closingSchema
+    .extend({ order: z.string() })
+    .exactOptional()
+    .meta(whole('What the node was found to differ in before the baseline of this order, which is still to be made.')),
   failures: z.array(keptFailureSchema).exactOptional().describe('The Failed results that are kept, newest first.'),
   notices: z
     .array(z.object({ at: time, reason: z.string(), message: z.string() }))

@@ -37,6 +37,28 @@ export const mountRecordSchema = z.object({
     .describe('The first of them by path, as many as fit; none in an earlier receipt.'),
 });
 
+const counts = z.object({ added: count, changed: count, removed: count });
+
+const keptClosingSchema = z.object({
+  configMapName: z.string(),
+  sequence: z.int().exactOptional(),
+  digest: z.string().exactOptional(),
+  setAside: z.boolean().exactOptional(),
+});
+
+/** The comparison with the baseline before; see `BaselineClosing`. */
+export const closingSchema = z.object({
+  scan: id.exactOptional(),
+  verdict: verdictSchema.exactOptional(),
+  counts: counts.exactOptional(),
+  baselineFault: baselineFaultSchema.exactOptional(),
+  mountChanges: count.exactOptional(),
+  uncompared: sentence.exactOptional(),
+  gap: z.object({ from: time, to: time }).exactOptional(),
+  kept: keptClosingSchema.exactOptional(),
+  at: time.exactOptional(),
+});
+
 export const receiptSchema = z.object({
   orderId: id,
   digest,
@@ -48,6 +70,7 @@ export const receiptSchema = z.object({
   adopted: z.boolean().exactOptional(),
   refused: sentence.exactOptional(),
   mounts: mountRecordSchema.exactOptional(),
+  closing: closingSchema.exactOptional(),
   createdAt: time,
 });
 
@@ -63,12 +86,13 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     exitStatus: z.int().min(0).max(255).exactOptional(),
     errorMessage: sentence.exactOptional(),
     errorCode: z.string().max(64).exactOptional(),
-    counts: z.object({ added: count, changed: count, removed: count }).exactOptional(),
+    counts: counts.exactOptional(),
     entries: count.exactOptional(),
     baselineDigest: digest.exactOptional(),
     baselineFault: baselineFaultSchema.exactOptional(),
     mountChanges: count.exactOptional(),
     configurationDigest: digest,
+    closes: id.exactOptional(),
   }),
   z.object({ kind: z.literal('baseline'), ...message, receipt: receiptSchema }),
   z.object({

@@ -41,8 +41,10 @@ export interface ScanOutcome extends Message {
   baselineFault?: BaselineFault;
   /** For `Failed`: how many mounts where the configuration looks are otherwise than at the baseline; absent: none. */
   mountChanges?: number;
-  /** SHA-256 of the effective configuration's text, hex. */
+  /** SHA-256 of the text, hex, of the configuration that it was done with. */
   configurationDigest: string;
+  /** It compared the node with its baseline before that gives way to a new one: id of the order for the new one. */
+  closes?: string;
 }
 
 /**
@@ -97,6 +99,8 @@ export interface BaselineReceipt {
   refused?: string;
   /** Absent in receipts of daemons that did not look at mounts. */
   mounts?: MountRecord;
+  /** What the baseline before was found to differ in before this one took its place. */
+  closing?: BaselineClosing;
   /** RFC 3339, by the node's clock. */
   createdAt: string;
 }
@@ -119,6 +123,33 @@ export interface RecordedMount {
   root: string;
   /** `major:minor` of the file system. */
   device: string;
+}
+
+/** The comparison of a node with its baseline before a new one takes its place: all that the new one accepts. */
+export interface BaselineClosing {
+  /** Id of the scan's message; absent where there was none. */
+  scan?: string;
+  verdict?: Verdict;
+  counts?: FileCounts;
+  baselineFault?: BaselineFault;
+  /** Mounts where the configuration looks that were otherwise. */
+  mountChanges?: number;
+  /** Why nothing was compared, or nothing that is verified; a sentence. */
+  uncompared?: string;
+  /** Two walks of the tree were needed: what changed in between is in the new baseline, and nobody has seen it. */
+  gap?: { from: string; to: string };
+  /** Where the operator has kept what was found, and when it took the receipt in. The operator alone says it. */
+  kept?: KeptClosing;
+  at?: string;
+}
+
+export interface KeptClosing {
+  configMapName: string;
+  /** Of a kept failure: its number, and its digest. */
+  sequence?: number;
+  digest?: string;
+  /** It was found while the node was updated, and counts as no failure. */
+  setAside?: boolean;
 }
 
 export type BaselineReason = 'Initial' | 'Demand' | 'Failed' | 'Configuration' | 'NodeUpdate';
@@ -168,4 +199,6 @@ export interface BaselineOrder {
   requestedAt: string;
   /** For the record: which update, which configuration, who asked. */
   detail?: string;
+  /** Who asked for it, as far as the API server tells. */
+  who?: string;
 }

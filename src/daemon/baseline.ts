@@ -1,13 +1,14 @@
 import { mkdir } from 'node:fs/promises';
+import type { DatabaseFacts } from '../aide/database.ts';
 import { runAide } from '../aide/run.ts';
-import type { BaselineOrder, BaselineReceipt } from '../api/outcome.ts';
+import type { BaselineClosing, BaselineOrder, BaselineReceipt, MountRecord } from '../api/outcome.ts';
 import { explain } from '../lib/errors.ts';
 import { pruneBackups, replaceDatabase } from './backups.ts';
 import { readDatabase } from './database.ts';
 import { clear, presence, syncFile } from './files.ts';
 import { removeUnfinished } from './leftovers.ts';
 import { readBootId, readReceipt, writeReceipt } from './receipt.ts';
-import type { BaselineResult } from './state.ts';
+import type { BaselineResult, ClosingFacts } from './state.ts';
 import {
   brokenFacts,
   databaseLines,
@@ -22,12 +23,15 @@ export interface BaselineTask {
   order: BaselineOrder;
   configurationDigest: string;
   maxBackups: number;
+  /** What the node was found to differ in from the baseline before; absent where there was none. */
+  closing?: ClosingFacts;
 }
 
 /**
  * Carries out an order for a baseline. In this order:
  * - an earlier process did it already, and ended before the API server knew: its receipt again;
  * - the order is `Initial` and a whole database lies there, which no receipt beside it speaks against: it is adopted;
+ * - else the database that AIDE wrote while it compared moves in, if there is one and it is still what it was;
  * - else AIDE makes one; what lay there before becomes a backup.
  * Until the new database is whole and moved in, the old one stays in place. Never throws.
  */
@@ -54,13 +58,31 @@ export async function carryOutBaseline(
 
 async function makeBaseline(
   bench: Workbench,
-  { order, configurationDigest, maxBackups }: BaselineTask,
+  task: BaselineTask,
   refused: string | undefined,
   startedAt: Date,
   signal: AbortSignal,
 ): Promise<BaselineResult> {
   const { paths, log } = bench;
+  const { closing, order } = task;
   log.info(order.reason === 'Initial' ? 'initializing AIDE db' : 'force-initializing AIDE db');
+  if (closing?.successor === undefined) return await initialise(bench, task, refused, startedAt, signal);
+  const reading = await readDatabase(paths.newDatabase, signal);
+  if (!reading.ok || reading.facts.digest !== closing.successor) {
+    await removeUnfinished(paths);
+    return { kind: 'lost' };
+  }
+  return await moveIn(bench, task, { refused, mounts: closing.mounts }, reading.facts);
+}
+
+async function initialise(
+  bench: Workbench,
+  task: BaselineTask,
+  refused: string | undefined,
+  startedAt: Date,
+  signal: AbortSignal,
+): Promise<BaselineResult> {
+  const { paths, log } = bench;
   await removeUnfinished(paths);
   const result = await runAide('init', {
     ...(await runOptions(bench, signal)),
@@ -90,9 +112,22 @@ async function makeBaseline(
     const sentence = `The database could not be initialised. ${looked.sentence}`;
     return { kind: 'failed', facts: brokenFacts(looked.code, sentence, startedAt) };
   }
+  return await moveIn(bench, task, { refused, ...looked }, reading.facts);
+}
+
+/** The new database takes the place of the old one. */
+async function moveIn(
+  { paths, log }: Workbench,
+  { order, configurationDigest, maxBackups, closing }: BaselineTask,
+  { refused, mounts }: { refused: string | undefined; mounts: MountRecord | undefined },
+  facts: DatabaseFacts,
+): Promise<BaselineResult> {
   await syncFile(paths.newDatabase);
-  const how = { ...looked, ...(refused !== undefined && { refused }) };
-  const receipt = await receiptOf(order, configurationDigest, reading.facts, how);
+  const receipt = await receiptOf(order, configurationDigest, facts, {
+    ...(mounts !== undefined && { mounts }),
+    ...(refused !== undefined && { refused }),
+    ...(closing !== undefined && { closing: inReceipt(closing, new Date()) }),
+  });
   // From here on an end is no way back: a receipt without its database counts for nothing, and is written over.
   await writeReceipt(paths.receipt, receipt);
   await replaceDatabase(paths, maxBackups, new Date());
@@ -102,22 +137,50 @@ async function makeBaseline(
 }
 
 /** What is mounted on the node where the configuration looks; a code and a sentence where the scan does not see all of it. */
-async function lookAtMounts(bench: Workbench, signal: AbortSignal) {
+export async function lookAtMounts(bench: Workbench, signal: AbortSignal) {
   const { mountsForBaseline } = await import('./mount-findings.ts'); // memory that is not needed between scans
   const { recordOf } = await import('./mounts.ts');
   const looked = await mountsForBaseline(bench, signal);
   return 'mounts' in looked ? { mounts: recordOf(looked.mounts) } : looked;
 }
 
+/** What a receipt says of the comparison with the baseline before. */
+function inReceipt(
+  { scan, verdict, counts, baselineFault, mountChanges, errorMessage, startedAt, successor }: ClosingFacts,
+  now: Date,
+): BaselineClosing {
+  const isUnverified = verdict === 'Errored' || baselineFault !== undefined;
+  return {
+    scan,
+    verdict,
+    ...(counts !== undefined && { counts }),
+    ...(mountChanges !== undefined && { mountChanges }),
+    ...(baselineFault !== undefined && { baselineFault }),
+    ...(isUnverified && { uncompared: errorMessage ?? 'The comparison could not be done.' }),
+    ...(!isUnverified && successor === undefined && { gap: { from: startedAt, to: now.toISOString() } }),
+  };
+}
+
 /** The receipt of an earlier process for this very order, if the database that it names lies there. */
 async function findReceipt({ paths, log }: Workbench, task: BaselineTask, signal: AbortSignal) {
-  const receipt = await readReceipt(paths.receipt);
-  if (receipt?.orderId !== task.order.id || receipt.configurationDigest !== task.configurationDigest) return undefined;
-  const reading = await readDatabase(paths.database, signal);
-  if (!reading.ok || reading.facts.digest !== receipt.digest) return undefined;
+  const receipt = await standingReceipt(paths, task, signal);
+  if (receipt === undefined) return undefined;
   await pruneBackups(paths, task.maxBackups); // that process may have ended before it did
   log.info('the ordered AIDE db lies on the node already');
-  return { ...receipt, reason: task.order.reason, entries: reading.facts.entries };
+  return receipt;
+}
+
+/** The same, without a change to anything: whether the order has been carried out already. */
+export async function standingReceipt(
+  paths: Workbench['paths'],
+  { order, configurationDigest }: Pick<BaselineTask, 'order' | 'configurationDigest'>,
+  signal: AbortSignal,
+): Promise<BaselineReceipt | undefined> {
+  const receipt = await readReceipt(paths.receipt);
+  if (receipt?.orderId !== order.id || receipt.configurationDigest !== configurationDigest) return undefined;
+  const reading = await readDatabase(paths.database, signal);
+  if (!reading.ok || reading.facts.digest !== receipt.digest) return undefined;
+  return { ...receipt, reason: order.reason, entries: reading.facts.entries };
 }
 
 /**
@@ -132,20 +195,31 @@ async function adopt(
   const { paths, log } = bench;
   const { order, configurationDigest } = task;
   if (order.reason !== 'Initial') return undefined;
-  const reading = await readDatabase(paths.database, signal);
-  if (!reading.ok && reading.code === 'DATABASE_MISSING') return undefined;
-  const objection = reading.ok ? await objectionTo(reading.facts.digest, paths.receipt, task) : reading.sentence;
-  if (!reading.ok || objection !== undefined) {
-    log.info(`the AIDE db on the node is not adopted: ${objection}`);
-    return `${objection}.`;
+  const found = await judgeAdoption(paths, task, signal);
+  if (found === undefined) return undefined;
+  if (found.objection !== undefined) {
+    log.info(`the AIDE db on the node is not adopted: ${found.objection}`);
+    return `${found.objection}.`;
   }
   // Where a scan does not see all, each of them says so.
   const looked = await lookAtMounts(bench, signal);
   const how = { adopted: true, ...('mounts' in looked && looked) };
-  const receipt = await receiptOf(order, configurationDigest, reading.facts, how);
+  const receipt = await receiptOf(order, configurationDigest, found.facts, how);
   await writeReceipt(paths.receipt, receipt);
   log.info('the AIDE db on the node is adopted');
   return receipt;
+}
+
+/** Whether the database on the node can be adopted, and why not; undefined when there is none. */
+export async function judgeAdoption(
+  paths: Workbench['paths'],
+  task: Pick<BaselineTask, 'configurationDigest'>,
+  signal: AbortSignal,
+): Promise<{ facts: DatabaseFacts; objection?: never } | { objection: string } | undefined> {
+  const reading = await readDatabase(paths.database, signal);
+  if (!reading.ok) return reading.code === 'DATABASE_MISSING' ? undefined : { objection: reading.sentence };
+  const objection = await objectionTo(reading.facts.digest, paths.receipt, task);
+  return objection === undefined ? { facts: reading.facts } : { objection };
 }
 
 /**
@@ -155,7 +229,7 @@ async function adopt(
 async function objectionTo(
   digest: string,
   receiptPath: string,
-  { configurationDigest }: BaselineTask,
+  { configurationDigest }: Pick<BaselineTask, 'configurationDigest'>,
 ): Promise<string | undefined> {
   if ((await presence(receiptPath)) === 'nothing') return undefined;
   const receipt = await readReceipt(receiptPath);
@@ -172,7 +246,7 @@ async function receiptOf(
   order: BaselineOrder,
   configurationDigest: string,
   { digest, entries, aideVersion = 'unknown' }: { digest: string; entries: number; aideVersion?: string },
-  how: Pick<BaselineReceipt, 'adopted' | 'refused' | 'mounts'>,
+  how: Pick<BaselineReceipt, 'adopted' | 'refused' | 'mounts' | 'closing'>,
 ): Promise<BaselineReceipt> {
   return {
     orderId: order.id,

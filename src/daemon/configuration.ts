@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_FILES } from '../api/names.ts';
 import type { Orders } from '../api/outcome.ts';
 import type { Client } from '../kube/client.ts';
-import { ApiError, isNotFound } from '../kube/errors.ts';
+import { ApiError, isForbidden, isNotFound } from '../kube/errors.ts';
 import { configMaps } from '../kube/resources.ts';
 import { explain } from '../lib/errors.ts';
-import { writeWhole } from './files.ts';
+import { clear, readSmallFile, writeWhole } from './files.ts';
+import { backoff } from './pace.ts';
 import type { NodePaths } from './paths.ts';
 
 export type ConfigurationResult =
@@ -32,11 +34,12 @@ export async function loadConfiguration(
       const message = `The config map ${namespace}/${name} has no key ${key}.`;
       return { type: 'unconfigured', code: 'CONFIGURATION_MISSING', message, transient: false };
     }
-    if (createHash('sha256').update(text).digest('hex') !== digest) {
+    if (digestOf(text) !== digest) {
       const message = `The configuration in ${namespace}/${name} is not the one that was ordered.`;
       return { type: 'unconfigured', code: 'CONFIGURATION_MISMATCH', message, transient: false };
     }
     await writeWhole(path, text);
+    await keepText(path, text, digest);
     return { type: 'configured' };
   } catch (error) {
     if (isNotFound(error)) {
@@ -48,6 +51,67 @@ export async function loadConfiguration(
     const code = 'CONFIGURATION_UNREADABLE';
     return { type: 'unconfigured', code, message: explain(error), transient: !local && !refused };
   }
+}
+
+/** Texts that are kept beside the one in use: a baseline that is to be replaced goes by one of them. */
+const TEXTS_KEPT = 3;
+const TEXT_BYTES = 1024 * 1024;
+
+/** Where the text with this digest is kept. */
+function textPath(path: string, digest: string): string {
+  return `${path}.${digest.slice(0, 16)}`;
+}
+
+async function keepText(path: string, text: string, digest: string): Promise<void> {
+  const own = textPath(path, digest);
+  await writeWhole(own, text);
+  const start = `${basename(path)}.`;
+  const folder = dirname(path);
+  const names = (await readdir(folder)).filter(
+    (name) => name.startsWith(start) && /^[0-9a-f]{16}$/.test(name.slice(start.length)) && name !== basename(own),
+  );
+  const aged = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(folder, name))).mtimeMs })));
+  aged.sort((one, other) => other.at - one.at);
+  for (const { name } of aged.slice(TEXTS_KEPT - 1)) await clear(join(folder, name));
+}
+
+/** A file with an earlier configuration, or a sentence that says why there is none. */
+export type EarlierConfiguration = { path: string } | { lacking: string };
+
+/**
+ * Finds the text of a configuration by its digest, to compare a node with a baseline that goes by it: one that this daemon
+ * has had, or one that the operator keeps beside the effective one. Waits while the API server is away.
+ * @throws the signal's reason when it aborts.
+ */
+export async function findConfiguration(
+  client: Client,
+  namespace: string,
+  { name }: Orders['configuration'],
+  digest: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<EarlierConfiguration> {
+  const own = textPath(path, digest);
+  const kept = await readSmallFile(own, TEXT_BYTES).catch(() => undefined);
+  if (kept !== undefined && digestOf(kept) === digest) return { path: own };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const configMap = await client.find(configMaps, { namespace, name }, { signal });
+      const text = Object.values(configMap?.data ?? {}).find((each) => digestOf(each) === digest);
+      if (text === undefined) return { lacking: 'The configuration that the baseline goes by is not kept any more' };
+      await keepText(path, text, digest);
+      return { path: own };
+    } catch (error) {
+      signal.throwIfAborted();
+      const isAway = !(error instanceof Error && 'syscall' in error && 'path' in error) && !isForbidden(error);
+      if (!isAway) return { lacking: `The configuration that the baseline goes by cannot be had: ${explain(error)}` };
+      await delay(backoff(attempt, Math.random()), undefined, { signal });
+    }
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** The line for the text report in the effective configuration. */

@@ -78,6 +78,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   const ended = new AbortController();
   const effects = createEffects({
     bench,
+    hostRoot,
     configuration,
     log,
     sender: { client, namespace, integrity, node, outbox },

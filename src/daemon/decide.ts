@@ -1,6 +1,6 @@
 import { DEFAULT_FILES } from '../api/names.ts';
 import type { Orders } from '../api/outcome.ts';
-import { pendingOrder, recordedBaseline, scanDueAt } from './due.ts';
+import { closingOf, pendingOrder, recordedBaseline, replacedBaseline, scanDueAt } from './due.ts';
 import { beginSending, nextToSend } from './outbox.ts';
 import type { Effect, Now, State, Step } from './state.ts';
 import { log, withId } from './telling.ts';
@@ -66,8 +66,32 @@ function work(state: State, effects: Effect[], now: Now): void {
   const order = pendingOrder(state);
   if (order !== undefined) {
     if (baselineRetryAt(state, orders, now) > now.mono) return;
-    state.activity = { kind: 'baseline', order, configurationDigest: configuration.digest, cancelled: false };
-    effects.push({ type: 'baseline', order, files, configurationDigest: configuration.digest, settings });
+    const closing = closingOf(state, order);
+    if (closing === undefined) {
+      const given = withId(state);
+      state.serial = given.state.serial;
+      const baseline = replacedBaseline(state);
+      state.activity = {
+        kind: 'closing',
+        id: given.id,
+        order,
+        configurationDigest: configuration.digest,
+        cancelled: false,
+      };
+      effects.push({ type: 'close', id: given.id, order, files, configuration, baseline });
+    } else if (closing.taken) {
+      // What the new baseline accepts is kept outside the node by now.
+      const { facts } = closing;
+      state.activity = { kind: 'baseline', order, configurationDigest: configuration.digest, cancelled: false };
+      effects.push({
+        type: 'baseline',
+        order,
+        files,
+        configurationDigest: configuration.digest,
+        settings,
+        closing: facts,
+      });
+    }
     return;
   }
   if (scanDueAt(state, now) > now.mono) return;
@@ -98,6 +122,13 @@ function baselineRetryAt(state: State, orders: Orders, now: Now): number {
   return same ? failure.retryAt : now.mono;
 }
 
+function nextWork(state: State, orders: Orders, now: Now): number[] {
+  const order = pendingOrder(state);
+  if (order === undefined) return [scanDueAt(state, now)];
+  // The operator's acknowledgement is no matter of time.
+  return closingOf(state, order)?.taken === false ? [] : [baselineRetryAt(state, orders, now)];
+}
+
 /** The next moment, on the monotonic clock, at which something is to be done though nothing happens. */
 function nextWake(state: State, now: Now): number | undefined {
   const times: number[] = [];
@@ -108,8 +139,7 @@ function nextWake(state: State, now: Now): number | undefined {
   if (state.beating === undefined && heartbeat !== undefined) times.push(heartbeat.retryAt);
   if (orders.hold === undefined && activity.kind === 'idle' && configuration.loading === undefined) {
     if (configuration.loaded !== orders.configuration.digest) times.push(configuration.failure?.retryAt ?? now.mono);
-    else if (pendingOrder(state) !== undefined) times.push(baselineRetryAt(state, orders, now));
-    else times.push(scanDueAt(state, now));
+    else times.push(...nextWork(state, orders, now));
   }
   return times.length === 0 ? undefined : Math.min(...times);
 }

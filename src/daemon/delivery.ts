@@ -33,7 +33,10 @@ export function takeRecord(state: State, record: NodeRecord): Step {
     // The node status is gone, and with it what it said: baseline and verdict must be told anew.
     delete next.made;
     delete next.acknowledged;
+    delete next.closing;
   }
+  // While it is held the node is changed on purpose: what was compared before speaks of another node.
+  if (record.orders?.hold !== undefined) delete next.closing;
   const wasHeld = state.record?.orders?.hold !== undefined;
   if (wasHeld && record.orders?.hold === undefined) delete next.scannedAt; // released: a scan is due at once
   return takeAcknowledged(next);
@@ -46,6 +49,9 @@ function takeAcknowledged(state: State): Step {
   if (message === undefined) return { state, effects: [] };
   const next: State = { ...state, outbox };
   if (message.sameness !== undefined) next.acknowledged = message.sameness;
+  const { closing } = state;
+  const scan = closing?.facts?.scan;
+  if (closing !== undefined && scan !== undefined && dropped.includes(scan)) next.closing = { ...closing, taken: true };
   return { state: next, effects: [{ type: 'forget', ids: dropped }] };
 }
 

@@ -1,5 +1,5 @@
 import type { BaselineOrder } from '../api/outcome.ts';
-import type { Now, RecordedBaseline, State } from './state.ts';
+import type { Closing, Now, RecordedBaseline, ReplacedBaseline, State } from './state.ts';
 
 /** Seconds between scans when no orders say otherwise. */
 const DEFAULT_GRACE_PERIOD = 900;
@@ -29,9 +29,31 @@ export function pendingOrder(state: State): BaselineOrder | undefined {
  * outside of the node.
  */
 export function recordedBaseline(state: State): RecordedBaseline | undefined {
+  const replaced = replacedBaseline(state);
+  if (replaced === undefined) return undefined;
+  const { configurationDigest: _, ...recorded } = replaced;
+  return recorded;
+}
+
+/** The same, for the comparison before it is replaced. */
+export function replacedBaseline(state: State): ReplacedBaseline | undefined {
   const newest = state.outbox.queue.findLast(({ outcome }) => outcome.kind === 'baseline')?.outcome;
   const recorded = newest?.kind === 'baseline' ? newest.receipt : state.record?.baseline;
   if (recorded === undefined) return undefined;
-  const { digest, entries, bootId, mounts } = recorded;
-  return { digest, entries, ...(bootId !== undefined && { bootId }), ...(mounts !== undefined && { mounts }) };
+  const { digest, entries, bootId, mounts, configurationDigest } = recorded;
+  return {
+    digest,
+    entries,
+    ...(bootId !== undefined && { bootId }),
+    ...(mounts !== undefined && { mounts }),
+    ...(configurationDigest !== undefined && { configurationDigest }),
+  };
+}
+
+/** The comparison that was done for this order, as the orders are now; undefined when it is still to be done. */
+export function closingOf(state: State, order: BaselineOrder): Closing | undefined {
+  const { closing, record } = state;
+  const isOfOrder =
+    closing?.orderId === order.id && closing.configurationDigest === record?.orders?.configuration.digest;
+  return isOfOrder && !closing.spent ? closing : undefined;
 }

@@ -1,6 +1,7 @@
 import { explain } from '../lib/errors.ts';
 import { carryOutBaseline } from './baseline.ts';
-import { loadConfiguration } from './configuration.ts';
+import { closeBaseline } from './closing.ts';
+import { findConfiguration, loadConfiguration } from './configuration.ts';
 import { beat } from './heartbeat.ts';
 import type { Log } from './log.ts';
 import { scan } from './scan.ts';
@@ -12,6 +13,8 @@ import type { Workbench } from './workbench.ts';
 export interface EffectsOptions {
   /** What works on those files of the node; see `Orders.files`. */
   bench: (files: string) => Workbench;
+  /** Where the node's root is seen. */
+  hostRoot: string;
   /** Where the effective configuration is put. */
   configuration: string;
   log: Log;
@@ -43,7 +46,18 @@ const TIMER_LIMIT = 2 ** 31 - 1;
 
 /** Carries out the effects of a step. Each that takes time ends in one event; none throws. */
 export function createEffects(options: EffectsOptions): Effects {
-  const { bench, configuration: configurationFile, log, sender, post, fail, afterAide, quiet, signal } = options;
+  const {
+    bench,
+    hostRoot,
+    configuration: configurationFile,
+    log,
+    sender,
+    post,
+    fail,
+    afterAide,
+    quiet,
+    signal,
+  } = options;
   const { outbox } = sender;
   const running = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
@@ -83,7 +97,8 @@ export function createEffects(options: EffectsOptions): Effects {
     start(async () => {
       await afterwards;
       const event = await work();
-      if (afterAide !== undefined) {
+      const hasRun = event.type !== 'closed' || event.result.kind !== 'needless';
+      if (afterAide !== undefined && hasRun) {
         start(async () => {
           afterwards = afterAide();
           await afterwards;
@@ -126,10 +141,31 @@ export function createEffects(options: EffectsOptions): Effects {
         startAide(async () => ({ type: 'scanned', result: await scan(bench(files), wanted, ends) }));
         break;
       }
-      case 'baseline': {
-        const { order, files, configurationDigest, settings } = effect;
+      case 'close': {
+        const { id, order, files, configuration, baseline } = effect;
+        const { client, namespace } = sender;
         const ends = newTask();
-        const wanted = { order, configurationDigest, maxBackups: settings.maxBackups };
+        const wanted = {
+          id,
+          order,
+          configurationDigest: configuration.digest,
+          ...(baseline !== undefined && { baseline }),
+          earlier: (digest: string) =>
+            findConfiguration(client, namespace, configuration, digest, configurationFile, ends),
+          hostRoot,
+        };
+        startAide(async () => ({ type: 'closed', result: await closeBaseline(bench(files), wanted, ends) }));
+        break;
+      }
+      case 'baseline': {
+        const { order, files, configurationDigest, settings, closing } = effect;
+        const ends = newTask();
+        const wanted = {
+          order,
+          configurationDigest,
+          maxBackups: settings.maxBackups,
+          ...(closing !== undefined && { closing }),
+        };
         startAide(async () => ({ type: 'baselined', result: await carryOutBaseline(bench(files), wanted, ends) }));
         break;
       }

@@ -111,6 +111,8 @@ export function stripReport(outbox: Outbox, id: string, why: string): Outbox | u
 
 function supersedes(newer: Outcome, older: Outcome): boolean {
   if (newer.kind === 'scan' && older.kind === 'scan') {
+    // What a new baseline accepts: it is waited for.
+    if (older.closes !== undefined) return false;
     // What was found against the recorded baseline is not given up for what was found without it.
     return newer.verdict === older.verdict && newer.baselineFault === older.baselineFault;
   }
@@ -130,6 +132,7 @@ function weigh(outcome: Outcome): number {
     case 'notice':
       return 0;
     case 'scan':
+      if (outcome.closes !== undefined) return 5;
       return { Succeeded: 1, Errored: 2, Failed: 4 }[outcome.verdict];
     case 'baseline':
       return 3; // only the newest tells what the node is compared with now

@@ -29,7 +29,7 @@ test('a record has of a node status what a daemon goes by, and of none nothing',
   expect(recordOf(statusOf({}))).toEqual({});
   expect(recordOf(statusOf({ orders, baseline, acknowledged: 'run-1' }))).toEqual({
     orders,
-    baseline: { orderId: 'order-1', digest: 'd1', entries: 7, bootId: 'b' },
+    baseline: { orderId: 'order-1', digest: 'd1', entries: 7, configurationDigest: 'c1', bootId: 'b' },
     acknowledged: 'run-1',
   });
 });

@@ -48,8 +48,15 @@ export function recordOf(status: FileIntegrityNodeStatus | undefined): NodeRecor
     record.refused = `the orders name files that a daemon does not write, and are not carried out: ${printable(orders.files, 100)}`;
   } else if (orders !== undefined) record.orders = orders;
   if (baseline !== undefined) {
-    const { orderId, digest, entries, bootId, mounts } = baseline;
-    record.baseline = { orderId, digest, entries, bootId, ...(mounts !== undefined && { mounts }) };
+    const { orderId, digest, entries, configurationDigest, bootId, mounts } = baseline;
+    record.baseline = {
+      orderId,
+      digest,
+      entries,
+      configurationDigest,
+      bootId,
+      ...(mounts !== undefined && { mounts }),
+    };
   }
   if (status.acknowledged !== undefined) record.acknowledged = status.acknowledged;
   return record;

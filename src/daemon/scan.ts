@@ -24,6 +24,10 @@ export interface ScanTask {
   id: string;
   /** The baseline on record outside the node; absent: any will do. */
   baseline?: RecordedBaseline;
+  /** `update`: the walk that compares also writes the database of what it saw, to where new ones are written. */
+  action?: 'check' | 'update';
+  /** What is compared with, when it is not the database that lies in its place. */
+  database?: string;
 }
 
 /** What a scan comes to in the daemon's hands. */
@@ -80,8 +84,8 @@ async function withMounts(result: ScanResult, mounts: Scan['mounts']): Promise<S
 }
 
 async function compare(scan: Scan): Promise<ScanResult> {
-  const { bench, task, startedAt, signal } = scan;
-  const { database } = bench.paths;
+  const { task, startedAt, signal } = scan;
+  const database = databaseOf(scan);
   const lies = await presence(database);
   if (lies !== 'file') {
     const fault = await databaseFault(database, undefined, task.baseline, signal);
@@ -92,7 +96,7 @@ async function compare(scan: Scan): Promise<ScanResult> {
       return { kind: 'ended', facts: brokenFacts(NOT_REGULAR.code, sentence, startedAt) };
     }
   }
-  const result = await check(scan, database);
+  const result = await run(scan, task.action ?? 'check', database);
   if (isStopped(result, signal)) return { kind: 'stopped' };
   if (result.meaning.verdict === 'Errored') {
     const fault = await databaseFault(database, undefined, task.baseline, signal);
@@ -110,14 +114,19 @@ async function compare(scan: Scan): Promise<ScanResult> {
 async function list(scan: Scan, fault: DatabaseFault): Promise<ScanResult> {
   const { bench, startedAt, signal } = scan;
   await removeReports(bench.paths);
-  const result = await check(scan, await placeEmptyDatabase(bench.scratch));
+  const result = await run(scan, 'check', await placeEmptyDatabase(bench.scratch));
   if (isStopped(result, signal)) return { kind: 'stopped' };
   if (result.meaning.verdict === 'Errored') return unlisted(fault, result, startedAt);
   return await conclude(scan, result, await readReports(scan), { ...fault, compared: false });
 }
 
-async function check({ bench, signal }: Scan, database: string): Promise<AideResult> {
-  const result = await runAide('check', {
+/** The database that the node is compared with. */
+function databaseOf({ bench, task }: Scan): string {
+  return task.database ?? bench.paths.database;
+}
+
+async function run({ bench, signal }: Scan, action: 'check' | 'update', database: string): Promise<AideResult> {
+  const result = await runAide(action, {
     ...(await runOptions(bench, signal)),
     before: databaseLines(bench, database),
     after: [...textReportLines(bench), ...jsonReportLines({ json: bench.paths.newJson })],
@@ -158,6 +167,7 @@ async function conclude(
   fault: Unverified | undefined,
 ): Promise<ScanResult> {
   const { bench, task, startedAt } = scan;
+  const database = databaseOf(scan);
   const report = reportOf(reading);
   const mounts = await scan.mounts();
   const failed = fault !== undefined || meaning.verdict === 'Failed' || mounts.changes > 0;
@@ -171,7 +181,7 @@ async function conclude(
   if (fault !== undefined) facts.baselineFault = fault.fault;
   if (mounts.changes > 0) facts.mountChanges = mounts.changes;
   if (fault === undefined || fault.compared) {
-    const digest = digestRead(report, bench.paths.database);
+    const digest = digestRead(report, database);
     if (digest !== undefined) facts.baselineDigest = digest;
     // The counts come right behind the number of entries: where that is missing, they are.
     if (failed && report.entries !== undefined) facts.counts = { ...report.counts };

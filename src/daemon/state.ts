@@ -1,4 +1,12 @@
-import type { BaselineOrder, BaselineReceipt, Orders, Outcome, ScanOutcome } from '../api/outcome.ts';
+import type {
+  BaselineClosing,
+  BaselineOrder,
+  BaselineReceipt,
+  MountRecord,
+  Orders,
+  Outcome,
+  ScanOutcome,
+} from '../api/outcome.ts';
 import { emptyOutbox, type Message, type Outbox, type ReportFiles } from './outbox.ts';
 
 /** When something happens. Intervals go by `mono`, so that a clock set back or forth changes none. */
@@ -15,13 +23,16 @@ export interface Now {
 export type RecordedBaseline = Pick<BaselineReceipt, 'digest' | 'entries'> &
   Partial<Pick<BaselineReceipt, 'bootId' | 'mounts'>>;
 
+/** The same, and by which configuration it goes: what a comparison needs before a new one takes its place. */
+export type ReplacedBaseline = RecordedBaseline & { configurationDigest?: string };
+
 /** What the API server says about this node: the part of its FileIntegrityNodeStatus that a daemon needs. */
 export interface NodeRecord {
   orders?: Orders;
   /** Why it has orders that a daemon does not carry out; they count as none. */
   refused?: string;
   /** The newest baseline whose receipt the operator has. */
-  baseline?: RecordedBaseline & { orderId: string };
+  baseline?: ReplacedBaseline & { orderId: string };
   /** Id of the message that the operator took in last. */
   acknowledged?: string;
 }
@@ -30,6 +41,8 @@ export interface NodeRecord {
 type Activity =
   | { kind: 'idle' }
   | { kind: 'scan'; id: string; configurationDigest: string; cancelled: boolean }
+  /** The comparison with the baseline before, for that order; `id` is that of its message. */
+  | { kind: 'closing'; id: string; order: BaselineOrder; configurationDigest: string; cancelled: boolean }
   | { kind: 'baseline'; order: BaselineOrder; configurationDigest: string; cancelled: boolean };
 
 /** The effective configuration on this node: which text lies in the daemon's file, by its digest. */
@@ -39,6 +52,34 @@ interface Configuration {
   /** Digest of the text that is being fetched. */
   loading?: string;
   failure?: { digest: string; count: number; retryAt: number };
+}
+
+/** How far the comparison is that goes before a new baseline. */
+export interface Closing {
+  readonly orderId: string;
+  /** Of the ordered configuration. */
+  readonly configurationDigest: string;
+  /** What it came to; absent where there was no baseline before. */
+  readonly facts?: ClosingFacts;
+  readonly sameness?: string;
+  /** The operator has what it came to, so that the new baseline may be made. */
+  readonly taken: boolean;
+  /** An attempt to make the new baseline has failed since: it is done again. */
+  readonly spent: boolean;
+}
+
+/** What a receipt says of it, and what the making of the new baseline needs. */
+export interface ClosingFacts extends Required<Pick<BaselineClosing, 'scan' | 'verdict'>> {
+  readonly counts?: NonNullable<BaselineClosing['counts']>;
+  readonly baselineFault?: NonNullable<BaselineClosing['baselineFault']>;
+  readonly mountChanges?: number;
+  readonly errorMessage?: string;
+  /** RFC 3339: changes from then on may not have been seen, unless there is a `successor`. */
+  readonly startedAt: string;
+  /** Digest of the new database, if AIDE wrote it in the very walk that compared: it is to be moved in as it is. */
+  readonly successor?: string;
+  /** What was mounted where the configuration looks after that walk. */
+  readonly mounts?: MountRecord;
 }
 
 /** A quiet scan's message on its way to the heartbeat lease; a newer one takes its place. */
@@ -60,6 +101,8 @@ export interface State {
   record?: NodeRecord;
   configuration: Configuration;
   activity: Activity;
+  /** The comparison for the order that is still to be carried out. */
+  closing?: Closing;
   /** Order that this process has carried out. */
   made?: string;
   baselineFailure?: { orderId: string; configurationDigest: string; count: number; retryAt: number };
@@ -82,7 +125,7 @@ export interface State {
 }
 
 /** What is known of a scan, or of what was to be one. */
-export type ScanFacts = Omit<ScanOutcome, 'kind' | 'id' | 'node' | 'configurationDigest'>;
+export type ScanFacts = Omit<ScanOutcome, 'kind' | 'id' | 'node' | 'configurationDigest' | 'closes'>;
 
 /** What a scan came to. `stopped`: it was ended before its time and says nothing. */
 export type ScanResult =
@@ -95,9 +138,22 @@ export type ScanResult =
       fingerprint?: string;
     };
 
-/** What an attempt at a baseline came to. */
+/** `needless`: no baseline is there that a new one would replace. */
+export type ClosingResult =
+  | { kind: 'stopped' }
+  | { kind: 'needless' }
+  | (Extract<ScanResult, { kind: 'ended' }> & {
+      /** Of the configuration that the node was compared with. */
+      configurationDigest: string;
+      /** See `ClosingFacts`. */
+      successor?: string;
+      mounts?: MountRecord;
+    });
+
+/** What an attempt at a baseline came to. `lost`: the database that the comparison wrote is not there as it was. */
 export type BaselineResult =
   | { kind: 'stopped' }
+  | { kind: 'lost' }
   | { kind: 'made'; receipt: BaselineReceipt }
   | { kind: 'failed'; facts: ScanFacts & { verdict: 'Errored'; errorMessage: string } };
 
@@ -109,6 +165,7 @@ export type Event =
   /** `transient`: the API server did not answer; nothing is known about the configuration. */
   | { type: 'unconfigured'; digest: string; code: string; message: string; transient: boolean }
   | { type: 'scanned'; result: ScanResult }
+  | { type: 'closed'; result: ClosingResult }
   | { type: 'baselined'; result: BaselineResult }
   | { type: 'stored'; id: string }
   /** The slot holds another message, which the operator has not taken in yet. */
@@ -127,7 +184,22 @@ export type Effect =
   | { type: 'configure'; configuration: Orders['configuration'] }
   /** `files`: see `Orders.files`. Without `baseline` none is on record. */
   | { type: 'scan'; id: string; files: string; baseline: RecordedBaseline | undefined }
-  | { type: 'baseline'; order: BaselineOrder; files: string; configurationDigest: string; settings: Orders['settings'] }
+  | {
+      type: 'close';
+      id: string;
+      order: BaselineOrder;
+      files: string;
+      configuration: Orders['configuration'];
+      baseline: ReplacedBaseline | undefined;
+    }
+  | {
+      type: 'baseline';
+      order: BaselineOrder;
+      files: string;
+      configurationDigest: string;
+      settings: Orders['settings'];
+      closing: ClosingFacts | undefined;
+    }
   | { type: 'cancel' }
   | { type: 'keep'; message: Message }
   | { type: 'forget'; ids: readonly string[] }

@@ -40,6 +40,14 @@ const failed = (fingerprint = 'f1'): Event => ({
   },
 });
 
+/** There was no baseline that the ordered one would replace. */
+const needless: Event = { type: 'closed', result: { kind: 'needless' } };
+/** The comparison before a new baseline, in one walk with the new database, or by the old configuration. */
+const closed = (scanned: Event = failed(), walk: { successor?: string } = { successor: 'd2' }): Event => {
+  if (scanned.type !== 'scanned' || scanned.result.kind !== 'ended') throw new Error('never');
+  return { type: 'closed', result: { ...scanned.result, configurationDigest: 'c1', ...walk } };
+};
+
 /** A daemon with a clock that the test turns. */
 class Play {
   state: State = initialState('node-a', 'run');
@@ -114,7 +122,8 @@ describe('starting', () => {
   test('carries out the order first, and then scans at once', () => {
     const play = new Play();
     play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: { orders } });
-    expect(kinds(play.tell({ type: 'configured', digest: 'c1' }))).toEqual(['baseline']);
+    expect(kinds(play.tell({ type: 'configured', digest: 'c1' }))).toEqual(['close']);
+    expect(kinds(play.tell(needless))).toEqual(['baseline']);
     expect(kinds(play.tell({ type: 'baselined', result: { kind: 'made', receipt } }))).toEqual([
       'keep',
       'send',
@@ -208,7 +217,8 @@ describe('a hold', () => {
   test('a baseline that was ordered meanwhile comes before the scan', () => {
     const play = ready(held);
     const order = { ...orders, baseline: { ...orders.baseline, id: 'order-2' } };
-    expect(kinds(play.tell({ type: 'record', record: { ...done, orders: order } }))).toEqual(['baseline']);
+    expect(kinds(play.tell({ type: 'record', record: { ...done, orders: order } }))).toEqual(['close']);
+    expect(kinds(play.tell(needless))).toEqual(['baseline']);
     const made = play.tell({
       type: 'baselined',
       result: { kind: 'made', receipt: { ...receipt, orderId: 'order-2' } },
@@ -222,34 +232,143 @@ describe('a baseline', () => {
     const play = ready();
     const order = { ...orders, baseline: { ...orders.baseline, id: 'order-2' } };
     expect(kinds(play.tell({ type: 'record', record: { ...done, orders: order } }))).toEqual([]);
-    expect(kinds(play.tell(failed()))).toEqual(['keep', 'send', 'baseline']);
+    expect(kinds(play.tell(failed()))).toEqual(['keep', 'send', 'close']);
   });
 
   test('that fails is reported, holds back scans and is tried again after the grace period', () => {
     const play = ready({ orders });
+    play.tell(needless);
     const facts = { verdict: 'Errored', ...time, errorCode: 'AIDE_WRITE_ERROR', errorMessage: 'disk full' } as const;
     const effects = play.at(10).tell({ type: 'baselined', result: { kind: 'failed', facts } });
     expect(kinds(effects)).toEqual(['keep', 'send']);
     expect(kinds(play.ring(69)).filter((kind) => kind !== 'send')).toEqual([]);
-    expect(kinds(play.ring(70)).filter((kind) => kind !== 'send')).toEqual(['baseline']);
+    expect(kinds(play.ring(70)).filter((kind) => kind !== 'send')).toEqual(['close']);
   });
 
   test('that failed is tried at once with a mended configuration', () => {
     const play = ready({ orders });
+    play.tell(needless);
     const facts = { verdict: 'Errored', ...time, errorCode: 'AIDE_CONFIGURATION_ERROR', errorMessage: 'x' } as const;
     play.tell({ type: 'baselined', result: { kind: 'failed', facts } });
     const mended = { ...orders, configuration: { ...orders.configuration, digest: 'c2' } };
     expect(kinds(play.tell({ type: 'record', record: { orders: mended } }))).toEqual(['configure']);
-    expect(kinds(play.tell({ type: 'configured', digest: 'c2' }))).toEqual(['baseline']);
+    expect(kinds(play.tell({ type: 'configured', digest: 'c2' }))).toEqual(['close']);
   });
 
   test('is made again when the node status was lost', () => {
     const play = ready({ orders });
-    play.tell({ type: 'baselined', result: { kind: 'made', receipt } });
+    play.tell(needless, { type: 'baselined', result: { kind: 'made', receipt } });
     acknowledge(play, play.state.outbox.queue[0]?.outcome.id ?? '');
     play.tell(succeeded);
     play.tell({ type: 'record', record: {} });
-    expect(kinds(play.tell({ type: 'record', record: { orders } }))).toContain('baseline');
+    expect(kinds(play.tell({ type: 'record', record: { orders } }))).toContain('close');
+    expect(kinds(play.tell(needless))).toContain('baseline');
+  });
+});
+
+describe('what a new baseline accepts', () => {
+  const order = { ...orders.baseline, id: 'order-2', reason: 'Demand' } as const;
+  const record: NodeRecord = { ...done, orders: { ...orders, baseline: order } };
+  /** A daemon with a new order, whose comparison has ended so. */
+  const compared = (event: Event = closed()) => {
+    const play = ready(record);
+    return { play, effects: play.tell(event) };
+  };
+  const baselineOf = (effects: Effect[]) => effects.find((effect) => effect.type === 'baseline');
+
+  test('is compared with the recorded one before', () => {
+    const play = ready();
+    play.tell(succeeded);
+    const [effect] = play.tell({ type: 'record', record }).filter(({ type }) => type === 'close');
+    expect(effect).toMatchObject({ order: { id: 'order-2' }, baseline: { digest: 'd0', entries: 5 } });
+  });
+
+  test('is told, and the baseline is made when the operator has it, however long that takes', () => {
+    const { play, effects } = compared();
+    expect(kinds(effects)).toEqual(['keep', 'send']);
+    const id = sent(effects) ?? '';
+    expect(effects.find(({ type }) => type === 'send')).toMatchObject({ message: { outcome: { closes: 'order-2' } } });
+    play.tell({ type: 'stored', id });
+    for (const seconds of [1, 60, 3600]) {
+      expect(kinds(play.ring(seconds)).filter((kind) => kind !== 'send')).toEqual([]);
+      play.tell({ type: 'stored', id });
+    }
+    const next = play.tell({ type: 'record', record: { ...record, acknowledged: id } });
+    expect(kinds(next)).toEqual(['forget', 'baseline']);
+    expect(baselineOf(next)?.closing).toMatchObject({ scan: id, verdict: 'Failed', successor: 'd2' });
+  });
+
+  test('is told in full also when it is what the operator knows already', () => {
+    const play = settled(succeeded);
+    play.ring(100);
+    play.tell(succeeded, { type: 'record', record });
+    expect(kinds(play.tell(closed(succeeded)))).toEqual(['keep', 'send']);
+  });
+
+  test('waits behind what was found before, which it does not supersede', () => {
+    const play = ready();
+    play.tell(failed('f1'));
+    play.tell({ type: 'record', record });
+    play.tell(closed(failed('f2')), { type: 'triggers', found: [{ path: '/run/aide.reinit', removed: true }] });
+    const waiting = play.state.outbox.queue.map(({ outcome }) => outcome.kind === 'scan' && outcome.closes);
+    expect(waiting).toEqual([undefined, 'order-2', false]);
+  });
+
+  test.each<[string, NodeRecord, string[]]>([
+    ['another order', { ...record, orders: { ...orders, baseline: { ...order, id: 'order-3' } } }, ['close']],
+    [
+      'another configuration',
+      { ...record, orders: { ...orders, baseline: order, configuration: { ...orders.configuration, digest: 'c2' } } },
+      ['configure'],
+    ],
+  ])('is compared again for %s that comes before it is made', (_, changed, expected) => {
+    const { play, effects } = compared();
+    const next = play.tell({ type: 'record', record: { ...changed, acknowledged: sent(effects) ?? '' } });
+    expect(kinds(next)).toEqual(['forget', ...expected]);
+    if (expected[0] === 'configure') {
+      expect(kinds(play.tell({ type: 'configured', digest: 'c2' }))).toEqual(['close']);
+    }
+  });
+
+  test('is compared again after a hold, during which the node is changed on purpose', () => {
+    const { play, effects } = compared();
+    const id = sent(effects) ?? '';
+    const orderHeld = { ...record, orders: { ...orders, baseline: order, hold }, acknowledged: id };
+    expect(kinds(play.tell({ type: 'record', record: orderHeld }))).toEqual(['forget']);
+    expect(kinds(play.tell({ type: 'record', record: { ...record, acknowledged: id } }))).toEqual(['close']);
+  });
+
+  test('is forgotten when a hold ends the comparison', () => {
+    const play = ready(record);
+    const held = { ...record, orders: { ...orders, baseline: order, hold } };
+    expect(kinds(play.tell({ type: 'record', record: held }))).toEqual(['cancel']);
+    expect(kinds(play.tell(closed()))).toEqual(['forget']);
+    expect(play.state.outbox.queue).toEqual([]);
+  });
+
+  test('is not told again by an attempt that comes to the same, since a full disk would fill the record', () => {
+    const { play, effects } = compared();
+    const id = sent(effects) ?? '';
+    play.tell({ type: 'stored', id }, { type: 'record', record: { ...record, acknowledged: id } });
+    const facts = { verdict: 'Errored', ...time, errorCode: 'AIDE_WRITE_ERROR', errorMessage: 'disk full' } as const;
+    const failure = sent(play.tell({ type: 'baselined', result: { kind: 'failed', facts } })) ?? '';
+    acknowledge(play, failure, record);
+    expect(kinds(play.ring(70))).toEqual(['close']);
+    const again = play.tell(closed(failed(), { successor: 'd3' }));
+    expect(kinds(again)).toEqual(['forget', 'baseline']);
+    expect(baselineOf(again)?.closing).toMatchObject({ scan: id, successor: 'd3' });
+    play.tell({ type: 'baselined', result: { kind: 'failed', facts } });
+    play.ring(300);
+    expect(kinds(play.tell(closed(failed('f2'))))).toContain('keep');
+  });
+
+  test('is compared again at once when the database that was written meanwhile is lost, and then with pauses', () => {
+    const { play, effects } = compared();
+    acknowledge(play, sent(effects) ?? '', record);
+    const lost: Event = { type: 'baselined', result: { kind: 'lost' } };
+    expect(kinds(play.tell(lost))).toEqual(['close']);
+    expect(kinds(play.tell(closed()))).toEqual(['forget', 'baseline']);
+    expect(kinds(play.tell(lost))).toEqual([]);
   });
 });
 
@@ -296,6 +415,7 @@ describe('the database that a scan must find', () => {
     const order = { ...orders, baseline: { ...orders.baseline, id: 'order-2' } };
     const play = ready({ ...done, orders: order });
     const made = { kind: 'made', receipt: { ...receipt, orderId: 'order-2', digest: 'd2' } } as const;
+    play.tell(needless);
     expect(scanOf(play.tell({ type: 'baselined', result: made }))).toMatchObject({ digest: 'd2', entries: 7 });
   });
 
@@ -315,7 +435,8 @@ describe('the files that the orders name', () => {
   test('are the usual ones unless they say otherwise', () => {
     const play = new Play();
     play.tell({ type: 'recovered', messages: [] }, { type: 'record', record: { orders } });
-    const effects = play.tell({ type: 'configured', digest: 'c1' });
+    play.tell({ type: 'configured', digest: 'c1' });
+    const effects = play.tell(needless);
     expect(filesOf([...effects, ...play.tell({ type: 'baselined', result: { kind: 'made', receipt } })])).toEqual([
       'aide',
       'aide',
@@ -327,7 +448,7 @@ describe('the files that the orders name', () => {
     const play = ready({ ...done, orders: other });
     const baseline = { ...orders.baseline, id: 'order-2' };
     const moved = { ...done, orders: { ...orders, files: 'aide.other', baseline } };
-    expect(filesOf(play.tell(failed(), { type: 'record', record: moved }))).toEqual(['aide.other']);
+    expect(filesOf(play.tell(failed(), { type: 'record', record: moved }, needless))).toEqual(['aide.other']);
     const made = { kind: 'made', receipt: { ...receipt, orderId: 'order-2' } } as const;
     expect(filesOf(play.tell({ type: 'baselined', result: made }))).toEqual(['aide.other']);
   });
@@ -507,7 +628,7 @@ describe('an outbox that is full', () => {
         const order = { ...orders, baseline: { ...orders.baseline, id: 'order-2' } };
         play.tell(succeeded, { type: 'record', record: { ...done, orders: order } });
         const made = { ...receipt, orderId: 'order-2', digest: 'd2' };
-        play.tell({ type: 'baselined', result: { kind: 'made', receipt: made } });
+        play.tell(needless, { type: 'baselined', result: { kind: 'made', receipt: made } });
       }
       play.tell(flip % 2 === 0 ? failed() : succeeded);
       play.ring(play.mono / 1000 + 100);

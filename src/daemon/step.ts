@@ -2,7 +2,7 @@ import { decide } from './decide.ts';
 import { takeHeartbeat, takeRecord, takeRecovered, takeSending, takeTriggers } from './delivery.ts';
 import type { Event, Now, State, Step } from './state.ts';
 import { log } from './telling.ts';
-import { takeBaseline, takeConfiguration, takeScan } from './work.ts';
+import { takeBaseline, takeClosing, takeConfiguration, takeScan } from './work.ts';
 
 /**
  * The daemon, whole: what it knows after an event, and what it does next. Pure. Every effect that takes time ends in
@@ -26,6 +26,8 @@ function take(state: State, event: Event, now: Now): Step {
       return takeConfiguration(state, event, now);
     case 'scanned':
       return takeScan(state, event.result, now);
+    case 'closed':
+      return takeClosing(state, event.result);
     case 'baselined':
       return takeBaseline(state, event.result, now);
     case 'stored':

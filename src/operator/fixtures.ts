@@ -90,6 +90,7 @@ export function aWorld(changes: Partial<World> = {}): World {
     settledDaemonSet: undefined,
     effective: undefined,
     judged: { kind: 'default' },
+    hasMachineConfigs: true,
     priorityClass: 'unnamed',
     image: 'registry.example/fio:1',
     defaults: { linux: '/usr linux\n', openshift: '/usr openshift\n' },
@@ -152,6 +153,7 @@ function apply(world: World, action: Action): World {
       return { ...world, departed: new Map([...world.departed, ...written]), unwritten: [] };
     }
     case 'write-record':
+    case 'write-closing-record':
     case 'clear-priority-class':
     case 'event':
       return world;

@@ -7,6 +7,7 @@ import { type Client, createClient } from '../kube/client.ts';
 import type { Connection } from '../kube/connection.ts';
 import type { Controller } from '../kube/controller.ts';
 import { createRecorder } from '../kube/events.ts';
+import { keyOf } from '../kube/informer.ts';
 import { runAsLeader } from '../kube/lease.ts';
 import { pods } from '../kube/resources.ts';
 import { explain, FioError } from '../lib/errors.ts';
@@ -21,6 +22,7 @@ import { createMeters, type Meters } from './metrics/meters.ts';
 import { createRuntimeMeters, type RuntimeFacts, type RuntimeMeters } from './metrics/runtime.ts';
 import { createUpkeep } from './monitoring/upkeep.ts';
 import { Alarms } from './nodes/alarms.ts';
+import { createMachineConfigs } from './nodes/machine-configs.ts';
 import type { Profile } from './nodes/profile.ts';
 import { integrityNameOf } from './owner.ts';
 import { probe } from './probes.ts';
@@ -114,7 +116,15 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     component: 'file-integrity-operator',
     onError: (error) => log.warn(`event: ${printable(explain(error))}`),
   });
-  const tools: Tools = { client, stores, recorder, meters, runtime, log };
+  const machineConfigs = createMachineConfigs({
+    client,
+    onChange: () => {
+      for (const integrity of stores.integrities.list()) throttle.add(keyOf(integrity));
+      for (const status of stores.statuses.list()) results.enqueue(keyOf(status));
+    },
+    onError: (error) => log.warn(`machine configs: ${printable(explain(error))}`),
+  });
+  const tools: Tools = { client, stores, machineConfigs, recorder, meters, runtime, log };
   const alarms = new Alarms(
     (integrity, reason, message) => recorder.record(integrity, 'Warning', reason, message),
     ALARM_WAIT_MS,
@@ -140,9 +150,9 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
   Object.assign(state, { stores, controllers, isLeading: true });
 
   const informers = storesOf(stores);
-  const watching = Promise.all(informers.map((informer) => informer.run(signal)));
+  const watching = Promise.all([...informers, machineConfigs].map((informer) => informer.run(signal)));
   try {
-    await Promise.all(informers.map((informer) => informer.synced(signal)));
+    await Promise.all([...informers, machineConfigs].map((informer) => informer.synced(signal)));
     log.info({ integrities: stores.integrities.size, nodes: stores.nodes.size }, 'leads');
     await Promise.all(controllers.map((controller) => controller.run(signal)));
   } catch (error) {

@@ -3,12 +3,14 @@ import type { Client } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Meters } from './metrics/meters.ts';
 import type { RuntimeMeters } from './metrics/runtime.ts';
+import type { MachineConfigs } from './nodes/machine-configs.ts';
 import type { Stores } from './stores.ts';
 
 /** What every controller works with. */
 export interface Tools {
   readonly client: Client;
   readonly stores: Stores;
+  readonly machineConfigs: Pick<MachineConfigs, 'areServed'>;
   readonly recorder: EventRecorder;
   /** What is counted of nodes and FileIntegrities, and of the operator itself. */
   readonly meters: Meters;

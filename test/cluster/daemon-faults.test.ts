@@ -144,6 +144,7 @@ describe.skipIf(aide === undefined).concurrent('a daemon', () => {
     expect(stage.count('initializing AIDE db')).toBe(1);
     expect(stage.count('force-initializing')).toBe(0);
     await operator.order({ id: 'order-2' });
+    expect(await operator.message('what it accepts')).toMatchObject({ closes: 'order-2' });
     expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-2' } });
     expect(await operator.message('that all is well')).toMatchObject({ verdict: 'Succeeded' });
   });
@@ -167,6 +168,7 @@ describe.skipIf(aide === undefined).concurrent('a daemon', () => {
     for (const [index, stage] of both.entries()) await stage.operator.fold(heard[index] as Outcome);
     // The second's new baseline is none of the first's.
     await second.operator.order({ id: 'order-2' });
+    expect(await second.operator.message('what it accepts')).toMatchObject({ closes: 'order-2' });
     expect(await second.operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-2' } });
     expect(await second.operator.message('that all is well')).toMatchObject({ verdict: 'Succeeded' });
     await first.scanNow();

@@ -49,6 +49,7 @@ describe.skipIf(aide === undefined || !canHaveNodes()).concurrent('a daemon in i
     await stage.scanNow();
     expect(await stage.operator.message('the change')).toMatchObject({ verdict: 'Failed' });
     await stage.operator.order({ id: 'order-2' });
+    expect(await stage.operator.message('what it accepts')).toMatchObject({ closes: 'order-2' });
     expect(await stage.operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-2' } });
     expect(await stage.operator.message('that all is well')).toMatchObject({ verdict: 'Succeeded' });
     await stage.scanNow();

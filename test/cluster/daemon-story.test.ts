@@ -102,10 +102,48 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     expect(JSON.parse(slot?.data?.['report.json'] ?? '')).toHaveProperty('number_of_entries.added', 1);
   });
 
+  test('tells what a new baseline accepts that no scan has seen, and makes it when the operator has that', async () => {
+    await settle();
+    await node.write('etc/app/unseen', 'since the last scan');
+    await operator.order({ id: 'order-2' });
+    const accepted = await operator.message('what it accepts', { fold: false });
+    expect(accepted).toMatchObject({ verdict: 'Failed', counts: { added: 1 }, closes: 'order-2' });
+    expect(node.lines.filter((line) => line === 'force-initializing AIDE db')).toEqual([]);
+    await node.write('etc/app/later', 'while the operator has not looked yet');
+    await operator.fold(accepted);
+    expect(await operator.message('its receipt')).toMatchObject({
+      receipt: { orderId: 'order-2', entries: 4, closing: { scan: accepted.id, verdict: 'Failed' } },
+    });
+    // What came after the comparison is in no baseline.
+    expect(await operator.message('what came later')).toMatchObject({ verdict: 'Failed', counts: { added: 1 } });
+  });
+
+  test('compares by the configuration of the old baseline, also after a restart, when another one is ordered', async () => {
+    const first = await settle();
+    await first.stop();
+    await node.write('etc/app/unseen', 'since the last scan');
+    const text = `${node.configuration}!${node.root}/etc/app/a\n`;
+    const digest = await digestOf(text);
+    await operator.configure({ text, digest }, { previous: stage.configuration.text });
+    await operator.order({ id: 'order-2', reason: 'Configuration' });
+    stage.start({ aide: real });
+    expect(await operator.message('what it accepts')).toMatchObject({
+      verdict: 'Failed',
+      counts: { added: 1, changed: 0, removed: 0 },
+      closes: 'order-2',
+      configurationDigest: stage.configuration.digest,
+    });
+    expect(await operator.message('its receipt')).toMatchObject({
+      receipt: { configurationDigest: digest, closing: { verdict: 'Failed', gap: { from: expect.any(String) } } },
+    });
+    expect(await operator.word('that all is well')).toMatchObject({ verdict: 'Succeeded' });
+  });
+
   test('carries out an order for a new baseline once, with backups, and scans at once', async () => {
     await settle();
     await node.write('etc/app/a', 'changed');
     await operator.order({ id: 'order-2' });
+    expect(await operator.message('what it accepts')).toMatchObject({ closes: 'order-2' });
     expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-2', reason: 'Demand' } });
     expect(await operator.word('that all is well')).toMatchObject({ verdict: 'Succeeded' });
     const names = await readdir(node.paths.directory);
@@ -119,12 +157,14 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     const broken = `${node.configuration}/broken NoSuchGroup\n`;
     await operator.configure({ text: broken, digest: await digestOf(broken) });
     await operator.order({ id: 'order-2', reason: 'Configuration' });
+    expect(await operator.message('what it accepts')).toMatchObject({ closes: 'order-2' });
     const errored = await operator.message('that it is broken');
     expect(errored).toMatchObject({ verdict: 'Errored', errorCode: 'AIDE_CONFIGURATION_ERROR', exitStatus: 17 });
     await operator.configure(stage.configuration);
     await operator.order({ id: 'order-3', reason: 'Configuration' });
+    expect(await operator.message('what it accepts')).toMatchObject({ closes: 'order-3' });
     expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-3' } });
-    expect(await operator.message('that all is well')).toMatchObject({ verdict: 'Succeeded' });
+    expect(await operator.word('that all is well')).toMatchObject({ verdict: 'Succeeded' });
   });
 
   test('adopts the database that an earlier daemon left', async () => {
@@ -168,6 +208,7 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     await writeFile(node.paths.receipt, JSON.stringify({ ...receipt, digest: 'f'.repeat(64) }));
     await operator.order({ id: 'order-2', reason: 'Initial' });
     stage.start({ aide: real });
+    expect(await operator.message('what it accepts')).toMatchObject({ closes: 'order-2' });
     expect(await operator.message('its receipt')).toMatchObject({
       receipt: { orderId: 'order-2', refused: expect.stringContaining('not the one that the receipt beside it names') },
     });
@@ -190,6 +231,7 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     await operator.order({ id: 'order-2', files: '../aide' });
     await eventually('it says so', () => stage.count('the orders name files that a daemon does not write') === 1);
     await operator.order({ id: 'order-3', files: 'aide' });
+    expect(await operator.message('what it accepts')).toMatchObject({ closes: 'order-3' });
     expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-3' } });
     expect(node.lines.filter((line) => line === 'force-initializing AIDE db')).toHaveLength(1);
   });
@@ -229,6 +271,7 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(node.lines.slice(lines)).toEqual([]);
     await operator.release();
+    expect(await operator.message('what it accepts')).toMatchObject({ closes: 'order-2' });
     expect(await operator.message('its receipt')).toMatchObject({ receipt: { orderId: 'order-2' } });
   });
 

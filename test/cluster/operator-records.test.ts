@@ -2,6 +2,7 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fileIntegrities } from '../../src/api/group.ts';
 import {
+  CLOSING_LABEL,
   OWNER_LABEL,
   RECORD_KEY,
   RECORD_LABEL,
@@ -108,6 +109,39 @@ describe('what a re-init erases', () => {
     }
   });
 
+  test('has what no scan had seen in the kept failure that its record links', async () => {
+    const counts = { added: 0, changed: 3, removed: 0 };
+    await harness.daemon('recorded', one).report({ verdict: 'Failed', exitStatus: 4, counts }, [{ integritylog: 'x' }]);
+    const before = await records();
+    const earlier = await orderOf(one);
+    await harness.annotate('recorded', { [REINIT_ANNOTATION]: one, [REQUESTED_BY_ANNOTATION]: 'mallory' });
+    await eventually('it has an order', async () => (await orderOf(one))?.id !== earlier?.id);
+    const all = { verdict: 'Failed', exitStatus: 4, counts: { ...counts, changed: 4 } } as const;
+    await harness.daemon('recorded', one).replaceBaseline(all, [{ integritylog: 'the fourth' }]);
+    const { baseline, failures } = (await harness.status('recorded', one)) ?? {};
+    const [newest] = failures ?? [];
+    const kept = { configMapName: failedName('recorded', one), sequence: newest?.sequence, digest: newest?.digest };
+    expect(baseline?.closing).toMatchObject({ verdict: 'Failed', counts: { changed: 4 }, kept });
+    const failed = await harness.client.get(configMaps, { namespace: harness.namespace, name: kept.configMapName });
+    expect(failed.data?.integritylog).toBe('the fourth');
+    const order = await orderOf(one);
+    let added: ConfigMap[] = [];
+    await eventually('both records are there', async () => {
+      const known = new Set(before.map(({ metadata }) => metadata?.name));
+      added = (await records()).filter(({ metadata }) => !known.has(metadata?.name));
+      return added.length === 2;
+    });
+    const accepted = added.map(contentOf).find(({ kind }) => kind === 'Acceptance');
+    expect(accepted).toMatchObject({
+      reason: 'Demand',
+      detail: 'asked for by mallory',
+      nodes: [{ node: one, order: order?.id, accepted: { counts: { changed: 4 }, kept } }],
+    });
+    await eventually('it is told', async () =>
+      (await harness.told('BaselineAccepted')).some((message) => message.includes('asked for by mallory')),
+    );
+  });
+
   test('of the failed nodes names the client that asked, where nobody wrote which user it was', async () => {
     await harness.daemon('recorded', one).report({ verdict: 'Succeeded' });
     const counts = { added: 1, changed: 0, removed: 0 };
@@ -119,8 +153,9 @@ describe('what a re-init erases', () => {
 
   test('is kept for as many as are wanted, the oldest going first', async () => {
     for (let round = 0; round < 3; round++) await reinit({ [REINIT_ANNOTATION]: one }, [one]);
-    await eventually('three are left', async () => (await records()).length === 3);
-    const contents = (await records()).map(contentOf);
+    const orders = async () => (await records()).filter(({ metadata }) => !(CLOSING_LABEL in (metadata?.labels ?? {})));
+    await eventually('three are left', async () => (await orders()).length === 3);
+    const contents = (await orders()).map(contentOf);
     expect(contents.map(({ nodes, withoutFindings }) => [nodes.length, withoutFindings])).toEqual(
       contents.map(() => [0, [one]]),
     );

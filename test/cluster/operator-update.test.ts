@@ -59,6 +59,42 @@ describe('an update by the Machine Config Operator', () => {
     expect((await harness.told('BaselineOrdered')).join()).toContain(`NodeUpdate: from x to y): ${one}.`);
   });
 
+  test('of two seconds, with a change that no scan has seen: it is kept and told before the new baseline is on record', async () => {
+    await harness.annotateNode(one, at('y', 'y2', 'Working'));
+    await heldWhen(one, 'MachineConfig');
+    await harness.annotateNode(one, at('y2', 'y2', 'Done'));
+    await updatedWhen(one, 'from y to y2');
+    await harness.daemon('fleet', one).replaceBaseline(failure, report);
+    const status = await harness.status('fleet', one);
+    expect(status?.baseline?.closing).toMatchObject({
+      verdict: 'Failed',
+      counts: failure.counts,
+      kept: { configMapName: setAsideName('fleet', one), setAside: true },
+    });
+    const name = setAsideName('fleet', one);
+    const kept = await harness.client.get(configMaps, { namespace: harness.namespace, name });
+    expect(kept.data?.integritylog).toBe(report[0]?.integritylog);
+    await eventually('it is told', async () =>
+      (await harness.told('BaselineAccepted')).some((message) => message.includes('(NodeUpdate, from y to y2')),
+    );
+    await harness.daemon('fleet', one).report({ verdict: 'Succeeded' });
+    await harness.annotateNode(one, at('y', 'y', 'Done'));
+    await updatedWhen(one, 'from y2 to y');
+    await harness.daemon('fleet', one).replaceBaseline({ verdict: 'Succeeded' });
+  });
+
+  test('of which the node alone speaks holds it, and orders no new baseline', async () => {
+    const before = (await harness.status('fleet', one))?.orders?.baseline;
+    await harness.annotateNode(one, at('y', 'y', 'Working'));
+    await heldWhen(one, 'MachineConfig');
+    await harness.annotateNode(one, at('y', 'y', 'Done'));
+    const after = await harness.statusWhen('fleet', one, 'is not held', ({ orders }) => orders?.hold === undefined);
+    expect(after.orders?.baseline).toEqual(before);
+    await harness.daemon('fleet', one).report(failure, report);
+    expect((await harness.status('fleet', one))?.lastResult?.condition).toBe('Failed');
+    await harness.daemon('fleet', one).report({ verdict: 'Succeeded' });
+  });
+
   test('that is Degraded keeps the node held until it is Done', async () => {
     await harness.annotateNode(one, at('y', 'z', 'Degraded'));
     const held = await heldWhen(one, 'MachineConfig');

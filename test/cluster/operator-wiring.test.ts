@@ -18,7 +18,7 @@ import {
 import { MESSAGE_ANNOTATION } from '../../src/operator/results/slot.ts';
 import { createStores, type Stores, storesOf } from '../../src/operator/stores.ts';
 import { wire } from '../../src/operator/wiring.ts';
-import { installCrds } from '../support/crds.ts';
+import { installCrds, installMachineConfigs } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { createNamespace } from '../support/namespace.ts';
 
@@ -34,6 +34,7 @@ let asked: string[] = [];
 beforeAll(async () => {
   client = createClient(await connectKubeconfig(inject('kubeconfig')), { userAgent: 'test' });
   await installCrds(client);
+  await installMachineConfigs(client);
   namespace = await createNamespace(client, 'wiring');
   node = `node-${namespace}`;
   await client.create(nodes, { metadata: { name: node } });

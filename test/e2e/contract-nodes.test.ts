@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createIntegrity, type Integrity } from '../support/e2e-integrity.ts';
 import { type E2eStage, openStage } from '../support/e2e-stage.ts';
@@ -24,6 +25,7 @@ describe.skipIf(!canHaveNodes())('nodes that change on purpose', () => {
 
   beforeAll(async () => {
     stage = await openStage();
+    await stage.kubectl(['apply', '-f', fileURLToPath(new URL('../support/machine-configs.yaml', import.meta.url))]);
     for (const node of ['worker-1', 'worker-2']) {
       await stage.kubectl(['label', '--overwrite', 'node', node, 'node.openshift.io/os_id=rhcos']);
       for (const file of ROTATED) await stage.node(node).writeFile(file, 'the first certificate\n');
@@ -34,6 +36,7 @@ describe.skipIf(!canHaveNodes())('nodes that change on purpose', () => {
   });
   afterAll(async () => {
     await integrity?.[Symbol.asyncDispose]();
+    await stage.kubectl(['delete', 'crd', `machineconfigpools.${MACHINE_CONFIG}`]);
     for (const node of ['worker-1', 'worker-2']) {
       const keys = ['currentConfig', 'desiredConfig', 'state'].map((key) => `${MACHINE_CONFIG}/${key}-`);
       await stage.kubectl(['annotate', 'node', node, ...keys]);

@@ -14,6 +14,7 @@ import { type Sender, sendMessage } from '../../src/daemon/send.ts';
 import { forgetMessages, keepMessage } from '../../src/daemon/spool.ts';
 import {
   type BaselineResult,
+  type ClosingResult,
   type Effect,
   type Event,
   initialState,
@@ -26,7 +27,7 @@ import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import type { Clock } from './clock.ts';
 import type { MessageHappening, Recorder, Subject } from './history.ts';
-import { compare, countOf, type Differences, type Machine, makeDatabase } from './machine.ts';
+import { compare, countOf, type Differences, type Machine, makeDatabase, type SimDatabase } from './machine.ts';
 import { writeReports } from './sim-report.ts';
 import type { KillMoment } from './steps.ts';
 
@@ -70,6 +71,8 @@ export class SimDaemon {
   #task = new AbortController();
   #cancelAlarm: (() => void) | undefined;
   #messageNumber = 0;
+  /** What the comparison before a new baseline has written beside the old one. */
+  #successor: SimDatabase | undefined;
   #disk: Promise<void> = Promise.resolve();
 
   constructor(options: SimDaemonOptions) {
@@ -205,6 +208,11 @@ export class SimDaemon {
         this.#start(async () => ({ type: 'scanned', result: await this.#scan(effect, ends) }));
         break;
       }
+      case 'close': {
+        const ends = this.#newTask();
+        this.#start(async () => ({ type: 'closed', result: await this.#close(effect, ends) }));
+        break;
+      }
       case 'baseline': {
         const ends = this.#newTask();
         this.#start(async () => ({ type: 'baselined', result: await this.#makeBaseline(effect, ends) }));
@@ -289,7 +297,10 @@ export class SimDaemon {
     return { ...result, id: outcome.id };
   }
 
-  async #scan({ id, files, baseline }: Extract<Effect, { type: 'scan' }>, ends: AbortSignal): Promise<ScanResult> {
+  async #scan(
+    { id, files, baseline }: Pick<Extract<Effect, { type: 'scan' | 'close' }>, 'id' | 'files' | 'baseline'>,
+    ends: AbortSignal,
+  ): Promise<ScanResult> {
     const { machine, subject, recorder, random } = this.#options;
     const startedAt = machine.wall().toISOString();
     const seen = new Map(machine.files);
@@ -326,6 +337,35 @@ export class SimDaemon {
     return await this.#keep(id, facts, found, ends);
   }
 
+  async #close(effect: Extract<Effect, { type: 'close' }>, ends: AbortSignal): Promise<ClosingResult> {
+    const { order, files, configuration, baseline } = effect;
+    const { machine } = this.#options;
+    const { database, receipt } = machine.disk(files);
+    this.#successor = undefined;
+    const whole = database === 'damaged' ? undefined : database;
+    const isDone =
+      receipt?.orderId === order.id &&
+      receipt.configurationDigest === configuration.digest &&
+      receipt.digest === whole?.digest;
+    if (isDone) return { kind: 'needless' };
+    if (baseline === undefined) {
+      if (!whole || (order.reason === 'Initial' && this.#isAdopted(whole, receipt, configuration.digest))) {
+        return { kind: 'needless' };
+      }
+    }
+    const seen = new Map(machine.files);
+    const result = await this.#scan(effect, ends);
+    if (result.kind === 'stopped') return result;
+    const by = baseline?.configurationDigest ?? configuration.digest;
+    if (by !== configuration.digest || !whole) return { ...result, configurationDigest: by };
+    this.#successor = makeDatabase(seen);
+    return { ...result, configurationDigest: by, successor: this.#successor.digest };
+  }
+
+  #isAdopted(whole: SimDatabase, receipt: BaselineReceipt | undefined, configurationDigest: string): boolean {
+    return !receipt || (receipt.digest === whole.digest && receipt.configurationDigest === configurationDigest);
+  }
+
   /** Leaves the reports of what was found in the outbox. */
   async #keep(id: string, facts: ScanFacts, found: Differences, ends: AbortSignal): Promise<ScanResult> {
     const { newLog, newJson } = this.#paths;
@@ -344,7 +384,7 @@ export class SimDaemon {
   }
 
   async #makeBaseline(
-    { order, files, configurationDigest }: Extract<Effect, { type: 'baseline' }>,
+    { order, files, configurationDigest, closing }: Extract<Effect, { type: 'baseline' }>,
     ends: AbortSignal,
   ): Promise<BaselineResult> {
     const { machine, subject, recorder, random } = this.#options;
@@ -366,17 +406,17 @@ export class SimDaemon {
       ...how,
       createdAt: machine.wall().toISOString(),
     });
-    const isOthers =
-      standing && (standing.digest !== whole?.digest || standing.configurationDigest !== configurationDigest);
-    if (order.reason === 'Initial' && whole && !isOthers) {
+    if (order.reason === 'Initial' && whole && this.#isAdopted(whole, standing, configurationDigest)) {
       disk.receipt = receiptOf(whole.digest, whole.files.size, { adopted: true });
       return { kind: 'made', receipt: disk.receipt };
     }
-    const made = makeDatabase(machine.files);
+    if (closing?.successor !== undefined && this.#successor?.digest !== closing.successor) return { kind: 'lost' };
+    const made = (closing?.successor !== undefined ? this.#successor : undefined) ?? makeDatabase(machine.files);
     await delay(random() * 20);
     if (this.#dies('before-receipt') || ends.aborted) return { kind: 'stopped' };
     const refused = order.reason === 'Initial' && database ? { refused: 'It is not what it was.' } : {};
-    const receipt = receiptOf(made.digest, made.files.size, refused);
+    const compared = closing && { closing: { scan: closing.scan, verdict: closing.verdict } };
+    const receipt = receiptOf(made.digest, made.files.size, { ...refused, ...compared });
     disk.receipt = receipt;
     if (this.#dies('before-database')) return { kind: 'stopped' };
     disk.database = made;

@@ -14,6 +14,7 @@ import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps, leases } from '../../src/kube/resources.ts';
 import { HEARTBEAT_ANNOTATION } from '../../src/operator/results/plan.ts';
 import { findRealAide } from '../support/aide.ts';
+import { installMachineConfigs } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { act } from './act.ts';
 import { Fleet, INTEGRITY, type Place, WATCHED_LABEL } from './fleet.ts';
@@ -80,6 +81,7 @@ export class World {
     const connection = await connectKubeconfig(cluster.kubeconfigPath);
     const admin = createClient(connection, { userAgent: 'history', maxSockets: 16 });
     await install(cluster, admin);
+    await installMachineConfigs(admin);
     const aide = await findRealAide();
     const ended = new AbortController();
     const random = createRandom(seed ^ 0x5eed).next;

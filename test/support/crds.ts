@@ -14,6 +14,21 @@ const crds: Resource<KubeObject> = {
   namespaced: false,
 };
 
+/** Makes the cluster look as if it had a Machine Config Operator. */
+export async function installMachineConfigs(client: Client): Promise<void> {
+  const crd = parse(await readFile(new URL('machine-configs.yaml', import.meta.url), 'utf8')) as KubeObject;
+  await client.create(crds, crd).catch((error: unknown) => {
+    if (!isAlreadyExists(error)) throw error;
+  });
+  const path = '/apis/machineconfiguration.openshift.io/v1/machineconfigpools?limit=1';
+  await eventually('machine config pools are served', () =>
+    client.raw(path).then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
 /** Installs the project's own CRDs and waits until they are served. Other test files may do so at the same time. */
 export async function installCrds(client: Client): Promise<void> {
   const folder = new URL('../../deploy/crds/', import.meta.url);

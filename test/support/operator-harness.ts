@@ -27,7 +27,7 @@ import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps, daemonSets, events, leases, nodes, pods, serviceAccounts } from '../../src/kube/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { type OperatorOptions, runOperator } from '../../src/operator/operator.ts';
-import { installCrds } from './crds.ts';
+import { installCrds, installMachineConfigs } from './crds.ts';
 import { eventually } from './eventually.ts';
 import { createNamespace } from './namespace.ts';
 
@@ -90,8 +90,10 @@ type KubeletPlay = 'run' | 'wait' | 'crash';
 
 /** Says what a daemon says, as the protocol has it. */
 export interface PlayedDaemon {
-  /** Carries out the standing baseline order and waits for the acknowledgement. */
+  /** Carries out the standing baseline order and waits for the acknowledgement, as a daemon that compares nothing before. */
   makeBaseline(receipt?: Partial<BaselineReceipt>): Promise<void>;
+  /** The same after a comparison with the baseline before that came to this. */
+  replaceBaseline(closing: Partial<ScanOutcome>, reports?: readonly Record<string, string>[]): Promise<void>;
   /** Reports a scan and waits for the acknowledgement. */
   report(scan: Partial<ScanOutcome>, reports?: readonly Record<string, string>[]): Promise<ScanOutcome>;
   /** Writes a message and waits for nothing. */
@@ -109,6 +111,7 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
   const connection = await connectKubeconfig(inject('kubeconfig'));
   const client = createClient(connection, { userAgent: 'test', maxSockets: 32 });
   await installCrds(client);
+  await installMachineConfigs(client);
   const namespace = await createNamespace(client, 'operator');
   await client.create(serviceAccounts, { metadata: { name: 'file-integrity-daemon', namespace } });
   const log = pino({ level: process.env.LOG_LEVEL ?? 'silent' });
@@ -392,6 +395,11 @@ function playDaemon(harness: OperatorHarness, integrity: string, node: string): 
         },
       });
       await acknowledged(id);
+    },
+    async replaceBaseline(closing, reports) {
+      const id = (await harness.status(integrity, node))?.orders?.baseline.id ?? '';
+      const { id: scan, verdict } = await daemon.report({ ...closing, closes: id }, reports);
+      await daemon.makeBaseline({ closing: { scan, verdict } });
     },
     async report(scan, reports) {
       const outcome = daemon.scan(scan);

@@ -16,7 +16,8 @@ export interface PlayedOperator {
   begin(configuration: { text: string; digest: string }, orders?: Pick<Orders, 'files'>): Promise<void>;
   /** With `files` the order comes with a change of them. */
   order(baseline: Pick<BaselineOrder, 'id'> & Partial<BaselineOrder> & Pick<Orders, 'files'>): Promise<void>;
-  configure(configuration: { text: string; digest: string }): Promise<void>;
+  /** With `previous` the text that the node's baseline goes by stays beside it. */
+  configure(configuration: { text: string; digest: string }, more?: { previous: string }): Promise<void>;
   hold(): Promise<void>;
   release(): Promise<void>;
   settings(settings: Partial<Orders['settings']>): Promise<void>;
@@ -40,10 +41,10 @@ export function playOperator(client: Client, namespace: string): PlayedOperator 
   const patch = async (object: object) => {
     await client.patch(nodeStatuses, ref, object, { type: 'merge' });
   };
-  const setConfiguration = async ({ text }: { text: string }) => {
+  const setConfiguration = async ({ text }: { text: string }, more: { previous?: string } = {}) => {
     await client.apply(
       configMaps,
-      { metadata: { namespace, name: INTEGRITY }, data: { 'aide.conf': text } },
+      { metadata: { namespace, name: INTEGRITY }, data: { 'aide.conf': text, ...more } },
       { fieldManager: 'test' },
     );
   };
@@ -74,8 +75,8 @@ export function playOperator(client: Client, namespace: string): PlayedOperator 
       const order = { reason: 'Demand', requestedAt: new Date().toISOString(), ...baseline };
       return patch({ orders: { baseline: order, ...(files !== undefined && { files }) } });
     },
-    async configure({ text, digest }) {
-      await setConfiguration({ text });
+    async configure({ text, digest }, more) {
+      await setConfiguration({ text }, more);
       await patch({ orders: { configuration: { digest } } });
     },
     async hold() {

@@ -4,6 +4,7 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityStatus } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineReason } from '../../api/outcome.ts';
+import type { ClosingRecord } from '../records/closing.ts';
 import type { DepartedNode } from '../records/departed.ts';
 import type { ReinitRecord } from '../records/record.ts';
 
@@ -20,6 +21,8 @@ export type Action =
   | { readonly do: 'write-record'; readonly record: ReinitRecord }
   /** What is on record of nodes, before their statuses go, or as soon as somebody has seen that they went. */
   | { readonly do: 'write-departed'; readonly nodes: readonly DepartedNode[] }
+  /** What new baselines accepted. */
+  | { readonly do: 'write-closing-record'; readonly record: ClosingRecord }
   | { readonly do: 'apply-node-status'; readonly object: FileIntegrityNodeStatus; readonly news: OrderNews }
   | { readonly do: 'apply-lease'; readonly object: Lease }
   | { readonly do: 'remove-node-status'; readonly name: string; readonly nodeName: string; readonly uid: string }

@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, test } from 'vitest';
+import type { BaselineReceipt } from '../../api/outcome.ts';
 import { actionsOf, aSettledWorld, aWorld, carriedOut, ordersOf, settle, verbs } from '../fixtures.ts';
-import { leftovers } from './configuration.ts';
+import { earlierTexts, leftovers } from './configuration.ts';
 import type { World } from './world.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;
@@ -82,5 +85,41 @@ describe('the effective configuration', () => {
     const world = aSettledWorld();
     const effective = { ...world.effective, data: { ...world.effective?.data, more: '' } };
     expect(verbs({ ...world, effective })).toEqual(['apply-configuration']);
+  });
+});
+
+describe('the texts that baselines still go by', () => {
+  const digest = (text: string) => createHash('sha256').update(text).digest('hex');
+  const by = (...texts: string[]) =>
+    texts.map((text) => ({ baseline: { configurationDigest: digest(text) } as BaselineReceipt }));
+  const effective = (data: Record<string, string>): ConfigMap => ({ metadata: {}, data });
+  const named = (text: string) => ({ [`previous-${digest(text).slice(0, 16)}`]: text });
+
+  test('stay beside the new one until no node has them on record', () => {
+    const before = effective({ 'aide.conf': 'old' });
+    expect(earlierTexts(before, { data: { 'aide.conf': 'new' } }, by('old', 'old', 'new'))).toEqual(named('old'));
+    const then = effective({ 'aide.conf': 'new', ...named('old') });
+    expect(earlierTexts(then, { data: { 'aide.conf': 'newest' } }, by('old', 'new'))).toEqual({
+      ...named('old'),
+      ...named('new'),
+    });
+    expect(earlierTexts(then, { data: { 'aide.conf': 'new' } }, by('new'))).toEqual({});
+  });
+
+  test('are two at most, those of the most nodes, and as many as have room', () => {
+    const data = { 'aide.conf': 'a', x: 'b', y: 'c' };
+    expect(earlierTexts(effective(data), { data: { 'aide.conf': 'new' } }, by('a', 'b', 'b', 'c', 'c'))).toEqual({
+      ...named('b'),
+      ...named('c'),
+    });
+    const large = 'x'.repeat(500_000);
+    expect(earlierTexts(effective({ 'aide.conf': large }), { data: { 'aide.conf': `${large}y` } }, by(large))).toEqual(
+      {},
+    );
+  });
+
+  test('are none that somebody wrote by hand, or that are gone', () => {
+    expect(earlierTexts(effective({ 'aide.conf': 'edited' }), { data: { 'aide.conf': 'new' } }, by('old'))).toEqual({});
+    expect(earlierTexts(undefined, { data: { 'aide.conf': 'new' } }, by('old'))).toEqual({});
   });
 });

@@ -3,6 +3,7 @@ import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { AIDE_CONF_LABEL, OWNER_LABEL, REINIT_REQUEST_ANNOTATION, UPDATED_ANNOTATION } from '../../api/keys.ts';
 import { labelValue } from '../../api/names.ts';
+import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Orders } from '../../api/outcome.ts';
 import { contains } from '../contains.ts';
 import { PROFILE_NAMES, type Profile } from '../nodes/profile.ts';
@@ -125,6 +126,7 @@ export function desiredConfigMap(
   integrity: FileIntegrity,
   plan: ConfigurationPlan,
   reinit: Pick<ReinitPlan, 'requests' | 'updated'>,
+  earlier: Readonly<Record<string, string>> = {},
 ): ConfigMap {
   const name = integrity.metadata.name ?? '';
   return {
@@ -142,8 +144,40 @@ export function desiredConfigMap(
       },
       ownerReferences: [ownerReference(integrity)],
     },
-    data: { ...plan.data },
+    data: { ...plan.data, ...earlier },
   };
+}
+
+/** Earlier texts that are kept, and characters of all texts together: the object has to fit into the API server. */
+const EARLIER_LIMIT = 2;
+const TEXTS_LIMIT = 900_000;
+
+/**
+ * The texts by which nodes' baselines still go, as far as they are in the effective configuration as it is: a node is
+ * compared with its baseline, by the baseline's own configuration, before a new one takes its place.
+ */
+export function earlierTexts(
+  effective: ConfigMap | undefined,
+  { data }: Pick<ConfigurationPlan, 'data'>,
+  statuses: Iterable<Pick<FileIntegrityNodeStatus, 'baseline'>>,
+): Record<string, string> {
+  const current = new Set(Object.values(data).map(digestOf));
+  const counts = new Map<string, number>();
+  for (const { baseline } of statuses) {
+    const digest = baseline?.configurationDigest;
+    if (digest !== undefined && !current.has(digest)) counts.set(digest, (counts.get(digest) ?? 0) + 1);
+  }
+  if (counts.size === 0) return {};
+  const there = new Map(Object.values(effective?.data ?? {}).map((text) => [digestOf(text), text]));
+  const earlier: Record<string, string> = {};
+  let room = TEXTS_LIMIT - Object.values(data).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  for (const [digest] of [...counts].sort(([a, one], [b, other]) => other - one || a.localeCompare(b))) {
+    const text = there.get(digest);
+    if (text === undefined || Object.keys(earlier).length === EARLIER_LIMIT) continue;
+    room -= Buffer.byteLength(text);
+    if (room >= 0) earlier[`previous-${digest.slice(0, 16)}`] = text;
+  }
+  return earlier;
 }
 
 /** Whether the effective configuration is what the operator wants, to the letter in its texts and in `updated`. */

@@ -5,6 +5,7 @@ import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { contains } from '../contains.ts';
 import { MEMORY_ANNOTATION } from '../nodes/memory.ts';
 import type { Profile } from '../nodes/profile.ts';
+import { planClosings } from '../records/closing.ts';
 import { departedOf, predecessorOf } from '../records/departed.ts';
 import { planRecords, type Rebased, type ReinitRecord } from '../records/record.ts';
 import { desiredLease, isLeaseOf } from '../results/lease.ts';
@@ -12,7 +13,7 @@ import { firstName } from '../results/slot.ts';
 import type { Action, NodeChange, OrderNews } from './actions.ts';
 import type { ConfigurationPlan } from './configuration.ts';
 import { tellNews } from './news.ts';
-import { desiredNodeStatus, holdoffList, planOrders, unselectedStatus } from './orders.ts';
+import { desiredNodeStatus, holdoffList, memoryOf, planOrders, unselectedStatus } from './orders.ts';
 import { filesOn } from './overlap.ts';
 import type { ReinitRequest } from './reinit.ts';
 import { type Departure, forgetOf, isOfNode, type KeptStatus, planUnselected } from './unselected.ts';
@@ -22,6 +23,8 @@ export interface NodesPlan {
   readonly actions: readonly Action[];
   /** What the actions write down before new orders go out. */
   readonly records: readonly ReinitRecord[];
+  /** When there is more to write down, if nothing happens before. */
+  readonly writesAt?: Date;
   /** Of the nodes that are watched, as they will be. */
   readonly statuses: readonly FileIntegrityNodeStatus[];
   /** Of those that are not any more, and of which the record is kept. */
@@ -47,6 +50,12 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
   const statuses: FileIntegrityNodeStatus[] = [];
   const taken: string[] = [];
   const { kept, departed } = planUnselected(world, selected);
+  const closings = planClosings(
+    world.integrity,
+    selected.flatMap(({ metadata }) => world.statuses.get(metadata?.name ?? '') ?? []),
+    (status) => memoryOf(status).accepted,
+    world.now,
+  );
   for (const node of selected) {
     const name = node.metadata?.name ?? '';
     const standing = world.statuses.get(name);
@@ -61,6 +70,7 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
       files: filesOn(name, world.integrity, current, world.others),
       holdoff,
       predecessor: predecessorOf(world.departed.get(name)),
+      accepted: closings.noted.get(name),
     };
     const desired = desiredNodeStatus(orders, planOrders(orders));
     const owner = world.foreignStatuses.get(desired.metadata.name ?? '');
@@ -100,10 +110,12 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
     actions: [
       ...records.map((record) => ({ do: 'write-record', record }) as const),
       ...planDeparted(world, departed),
+      ...closings.records.map((record) => ({ do: 'write-closing-record', record }) as const),
       ...actions,
       ...news,
     ],
     records,
+    ...(closings.at && { writesAt: closings.at }),
     statuses,
     kept: kept.map(({ status, unselected }) => ({ ...status, unselected })),
     taken,

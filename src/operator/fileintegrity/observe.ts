@@ -32,7 +32,7 @@ export interface Surroundings {
  */
 export async function observe(
   integrity: FileIntegrity,
-  { stores, client }: Tools,
+  { stores, client, machineConfigs }: Tools,
   { judge, departures }: { readonly judge: Judge; readonly departures: Departures },
   surroundings: Surroundings,
   signal: AbortSignal,
@@ -66,6 +66,7 @@ export async function observe(
     daemonSet: stores.daemonSets.get(`${namespace}/${daemonSetName(name)}`),
     effective,
     judged,
+    hasMachineConfigs: machineConfigs.areServed(),
     priorityClass: !priorityClassName ? 'unnamed' : stores.priorityClasses.get(priorityClassName) ? 'known' : 'unknown',
   };
 }

@@ -36,12 +36,16 @@ export interface OrdersWorld {
   readonly profile: Profile;
   /** The newest re-init request that speaks of the node. */
   readonly request: ReinitRequest | undefined;
+  /** There is a Machine Config Operator. */
+  readonly hasMachineConfigs: boolean;
   /** How the names of the node's database and log begin. */
   readonly files: string;
   /** The nodes that are held by annotation, if any are. */
   readonly holdoff: NodeList | undefined;
   /** What is on record of the node of this name, whose status went. */
   readonly predecessor: Departed | undefined;
+  /** Id of the order whose closing is on record from now on. */
+  readonly accepted?: string | undefined;
   readonly now: Date;
 }
 
@@ -57,12 +61,13 @@ export interface OrdersPlan {
 export function planOrders(world: OrdersWorld): OrdersPlan {
   const { spec, node, current, now } = world;
   const memory = memoryOf(current);
-  const update = followUpdate(node, memory, now);
+  const update = followUpdate(node, memory, now, world.hasMachineConfigs);
   const hold = update.hold ?? annotationHold(world);
   const pending = isBaselined(current) ? undefined : memory.updated;
   const updated = update.finished ? { ...update.finished, ...(pending && { from: pending.from }) } : pending;
   const requestedAt = isNew(world.request, memory) ? world.request.at : memory.requestedAt;
   const baseline = planBaseline(world, memory, updated, update.finished !== undefined);
+  const accepted = world.accepted ?? memory.accepted;
   const earlier = earlierOrders(current?.orders?.baseline.id, baseline.id, memory);
   return {
     memory: {
@@ -73,6 +78,7 @@ export function planOrders(world: OrdersWorld): OrdersPlan {
       ...(updated && { updated }),
       ...(requestedAt !== undefined && { requestedAt }),
       ...(earlier.length > 0 && { orders: earlier }),
+      ...(accepted !== undefined && { accepted }),
     },
     orders: {
       settings: {

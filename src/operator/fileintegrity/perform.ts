@@ -6,7 +6,7 @@ import { ApiError, isConflict } from '../../kube/errors.ts';
 import { configMaps, daemonSets, leases } from '../../kube/resources.ts';
 import { inParallel } from '../inparallel.ts';
 import type { Departures } from '../records/departures.ts';
-import { writeRecord } from '../records/write.ts';
+import { writeClosingRecord, writeRecord } from '../records/write.ts';
 import type { Tools } from '../tools.ts';
 import type { Action } from './actions.ts';
 import { leftovers } from './configuration.ts';
@@ -85,6 +85,8 @@ async function carryOut(
       const keepMs = (history?.departedFor ?? DEFAULT_DEPARTED_FOR_SECONDS) * 1000;
       return departures.write(refOf(integrity), action.nodes, keepMs, new Date(), signal);
     }
+    case 'write-closing-record':
+      return writeClosingRecord(action.record, tools, signal);
     case 'clear-priority-class':
       return clearPriorityClass(integrity, action.name, tools, signal);
     case 'apply-daemon-set':

@@ -17,6 +17,7 @@ import type { Action } from './actions.ts';
 import {
   type ConfigurationPlan,
   desiredConfigMap,
+  earlierTexts,
   isEffective,
   isForeign,
   planConfiguration,
@@ -70,9 +71,10 @@ export function plan(world: World): Plan {
   };
 }
 
-function outcomeOf({ now, spec }: World, { statuses, kept }: NodesPlan, delayMs: number): Outcome {
+function outcomeOf({ now, spec }: World, { statuses, kept, writesAt }: NodesPlan, delayMs: number): Outcome {
   if (delayMs > 0) return { kind: 'waiting', reason: 'the initial delay is not over', requeueAfterMs: delayMs };
-  const next = Math.min(nextLost({ statuses, now })?.getTime() ?? Number.POSITIVE_INFINITY, nextOver(kept, spec));
+  const times = [nextLost({ statuses, now }), writesAt].flatMap((time) => (time ? [time.getTime()] : []));
+  const next = Math.min(...times, nextOver(kept, spec));
   return Number.isFinite(next)
     ? { kind: 'done', requeueAfterMs: Math.max(next - now.getTime(), 0) + 1 }
     : { kind: 'done' };
@@ -148,7 +150,8 @@ function annotationsOf({ metadata }: World['integrity'], keys: readonly string[]
 
 /** The version that was read goes along: a plan made from an old copy must not take a request back that is in a newer one. */
 function planConfigMap(world: World, configuration: ConfigurationPlan, reinit: ReinitPlan): Action[] {
-  const desired = desiredConfigMap(world.integrity, configuration, reinit);
+  const earlier = earlierTexts(world.effective, configuration, world.statuses.values());
+  const desired = desiredConfigMap(world.integrity, configuration, reinit, earlier);
   if (!world.effective) return [{ do: 'apply-configuration', object: desired }];
   if (isEffective(world.effective, desired)) return [];
   const { resourceVersion } = world.effective.metadata ?? {};

@@ -37,6 +37,8 @@ export interface World {
   readonly judged: JudgedConfiguration;
   /** The user's configuration that was good last, where the effective one does not tell. */
   readonly lastGood?: GoodConfiguration;
+  /** There is a Machine Config Operator. */
+  readonly hasMachineConfigs: boolean;
   readonly priorityClass: 'unnamed' | 'known' | 'unknown';
   /** The daemons' image. */
   readonly image: string;

@@ -57,15 +57,16 @@ export function createPresence<T extends KubeObject>(options: PresenceOptions<T>
   };
 }
 
-function serves({ spec, status }: CustomResourceDefinition, version: string): boolean {
+/** Whether objects of a kind can be had, in this version or any. */
+export function serves({ spec, status }: CustomResourceDefinition, version?: string): boolean {
   return (
-    (spec?.versions ?? []).some(({ name, served }) => served && name === version) &&
+    (spec?.versions ?? []).some(({ name, served }) => served && (version === undefined || name === version)) &&
     (status?.conditions ?? []).some(({ type, status: is }) => type === 'Established' && is === 'True')
   );
 }
 
 /** Their schemas have some 100 KB. */
-function sketch({ metadata, spec, status }: CustomResourceDefinition): CustomResourceDefinition {
+export function sketch({ metadata, spec, status }: CustomResourceDefinition): CustomResourceDefinition {
   const { name = '', uid = '', resourceVersion = '' } = metadata ?? {};
   const versions = (spec?.versions ?? []).map((version) => ({ name: version.name, served: version.served }));
   return { metadata: { name, uid, resourceVersion }, spec: { versions }, ...(status && { status }) };

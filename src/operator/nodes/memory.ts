@@ -18,6 +18,8 @@ export interface NodeUpdate extends Transition {
   readonly source: 'MachineConfig' | 'NodeUpdating';
   /** RFC 3339. */
   readonly since: string;
+  /** Others than the node have asked for it, at some time while it lasted. */
+  readonly asked?: boolean;
 }
 
 /**
@@ -37,6 +39,8 @@ export interface NodeMemory extends UpdateMemory {
   readonly selected?: Selection;
   /** Ids of the baseline orders before the one that stands, newest first: a receipt of one of them may still be under way. */
   readonly orders?: readonly string[];
+  /** Id of the newest order of which it is on record what the new baseline accepted. */
+  readonly accepted?: string;
 }
 
 /** By what a node was selected last: what has changed since is told by it. */
@@ -59,7 +63,7 @@ export function parseMemory(text: string | undefined): NodeMemory {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) return {};
-    const { node, profile, configuration, update, updated, requestedAt, orders, selected } = value as Record<
+    const { node, profile, configuration, update, updated, requestedAt, orders, accepted, selected } = value as Record<
       string,
       unknown
     >;
@@ -71,6 +75,7 @@ export function parseMemory(text: string | undefined): NodeMemory {
       ...(isTransition(updated) && { updated: pickTransition(updated) }),
       ...(isTime(requestedAt) && { requestedAt }),
       ...(isRecord(selected) && { selected: pickSelection(selected) }),
+      ...(typeof accepted === 'string' && { accepted }),
       ...(isTexts(orders) && { orders: orders.slice(0, ORDERS_LIMIT) }),
     };
   } catch {
@@ -94,8 +99,8 @@ function pickTransition({ from, to }: Transition): Transition {
   return { from, to };
 }
 
-function pickUpdate({ source, from, to, since }: NodeUpdate): NodeUpdate {
-  return { source, from, to, since };
+function pickUpdate({ source, from, to, since, asked }: NodeUpdate): NodeUpdate {
+  return { source, from, to, since, ...(asked === true && { asked }) };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

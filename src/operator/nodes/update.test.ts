@@ -13,7 +13,7 @@ const labelled = (value: string) => aNode('a', { [UPDATING_LABEL]: value });
 function follow(states: readonly Node[], start: UpdateMemory = {}) {
   let memory = start;
   return states.map((state) => {
-    const plan = followUpdate(state, memory, NOW);
+    const plan = followUpdate(state, memory, NOW, true);
     memory = plan.memory;
     return plan;
   });
@@ -46,14 +46,26 @@ describe('an update by the Machine Config Operator', () => {
 
   test('keeps the time of its beginning', () => {
     const [begun] = follow([node('x', 'y', 'Working')]);
-    const plan = followUpdate(node('x', 'y', 'Working'), begun?.memory ?? {}, later);
+    const plan = followUpdate(node('x', 'y', 'Working'), begun?.memory ?? {}, later, true);
     expect(plan.hold?.since).toBe(NOW.toISOString());
   });
 
-  test('that works without another configuration holds too', () => {
-    const [, during, after] = follow([node('x', 'x', 'Done'), node('x', 'x', 'Working'), node('x', 'x', 'Done')]);
-    expect(during?.hold?.reason).toBe('MachineConfig');
-    expect(after?.finished).toEqual({ from: 'x', to: 'x' });
+  test.each([
+    ['says that it works', [node('x', 'x', 'Working')]],
+    ['says that it has another configuration', [node('z', 'x', 'Done'), node('z', 'x', 'Working')]],
+    ['says so again and again', [node('x', 'x', 'Working'), node('z', 'x', 'Degraded'), node('x', 'x', 'Working')]],
+  ])('of which the node alone says something holds it, and makes no new baseline: it %s', (_, states) => {
+    const plans = follow([node('x', 'x', 'Done'), ...states, node('x', 'x', 'Done')]);
+    expect(plans.slice(1, -1).map(({ hold }) => hold?.reason)).toEqual(states.map(() => 'MachineConfig'));
+    expect(plans.at(-1)).toEqual({ memory: { configuration: 'x' } });
+  });
+
+  test('is none where there is no Machine Config Operator, and one under way ends without a baseline', () => {
+    const [begun] = follow([node('x', 'y', 'Working')]);
+    for (const state of [node('x', 'y', 'Working'), node('y', 'y', 'Done')]) {
+      expect(followUpdate(state, begun?.memory ?? {}, NOW, false)).toEqual({ memory: {} });
+    }
+    expect(followUpdate(labelled(''), {}, NOW, false).hold?.reason).toBe('NodeUpdating');
   });
 
   test('that is Degraded stays held, also when it is back at the configuration that it came from', () => {
@@ -142,7 +154,9 @@ test('a node that nobody updates is remembered with its configuration only', () 
   const [plain, configured] = follow([aNode('a'), node('x', 'x', 'Done')]);
   expect(plain).toEqual({ memory: {} });
   expect(configured).toEqual({ memory: { configuration: 'x' } });
-  expect(followUpdate(annotated(aNode('a'), { 'machineconfiguration.openshift.io/state': 'Done' }), {}, NOW)).toEqual({
+  expect(
+    followUpdate(annotated(aNode('a'), { 'machineconfiguration.openshift.io/state': 'Done' }), {}, NOW, true),
+  ).toEqual({
     memory: {},
   });
 });
@@ -156,19 +170,19 @@ describe('who holds', () => {
 
   test('is who the API server has recorded for what says that the node is being updated', () => {
     const working = recorded(node('x', 'x', 'Working'), 'kubectl-annotate', 'annotations', annotation('state'));
-    expect(followUpdate(working, {}, NOW).hold?.owner).toBe('kubectl-annotate');
+    expect(followUpdate(working, {}, NOW, true).hold?.owner).toBe('kubectl-annotate');
     const desired = recorded(
       node('x', 'y', 'Done'),
       'machine-config-controller',
       'annotations',
       annotation('desiredConfig'),
     );
-    expect(followUpdate(desired, {}, NOW).hold?.owner).toBe('machine-config-controller');
+    expect(followUpdate(desired, {}, NOW, true).hold?.owner).toBe('machine-config-controller');
     const marked = recorded(labelled('2'), 'upgrade\u001b[31m', 'labels', UPDATING_LABEL);
-    expect(followUpdate(marked, {}, NOW).hold?.owner).toBe('upgrade\\x1b[31m');
+    expect(followUpdate(marked, {}, NOW, true).hold?.owner).toBe('upgrade\\x1b[31m');
   });
 
   test('is unknown where nothing is recorded', () => {
-    expect(followUpdate(node('x', 'y', 'Done'), {}, NOW).hold?.owner).toBe('unknown');
+    expect(followUpdate(node('x', 'y', 'Done'), {}, NOW, true).hold?.owner).toBe('unknown');
   });
 });

@@ -25,16 +25,38 @@ export interface UpdatePlan {
 /**
  * Follows a node through an update: the Machine Config Operator's, or one that somebody marks with the label.
  * An update that began and ended while the operator was away shows by the machine configuration, which is another one.
+ *
+ * A node is held whenever it says that it is being updated. But a new baseline follows only where others than the node have
+ * asked for an update: another desired configuration, which the Machine Config Operator's controller writes, or the label.
+ * Its daemon writes all else on the node with the kubelet's credentials, as root on the node could.
+ * @param hasMachineConfigs whether there is a Machine Config Operator: where there is none, its annotations are anybody's
  */
-export function followUpdate(node: Node, memory: UpdateMemory, now: Date): UpdatePlan {
+export function followUpdate(node: Node, memory: UpdateMemory, now: Date, hasMachineConfigs: boolean): UpdatePlan {
+  return hasMachineConfigs ? follow(node, memory, now) : follow(unconfigured(node), withoutMachineConfig(memory), now);
+}
+
+function unconfigured(node: Node): Node {
+  const { annotations = {} } = node.metadata ?? {};
+  const others = Object.entries(annotations).filter(([key]) => !key.startsWith(machineConfig('')));
+  return { ...node, metadata: { ...node.metadata, annotations: Object.fromEntries(others) } };
+}
+
+function withoutMachineConfig({ update }: UpdateMemory): UpdateMemory {
+  return update && update.source !== 'MachineConfig' ? { update } : {};
+}
+
+function follow(node: Node, memory: UpdateMemory, now: Date): UpdatePlan {
   const seen = look(node, memory);
   const remembered = memory.configuration;
   if (seen) {
+    const from = memory.update?.from ?? seen.from;
+    const isAsked = seen.source === 'NodeUpdating' || from !== seen.to || isAskedFor(memory.update);
     const update: NodeUpdate = {
       source: seen.source,
-      from: memory.update?.from ?? seen.from,
+      from,
       to: seen.to,
       since: memory.update?.since ?? now.toISOString(),
+      ...(isAsked && { asked: true }),
     };
     return {
       memory: { ...(remembered !== undefined && { configuration: remembered }), update },
@@ -58,9 +80,16 @@ function finishedUpdate(
   if (remembered !== undefined && configuration !== undefined && configuration !== remembered) {
     return { from: remembered, to: configuration };
   }
-  if (!update) return undefined;
+  if (!update || !isAskedFor(update)) return undefined;
   const to = update.source === 'MachineConfig' ? (configuration ?? update.to) : describeSystem(node);
   return { from: update.from, to };
+}
+
+/** One that an earlier operator has remembered tells by its configurations. */
+function isAskedFor(update: NodeUpdate | undefined): boolean {
+  return (
+    update !== undefined && (update.asked === true || update.source === 'NodeUpdating' || update.from !== update.to)
+  );
 }
 
 interface Sighting {

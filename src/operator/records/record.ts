@@ -53,7 +53,7 @@ function hash(...parts: readonly string[]): string {
 }
 
 /** Bytes of a record at most. */
-const RECORD_BYTES = 900 * 1024;
+export const RECORD_BYTES = 900 * 1024;
 
 /** The config map of a record. It has no owner reference: it outlives the FileIntegrity, as kept failures do. */
 export function recordMap(record: ReinitRecord, bytes = RECORD_BYTES): ConfigMap {

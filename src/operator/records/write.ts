@@ -1,17 +1,31 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
-import { OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
+import { CLOSING_LABEL, OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
 import { configMaps } from '../../kube/resources.ts';
 import type { Tools } from '../tools.ts';
+import { type ClosingRecord, closingMap } from './closing.ts';
 import { kindOf, lackingIn, type ReinitRecord, recordMap, supplementOf } from './record.ts';
 
 /**
  * Writes a record, once: one that is there already stays as it is. Then removes the oldest of the FileIntegrity's, of which
- * `spec.history.reinitRecords` stay; of those of node updates as many again, so that updates push out no others.
+ * `spec.history.reinitRecords` stay; of those of node updates as many again, so that updates push out no others; and the
+ * same of those that tell what new baselines accepted.
  */
 export async function writeRecord(record: ReinitRecord, tools: Tools, signal: AbortSignal): Promise<void> {
   const created = await create(record, tools, signal);
   if (created) await prune(created, record, tools, signal);
+}
+
+/** The same for what new baselines accepted. */
+export async function writeClosingRecord(record: ClosingRecord, tools: Tools, signal: AbortSignal): Promise<void> {
+  const object = closingMap(record);
+  try {
+    await tools.client.create(configMaps, object, { signal });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    return; // before a crash
+  }
+  await prune(object, record, tools, signal);
 }
 
 /** What there is more now; undefined when all was there. */
@@ -31,7 +45,7 @@ async function create(record: ReinitRecord, tools: Tools, signal: AbortSignal): 
 
 async function prune(
   created: ConfigMap,
-  { integrity }: ReinitRecord,
+  { integrity }: Pick<ReinitRecord, 'integrity'>,
   { client, stores }: Tools,
   signal: AbortSignal,
 ): Promise<void> {
@@ -42,6 +56,7 @@ async function prune(
       other.metadata.name !== own &&
       RECORD_LABEL in (other.metadata.labels ?? {}) &&
       other.metadata.labels?.[OWNER_LABEL] === labels?.[OWNER_LABEL] &&
+      CLOSING_LABEL in (other.metadata.labels ?? {}) === CLOSING_LABEL in (labels ?? {}) &&
       kindOf(other) === kindOf(created),
   );
   const madeAt = ({ metadata }: ConfigMap) => metadata?.creationTimestamp ?? '';

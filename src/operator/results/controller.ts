@@ -43,6 +43,7 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
       integrity: name,
       status,
       node,
+      hasMachineConfigs: tools.machineConfigs.areServed(),
       slot,
       parts: hasParts ? partsThere(first, senderSaid(slot), get) : [],
       lease: stores.leases.get(`${status.metadata.namespace}/${first}`),

@@ -81,6 +81,7 @@ export function aResultsWorld(changes: Partial<ResultsWorld> = {}): ResultsWorld
     slot: undefined,
     parts: [],
     lease: undefined,
+    hasMachineConfigs: true,
     ...changes,
   };
 }

@@ -21,6 +21,7 @@ export interface ResultFields
     | 'lastScan'
     | 'baseline'
     | 'baselines'
+    | 'closing'
     | 'failures'
     | 'notices'
     | 'acknowledged'
@@ -78,7 +79,8 @@ export function foldSetAside(fields: ResultFields, scan: ScanMessage, now: Date)
 export function foldReceipt(fields: ResultFields, receipt: BaselineReceipt): ResultFields {
   // A status of before has one receipt and no list.
   const earlier = fields.baselines ?? (fields.baseline ? [fields.baseline] : []);
-  return { ...fields, baseline: receipt, baselines: [receipt, ...earlier].slice(0, RECEIPTS).map(inShort) };
+  const { closing: _, ...rest } = fields; // the receipt has it
+  return { ...rest, baseline: receipt, baselines: [receipt, ...earlier].slice(0, RECEIPTS).map(inShort) };
 }
 
 /** The list of the mounts stands in the receipt of the baseline itself; ten of them would be much for each node. */

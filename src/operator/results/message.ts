@@ -14,6 +14,7 @@ import {
 import { resultName } from '../../api/names.ts';
 import type { NodeStatusFields } from '../../api/nodestatus.ts';
 import type {
+  BaselineClosing,
   BaselineFault,
   BaselineReceipt,
   FileCounts,
@@ -57,6 +58,8 @@ export interface ScanMessage {
   /** For `Failed`: mounts that are otherwise than at the baseline, at least one. */
   readonly mountChanges?: number;
   readonly counts?: FileCounts;
+  /** The order of a new baseline before which it was done. */
+  readonly closes?: string;
   /** Absent for what an earlier daemon said, and for what could not be read. */
   readonly facts?: NonNullable<NodeStatusFields['lastScan']>;
   /** Config maps that carry the report, the first included, as the message says. */
@@ -164,13 +167,20 @@ function readOutcome(text: string, { node }: Sender, parts: number): Message {
 }
 
 function safeReceipt(receipt: BaselineReceipt): BaselineReceipt {
+  const { closing, ...rest } = receipt;
   const { aideVersion, bootId, refused } = receipt;
   return {
-    ...receipt,
+    ...rest,
+    ...(closing && { closing: safeClosing(closing) }),
     aideVersion: printable(aideVersion, 64),
     bootId: printable(bootId, 64),
     ...(refused !== undefined && { refused: printable(refused, 512) }),
   };
+}
+
+/** Of the daemon's word on a comparison what the operator cannot know itself: which one it was, and when nobody looked. */
+function safeClosing({ scan, gap }: BaselineClosing): BaselineClosing {
+  return { ...(scan !== undefined && { scan }), ...(gap && { gap }) };
 }
 
 function fromScan(scan: ScanOutcome, parts: number): ScanMessage {
@@ -186,6 +196,7 @@ function fromScan(scan: ScanOutcome, parts: number): ScanMessage {
     ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
     ...(scan.verdict === 'Failed' && scan.mountChanges && { mountChanges: scan.mountChanges }),
     ...(scan.verdict === 'Failed' && scan.counts && { counts: scan.counts }),
+    ...(scan.closes !== undefined && { closes: scan.closes }),
     facts: {
       startedAt,
       finishedAt,

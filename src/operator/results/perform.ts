@@ -5,6 +5,7 @@ import { isConflict } from '../../kube/errors.ts';
 import { configMaps } from '../../kube/resources.ts';
 import type { Tools } from '../tools.ts';
 import { removeKept } from './archive.ts';
+import { foldKeptClosing } from './closing.ts';
 import { foldKept, type ResultFields } from './fold.ts';
 import type { HistoryBreak } from './history.ts';
 import { type KeepWorld, keepReport } from './keep.ts';
@@ -41,7 +42,8 @@ export async function performResults(
   const kept =
     plan.keep && (await keepReport(plan.keep, { ...place, ...keepWorld(status, integrity, stores, recorder) }));
   if (plan.fields) {
-    const fields = kept ? foldKept(plan.fields, kept) : plan.fields;
+    const fields =
+      kept && plan.keep ? foldKeptClosing(foldKept(plan.fields, kept), plan.keep.scan.id, kept) : plan.fields;
     await writeFields(fields, status, client, signal);
     if (isCarriedOut(status, fields)) meters.carriedOut();
   }

@@ -181,8 +181,102 @@ describe('a receipt', () => {
       aResultsWorld({ status: ordered('order-3', ['order-2', 'order-1']), slot: received(receipt) }),
     );
     expect(plan.fields).toMatchObject({ baseline: receipt, baselines: [receipt, aReceipt()], acknowledged: 'b' });
-    expect(plan).toMatchObject({ events: [] });
+    expect(plan.events.map(({ reason }) => reason)).toEqual(['BaselineAccepted']); // by a daemon that compares nothing
     expect(plan.keep).toBeUndefined();
+  });
+
+  describe('after a comparison with the baseline before', () => {
+    const counts = { added: 0, changed: 4, removed: 0 };
+    const closing = (changes: Partial<ScanOutcome> = {}) =>
+      aScan({ id: 'close', verdict: 'Failed', counts, closes: 'order-2', baselineDigest: DIGEST, ...changes });
+    const taken = (scan: ScanOutcome, changes: Partial<FileIntegrityNodeStatus> = {}) => {
+      const status = { ...ordered('order-2', ['order-1']), ...changes };
+      return afterResults(aResultsWorld({ status, slot: aSlot(scan) }));
+    };
+    const receive = (world: ResultsWorld, said: BaselineReceipt['closing']) => {
+      const receipt = aReceipt({ orderId: 'order-2', digest: other, ...(said && { closing: said }) });
+      const plan = planResults({ ...world, slot: received(receipt) });
+      return { closing: plan.fields?.baseline?.closing, fields: plan.fields, events: plan.events };
+    };
+
+    test('has what was found as a failure, before it can be accepted', () => {
+      const plan = planResults(aResultsWorld({ status: ordered('order-2', ['order-1']), slot: aSlot(closing()) }));
+      expect(plan.keep).toMatchObject({ to: 'aide-worker-a-failed' });
+      expect(plan.fields).toMatchObject({
+        lastResult: { condition: 'Failed', filesChanged: 4 },
+        closing: { order: 'order-2', scan: 'close', verdict: 'Failed', counts },
+      });
+    });
+
+    test('links it, and tells who accepted what', () => {
+      const { closing: linked, fields, events } = receive(taken(closing()), { scan: 'close' });
+      expect(linked).toEqual({
+        scan: 'close',
+        verdict: 'Failed',
+        counts,
+        kept: { configMapName: 'aide-worker-a-failed' },
+        at: NOW.toISOString(),
+      });
+      expect(fields).not.toHaveProperty('closing');
+      expect(events).toMatchObject([
+        {
+          type: 'Warning',
+          reason: 'BaselineAccepted',
+          message:
+            'node a: the new baseline (Demand) accepts what differed from the one before: a:0,c:4,r:0 log:fio/aide-worker-a-failed',
+        },
+      ]);
+    });
+
+    test('that found nothing has that on record, and tells nothing', () => {
+      const quiet = receive(taken(closing({ verdict: 'Succeeded' })), { scan: 'close' });
+      expect(quiet.closing).toEqual({ scan: 'close', verdict: 'Succeeded', at: NOW.toISOString() });
+      expect(quiet.events).toEqual([]);
+    });
+
+    test('takes the daemon’s word for the time in which nobody looked, and for nothing else', () => {
+      const gap = { from: minutesBefore(3), to: minutesBefore(2) };
+      const lie = { scan: 'close', verdict: 'Succeeded', gap, kept: { configMapName: 'x' } } as const;
+      expect(receive(taken(closing()), lie).closing).toEqual({
+        scan: 'close',
+        verdict: 'Failed',
+        counts,
+        gap,
+        kept: { configMapName: 'aide-worker-a-failed' },
+        at: NOW.toISOString(),
+      });
+    });
+
+    test.each([
+      ['could not be done', closing({ verdict: 'Errored', errorMessage: 'AIDE is ill.' }), 'AIDE is ill.'],
+      ['was with another database', closing({ baselineFault: 'Missing', errorMessage: 'It is gone.' }), 'It is gone.'],
+    ])('that %s says so', (_, scan, why) => {
+      const { closing: linked, events } = receive(taken(scan), { scan: 'close' });
+      expect(linked).toMatchObject({ verdict: scan.verdict, uncompared: why });
+      expect(events).toMatchObject([{ type: 'Warning', message: expect.stringContaining(why) }]);
+    });
+
+    test.each<[string, ScanOutcome, BaselineReceipt['closing'], string]>([
+      ['of which nothing is said', aScan(), undefined, 'The daemon told of no comparison'],
+      ['that is not on record', aScan(), { scan: 'close' }, 'The comparison that the receipt names is not on record.'],
+      ['for another order', closing({ closes: 'order-1' }), { scan: 'close' }, 'is not on record'],
+      ['other than the one that the receipt names', closing(), { scan: 'another' }, 'is not on record'],
+    ])('%s: counts as none', (_, scan, said, why) => {
+      const { closing: linked, events } = receive(taken(scan), said);
+      expect(linked).toEqual({ uncompared: expect.stringContaining(why), at: NOW.toISOString() });
+      expect(events).toMatchObject([{ type: 'Warning', reason: 'BaselineAccepted' }]);
+    });
+
+    test('is set aside while the node is updated, and linked all the same', () => {
+      const memory = formatMemory({ configuration: 'y', updated: { from: 'x', to: 'y' }, orders: ['order-1'] }) ?? '';
+      const status = ordered('order-2', ['order-1']);
+      const metadata = { ...status.metadata, annotations: { [MEMORY_ANNOTATION]: memory } };
+      const world = { ...taken(closing(), { metadata }), node: machineConfigured(aNode('a'), 'y', 'y', 'Done') };
+      expect(world.status.lastResult).toBeUndefined();
+      const { closing: linked, events } = receive(world, { scan: 'close' });
+      expect(linked).toMatchObject({ counts, kept: { configMapName: 'aide-worker-a-set-aside', setAside: true } });
+      expect(events.map(({ reason }) => reason)).toEqual(['BaselineAccepted']);
+    });
   });
 
   test('is one of the last ten that are on record', () => {

@@ -5,6 +5,7 @@ import { failedName, setAsideName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
 import { MEMORY_ANNOTATION, parseMemory, type Transition } from '../nodes/memory.ts';
+import { foldClosing, tellClosing, withClosing } from './closing.ts';
 import {
   foldAgain,
   foldNotice,
@@ -37,6 +38,8 @@ export interface ResultsWorld {
   /** Numbers of the second and later config maps of the message that are there. */
   readonly parts: readonly number[];
   readonly lease: Lease | undefined;
+  /** There is a Machine Config Operator. */
+  readonly hasMachineConfigs: boolean;
 }
 
 /** What is to be done, in this order; every part may be repeated after a crash. */
@@ -171,7 +174,8 @@ function takeMessage(world: ResultsWorld, fields: ResultFields, message: Message
     }
     case 'scan': {
       const scan = judgeScan(fields, message);
-      return scan.verdict === 'Failed' ? takeFailure(world, fields, scan, slot) : takeScan(world, fields, scan);
+      const taken = scan.verdict === 'Failed' ? takeFailure(world, fields, scan, slot) : takeScan(world, fields, scan);
+      return { ...taken, fields: foldClosing(taken.fields, scan, taken.keep, status.orders?.baseline.id) };
     }
   }
 }
@@ -190,7 +194,7 @@ function takeReceipt(
 ): Taken {
   const judged = judgeReceipt(world.status, fields, receipt);
   if (judged.kind === 'known') return { fields, events: [] };
-  if (judged.kind === 'good') return takeGoodReceipt(world, fields, receipt);
+  if (judged.kind === 'good') return takeGoodReceipt(world, fields, withClosing(fields, receipt, world.now));
   const scan: ScanMessage = {
     kind: 'scan',
     id,
@@ -231,8 +235,11 @@ function takeGoodReceipt(world: ResultsWorld, fields: ResultFields, receipt: Bas
  * The update that a finding may come of. What an update changes on its node is no finding, while it lasts and until the
  * baseline after it is made; but no update touches the database, so a fault of the baseline always counts.
  */
-function coverOf({ status, node, now }: ResultsWorld, { baselineFault }: ScanMessage): Transition | undefined {
-  return baselineFault === undefined ? updateOf(status, node, now) : undefined;
+function coverOf(
+  { status, node, now, hasMachineConfigs }: ResultsWorld,
+  { baselineFault }: ScanMessage,
+): Transition | undefined {
+  return baselineFault === undefined ? updateOf(status, node, now, hasMachineConfigs) : undefined;
 }
 
 /** What counts as no finding may serve as cover, so its report is kept all the same, and told of. */
@@ -312,15 +319,17 @@ function tellSetAside(node: string, { counts }: ScanMessage, { from, to }: Trans
 }
 
 /** Which baseline a node begins with is news when it is not one that the operator had made for it. */
-function tellReceipt({ status }: ResultsWorld, { adopted, refused }: BaselineReceipt): ResultEvent[] {
+function tellReceipt({ status }: ResultsWorld, receipt: BaselineReceipt): ResultEvent[] {
+  const { adopted, refused } = receipt;
   const node = `node ${status.nodeName}`;
+  const accepted = tellClosing(status.nodeName, status.metadata.namespace ?? '', receipt, status.orders?.baseline);
   if (adopted) {
     const message = `${node}: the database that was on the node already is its baseline now`;
     return [{ type: 'Normal', reason: 'DatabaseAdopted', message }];
   }
-  if (refused === undefined) return [];
+  if (refused === undefined) return accepted;
   const message = `${node}: the database that was on the node was not adopted, and a new baseline was made. ${refused}`;
-  return [{ type: 'Warning', reason: 'DatabaseRefused', message }];
+  return [{ type: 'Warning', reason: 'DatabaseRefused', message }, ...accepted];
 }
 
 /** The contract's words. */
@@ -346,7 +355,7 @@ function tell(node: string, result: ScanResult, errorCode: string | undefined): 
 export function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
   const { state, freshUntil, observedGeneration, lastResult, results, lastScan } = status;
   const { conditions } = status.status ?? {};
-  const { baseline, baselines, failures, notices, acknowledged } = status;
+  const { baseline, baselines, closing, failures, notices, acknowledged } = status;
   const heartbeat = status.metadata.annotations?.[HEARTBEAT_ANNOTATION];
   return {
     ...(state && { state }),
@@ -358,6 +367,7 @@ export function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
     ...(lastScan && { lastScan }),
     ...(baseline && { baseline }),
     ...(baselines && { baselines }),
+    ...(closing && { closing }),
     ...(failures && { failures }),
     ...(notices && { notices }),
     ...(acknowledged !== undefined && { acknowledged }),

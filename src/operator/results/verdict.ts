@@ -10,10 +10,15 @@ import type { ScanMessage } from './message.ts';
  * The update whose changes a scan may have found: one that is under way on the node, or one that is in no baseline yet.
  * The node is looked at, too: what it says may not have become orders yet, above all when the operator has just started.
  */
-export function updateOf(status: FileIntegrityNodeStatus, node: Node | undefined, now: Date): Transition | undefined {
+export function updateOf(
+  status: FileIntegrityNodeStatus,
+  node: Node | undefined,
+  now: Date,
+  hasMachineConfigs: boolean,
+): Transition | undefined {
   const { orders, baseline, metadata } = status;
   const memory = parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]);
-  const seen = node && followUpdate(node, memory, now);
+  const seen = node && followUpdate(node, memory, now, hasMachineConfigs);
   const underWay = seen ? (seen.memory.update ?? seen.finished) : memory.update;
   const isBaselined = orders !== undefined && orders.baseline.id === baseline?.orderId;
   const pending = isBaselined ? undefined : memory.updated;

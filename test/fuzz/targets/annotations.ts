@@ -187,11 +187,13 @@ const update: Target = {
       ...(typeof info === 'object' && info !== null && { status: { nodeInfo: textsOf(info) } }),
     } as unknown as Node;
     const before = parseMemory(formatMemory((typeof remembered === 'object' && remembered) || {}));
-    const plan = orFault(() => followUpdate(node, before, NOW));
+    const none = orFault(() => followUpdate(node, before, NOW, false));
+    assert.notEqual(none.hold?.reason, 'MachineConfig', 'nobody configures machines');
+    const plan = orFault(() => followUpdate(node, before, NOW, true));
     // (What is remembered, the operator wrote itself.)
     if (printable(JSON.stringify(before)) === JSON.stringify(before)) checkAllSafe(plan.hold, 2048);
     // Once more, with what is remembered now: an update that lasts is the same update.
-    const again = followUpdate(node, plan.memory, NOW);
+    const again = followUpdate(node, plan.memory, NOW, true);
     assert.deepEqual(again.hold, plan.hold && { ...again.hold, since: plan.hold.since });
     if (!plan.hold) assert.equal(again.finished, undefined, 'an update ends twice');
     orFault(() => profileOf(node));

@@ -141,7 +141,15 @@ const plans: Target = {
       { slot: undefined, lease },
       { slot, lease },
     ]) {
-      const world = { now: NOW, integrity: 'example', status, node: NODE, parts: [], ...said };
+      const world = {
+        now: NOW,
+        integrity: 'example',
+        status,
+        node: NODE,
+        parts: [],
+        hasMachineConfigs: true,
+        ...said,
+      };
       const { fields, events, keep } = orFault(() => planResults(world));
       for (const { message } of events) checkSafe(message, 2048);
       if (keep) checkAllSafe({ ...keep, scan: undefined }, 300);

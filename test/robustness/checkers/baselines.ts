@@ -4,7 +4,7 @@ import { group, type Of, ofType, type Violation, violation } from './violation.t
 
 /**
  * No baseline changes without an order of the operator and, but for a node's first one, a record of what the order erases,
- * which is there before the order is.
+ * which is there before the order is. And none takes the place of another before the node was compared with that one.
  */
 export function checkBaselines(history: readonly Happened[]): Violation[] {
   const records = ofType(history, 'record')
@@ -57,6 +57,10 @@ function checkStatus(versions: readonly Of<'status'>[], records: readonly Record
     if (baseline && baseline.digest !== last?.digest) {
       if (!given.has(baseline.orderId)) {
         violations.push(violation(`${nodeName}: a baseline that nobody ordered is on record`, before, version));
+      }
+      if (last && !baseline.adopted && baseline.closing?.scan === undefined) {
+        const message = `${nodeName}: a baseline took the place of another, and nothing was compared before`;
+        violations.push(violation(message, before, version));
       }
       if (last?.orderId === baseline.orderId) {
         violations.push(violation(`${nodeName}: two baselines were taken in for one order`, before, version));

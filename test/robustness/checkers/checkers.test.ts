@@ -169,7 +169,15 @@ describe('baselines', () => {
   };
   const first = version(1, { orders: ordersOf('order-1', 'Initial'), baseline: receipt('order-1', 'd1') });
   const second = version(3, { orders: ordersOf('order-2', 'Demand'), baseline: receipt('order-1', 'd1') });
-  const done = version(4, { orders: ordersOf('order-2', 'Demand'), baseline: receipt('order-2', 'd2') });
+  const compared = { ...receipt('order-2', 'd2'), closing: { scan: 'scan-9' } };
+  const done = version(4, { orders: ordersOf('order-2', 'Demand'), baseline: compared });
+
+  test('one that takes the place of another without a comparison', () => {
+    const unseen = version(4, { orders: ordersOf('order-2', 'Demand'), baseline: receipt('order-2', 'd2') });
+    expect(told(checkBaselines(madeUp(first, record(2), second, unseen)))).toEqual([
+      'node-1: a baseline took the place of another, and nothing was compared before',
+    ]);
+  });
 
   test('an order without a record, with one that came later, and with one that is of something else', () => {
     expect(checkBaselines(madeUp(first, record(2), second, done))).toEqual([]);
@@ -189,13 +197,13 @@ describe('baselines', () => {
 
   test('one that nobody ordered, two for one order, and one that is gone', () => {
     const orders = ordersOf('order-1', 'Initial');
-    const unordered = version(2, { orders, baseline: receipt('order-9', 'd9') });
+    const closing = { scan: 'scan-9' };
+    const unordered = version(2, { orders, baseline: { ...receipt('order-9', 'd9'), closing } });
     expect(told(checkBaselines(madeUp(first, unordered)))).toEqual([
       'node-1: a baseline that nobody ordered is on record',
     ]);
-    expect(told(checkBaselines(madeUp(first, version(2, { orders, baseline: receipt('order-1', 'd9') }))))).toEqual([
-      'node-1: two baselines were taken in for one order',
-    ]);
+    const second = version(2, { orders, baseline: { ...receipt('order-1', 'd9'), closing } });
+    expect(told(checkBaselines(madeUp(first, second)))).toEqual(['node-1: two baselines were taken in for one order']);
     expect(told(checkBaselines(madeUp(first, version(2, { orders }))))).toEqual([
       'node-1: the baseline on record is gone',
     ]);
