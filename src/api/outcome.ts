@@ -143,7 +143,7 @@ export interface BaselineClosing {
   at?: string;
 }
 
-export interface KeptClosing {
+interface KeptClosing {
   configMapName: string;
   /** Of a kept failure: its number, and its digest. */
   sequence?: number;

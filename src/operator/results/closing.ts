@@ -7,7 +7,7 @@ import type { ScanMessage } from './message.ts';
 import type { KeepReport, ResultEvent } from './plan.ts';
 
 /** A comparison before a new baseline, as a node status has it until the receipt of that baseline is in. */
-export type StandingClosing = NonNullable<NodeStatusFields['closing']>;
+type StandingClosing = NonNullable<NodeStatusFields['closing']>;
 
 /**
  * Notes what a comparison before a new baseline came to, and where its report is kept. Only for the order that stands: of
