@@ -14,7 +14,13 @@ export function checkBaselines(history: readonly Happened[]): Violation[] {
     ofType(history, 'status').filter(({ change }) => change !== 'deleted'),
     ({ uid }) => uid,
   );
-  return [...byStatus.values()].flatMap((versions) => checkStatus(versions, records));
+  /** What was on record of each node under whatever status: it goes on to be under the next one. */
+  const recorded = Map.groupBy([...byStatus.values()].flat(), ({ status }) => status.nodeName);
+  return [...byStatus.values()].flatMap((versions) => {
+    const [first] = versions;
+    const earlier = (recorded.get(first?.status.nodeName ?? '') ?? []).filter(({ rv }) => rv < (first?.rv ?? 0));
+    return checkStatus(versions, records, new Set(earlier.flatMap(({ status }) => status.baseline?.orderId ?? [])));
+  });
 }
 
 /** What a record says. */
@@ -35,18 +41,21 @@ function read(text: string): Omit<Recorded, 'event'> {
   }
 }
 
-function checkStatus(versions: readonly Of<'status'>[], records: readonly Recorded[]): Violation[] {
+/** @param earlier the orders whose baselines were on record of the node before */
+function checkStatus(
+  versions: readonly Of<'status'>[],
+  records: readonly Recorded[],
+  earlier: ReadonlySet<string>,
+): Violation[] {
   const violations: Violation[] = [];
-  const given = new Set<string>();
+  const given = new Set(earlier);
   let before: Of<'status'> | undefined;
   /** Since when the order before stands. */
   let orderedAt = 0;
   for (const version of versions) {
     const { nodeName, orders, baseline, metadata } = version.status;
     const id = orders?.baseline.id;
-    // What was on record under an earlier status of the node goes on to be.
-    if (version.status.predecessor) given.add(version.status.predecessor.baseline.orderId);
-    for (const earlier of parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).orders ?? []) given.add(earlier);
+    for (const before of parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).orders ?? []) given.add(before);
     if (id !== undefined && before?.status.orders?.baseline.id !== id) {
       if (!given.has(id)) violations.push(...checkOrder(version, orderedAt, records));
       given.add(id);
