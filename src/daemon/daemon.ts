@@ -44,6 +44,9 @@ export interface DaemonOptions {
   scratch?: string;
 }
 
+/** In the daemon's container. */
+const HOST_ROOT = '/hostroot';
+
 const HANGING_MS = 12 * 60 * 60 * 1000;
 
 /**
@@ -53,7 +56,7 @@ const HANGING_MS = 12 * 60 * 60 * 1000;
  * @throws FioError `KUBE_NOT_IN_CLUSTER` without a connection outside a pod; `DAEMON_BROKEN` for a mistake of its own.
  */
 export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
-  const { integrity, namespace, node, hostRoot = '/hostroot' } = options;
+  const { integrity, namespace, node, hostRoot = HOST_ROOT } = options;
   const outbox = outboxOf(hostRoot, { namespace, integrity });
   let state = initialState(node, randomBytes(6).toString('hex'));
   const log = createLog(
@@ -72,7 +75,10 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     const paths = nodePaths(hostRoot, files);
     return { paths, outbox, aide, configuration, scratch, hostRoot, mountTables, log, timeoutMs };
   };
-  const mountTables = { node: join(hostRoot, 'proc/1/mountinfo'), own: '/proc/self/mountinfo' };
+  const proc = join(hostRoot, 'proc');
+  const tables = { node: join(proc, '1/mountinfo'), own: '/proc/self/mountinfo' };
+  // Elsewhere a folder plays the node.
+  const mountTables = hostRoot === HOST_ROOT ? { ...tables, proc } : tables;
   const mailbox = new Mailbox();
   let mistake: Error | undefined;
   const ended = new AbortController();

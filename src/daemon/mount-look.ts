@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findReached } from '../aide/reach.ts';
 import { explain, FioError } from '../lib/errors.ts';
@@ -30,12 +30,28 @@ export async function lookAtMounts(bench: Workbench, signal: AbortSignal): Promi
 
 async function look(bench: Workbench, signal: AbortSignal): Promise<MountSight> {
   const { hostRoot, mountTables } = bench;
-  const node = await readTable(mountTables.node);
   const own = await readTable(mountTables.own);
+  if (mountTables.proc !== undefined) await checkProc(mountTables.proc, mountTables.node, own);
+  const node = await readTable(mountTables.node);
   const root = Buffer.from(hostRoot).toString('latin1');
   const paths = questionablePaths(node, own, root);
   const watched = await watchedOf(bench, root, paths, signal);
   return sightOf(node, own, root, (path) => watched.has(path));
+}
+
+/**
+ * Root on the node can mount something over its `/proc`, or over the table in it, for the next daemon to read: a file, or the
+ * `/proc` of other processes that see nothing wrong. The real one has the daemon itself in it.
+ */
+async function checkProc(proc: string, file: string, own: MountTable): Promise<void> {
+  const place = own.find(Buffer.from(file).toString('latin1'));
+  const within = file.slice(proc.length);
+  if (place?.mount.type !== 'proc' || place.within !== within) {
+    throw new FioError('MOUNTS_UNREADABLE', `${file} is not the kernel’s: something is mounted over it`);
+  }
+  await readlink(`${proc}/self`).catch((cause: unknown) => {
+    throw new FioError('MOUNTS_UNREADABLE', `${proc} is not that of the node: the daemon is not in it`, { cause });
+  });
 }
 
 async function readTable(path: string): Promise<MountTable> {

@@ -20,11 +20,20 @@ export interface Workbench {
   readonly scratch: string;
   /** Where the node's root is seen. */
   readonly hostRoot: string;
-  /** The tables of what is mounted on the node, by its first process, and of what is mounted here: `mountinfo` files. */
-  readonly mountTables: { readonly node: string; readonly own: string };
+  readonly mountTables: MountTables;
   readonly log: Log;
   /** When a scan or an initialisation counts as hanging, and how long another one is waited for, in milliseconds. */
   readonly timeoutMs: number;
+}
+
+/** Where the tables of mounts are: `mountinfo` files. */
+export interface MountTables {
+  /** What is mounted on the node, by its first process. */
+  readonly node: string;
+  /** What is mounted in the daemon's container. */
+  readonly own: string;
+  /** The node's `/proc`, which then must be the kernel's own, and the one that the daemon is in; else that of no kernel counts. */
+  readonly proc?: string;
 }
 
 /** What each run of AIDE on the node has: one after the other, whichever FileIntegrity has it done. */

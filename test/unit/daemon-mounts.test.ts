@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -127,6 +128,25 @@ describe.skipIf(aide === undefined)('a scan', () => {
     const file = join(node.root, 'proc/1/mountinfo');
     await (text === undefined ? rm(file) : writeFile(file, text));
     expect((await check(receipt)).facts).toMatchObject({ verdict: 'Errored', errorCode: 'MOUNTS_UNKNOWN' });
+  });
+
+  test('is Errored where the node’s table is a file in the place of the kernel’s, or one of other processes', async () => {
+    const receipt = await made();
+    const bench = await benchWith();
+    const proc = join(node.root, 'proc');
+    const errorOf = async () => {
+      const mountTables = { ...bench.mountTables, proc };
+      const result = await scan({ ...bench, mountTables }, { id: 'scan-1', baseline: receipt }, never);
+      expect(result).toMatchObject({ facts: { verdict: 'Errored', errorCode: 'MOUNTS_UNKNOWN' } });
+      return result.kind === 'ended' ? result.facts.errorMessage : '';
+    };
+    expect(await errorOf()).toContain('is not the kernel’s');
+    execFileSync('unshare', ['--pid', '--fork', 'mount', '-t', 'proc', 'proc', proc]);
+    try {
+      expect(await errorOf()).toContain('is not that of the node: the daemon is not in it');
+    } finally {
+      execFileSync('umount', [proc]);
+    }
   });
 
   test('that AIDE could not do is Failed where there is a new mount', async () => {
