@@ -160,7 +160,7 @@ describe.skipIf(!canHaveNodes())('what root on a node mounts', () => {
 
   test('below each of the daemon’s own mounts is seen, or the scan is unproven', async () => {
     await unmount('/etc/passwd', '/usr/local/games');
-    const places = ['/run/probed', '/dev/mqueue', '/proc/fs', '/sys/firmware', '/etc/kubernetes/manifests'];
+    const places = ['/run/probed', '/dev/net', '/proc/fs', '/sys/firmware', '/etc/kubernetes/manifests'];
     await onNode('mkdir -p /run/probed');
     const rules = places.map((place) => `=${place}$ d ftype`).join('\n');
     const data = { 'aide.conf': `${rules}\n/etc/kubernetes/manifests ftype+p\n/run/probed ftype+p\n` };
@@ -189,7 +189,7 @@ describe.skipIf(!canHaveNodes())('what root on a node mounts', () => {
       // The first two are seen, with what lies in them; the others are not, which is told.
       for (const place of ['/etc/kubernetes/manifests', '/run/probed'])
         expect(text).toContain(`/hostroot${place}/probe`);
-      for (const place of ['/dev/mqueue', '/proc/fs', '/sys/firmware']) {
+      for (const place of ['/dev/net', '/proc/fs', '/sys/firmware']) {
         expect(text.slice(text.indexOf('sees something else'))).toContain(place);
       }
       expect(message).toContain('sees something else');
