@@ -139,6 +139,15 @@ test('a record names the kept failure and its digest', () => {
   });
 });
 
+test('a record has mounts that were accepted', () => {
+  const errorMessage = 'Mounts are otherwise than at the baseline: /etc/passwd is a mount now (/x of ext4 8:1).';
+  const lastResult = { ...failed.lastResult, mountChanges: 1, errorMessage };
+  expect(contentOf(only([rebased('a', { lastResult })])).nodes[0].lastResult).toMatchObject({
+    mountChanges: 1,
+    errorMessage,
+  });
+});
+
 test('nodes of different reasons, or of different askers, have records of their own', () => {
   const nodes = [rebased('a'), rebased('b'), rebased('c', {}, 'v'), { ...rebased('d'), order: order({ detail: 'x' }) }];
   const records = planRecords(anIntegrity(), nodes);
