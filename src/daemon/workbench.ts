@@ -27,7 +27,7 @@ export interface Workbench {
 }
 
 /** Where the tables of mounts are: `mountinfo` files. */
-export interface MountTables {
+interface MountTables {
   /** What is mounted on the node, by its first process. */
   readonly node: string;
   /** What is mounted in the daemon's container. */
