@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { type Handler, type KeyPair, serve, serveTls } from './http.ts';
 import { issueServing, makeAuthority } from './metrics/issue.ts';
 
@@ -74,20 +75,69 @@ describe('a server', () => {
     expect((await get(server.port, '/hello', { authorization: 'x'.repeat(20_000) })).status).toBe(431);
   });
 
-  test('does not take more than so many connections at a time', async () => {
-    await using server = await serve(0, hello, ignore);
+  /** Connections from an address that say this and are told when they are ended. */
+  async function come(port: number, localAddress: string, count: number, text = '') {
     const sockets: Socket[] = [];
-    const refused: Promise<unknown>[] = [];
-    for (let number = 0; number < 300; number++) {
-      const socket = connectTcp({ host: '127.0.0.1', port: server.port });
-      socket.on('error', ignore);
+    for (let number = 0; number < count; number++) {
+      const socket = connectTcp({ host: '127.0.0.1', port, localAddress });
+      socket.on('error', ignore).on('data', ignore);
       sockets.push(socket);
       await once(socket, 'connect');
-      refused.push(once(socket, 'close'));
+      if (text !== '') socket.write(text);
     }
-    await Promise.all(refused.slice(256));
-    expect(sockets.filter(({ destroyed }) => destroyed)).toHaveLength(44);
-    for (const socket of sockets) socket.destroy();
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    return sockets;
+  }
+
+  async function ended(sockets: readonly Socket[], count: number): Promise<void> {
+    await eventually(`${count} are ended`, () => sockets.filter(({ closed }) => closed).length >= count);
+    expect(sockets.map(({ closed }) => closed)).toEqual(sockets.map((_, index) => index < count));
+  }
+
+  test('holds so many connections of one address, and the oldest gives way to a new one', async () => {
+    await using server = await serve(0, hello, ignore);
+    const sockets = await come(server.port, '127.0.0.2', 40);
+    await ended(sockets, 8);
+    expect(await get(server.port, '/hello')).toEqual({ status: 200, body: 'hello\n' });
+  });
+
+  test('holds so many connections in all, and the address that has most gives way', async () => {
+    await using server = await serve(0, hello, ignore);
+    const few = await come(server.port, '127.0.0.99', 2);
+    const many: Socket[][] = [];
+    for (let number = 2; number < 12; number++) many.push(await come(server.port, `127.0.0.${number}`, 30));
+    await eventually('46 are ended', () => many.flat().filter(({ closed }) => closed).length >= 46);
+    expect(many.flat().filter(({ closed }) => closed)).toHaveLength(46);
+    expect(few.map(({ closed }) => closed)).toEqual([false, false]);
+    expect(await get(server.port, '/hello')).toEqual({ status: 200, body: 'hello\n' });
+  });
+
+  test('lets none go that it answers, while others wait for nothing', async () => {
+    const answers = Promise.withResolvers<void>();
+    const asked: string[] = [];
+    const slow: Handler = async ({ path }) => {
+      asked.push(path);
+      await answers.promise;
+      return { status: 200, body: 'at last' };
+    };
+    await using server = await serve(0, slow, ignore);
+    const waiting = await come(server.port, '127.0.0.2', 16, 'GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+    await eventually('all have asked', () => asked.length === 16);
+    const idle = await come(server.port, '127.0.0.2', 30);
+    await ended(idle, 14);
+    expect(waiting.filter(({ closed }) => closed)).toEqual([]);
+    // Only where nobody waits for nothing, one that is answered has to go.
+    const text = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n';
+    const more: Socket[] = [];
+    for (let number = 17; number <= 33; number++) {
+      more.push(...(await come(server.port, '127.0.0.2', 1, text)));
+      await eventually('it has asked', () => asked.length === number);
+    }
+    await ended(waiting, 1);
+    expect(more.filter(({ closed }) => closed)).toEqual([]);
+    answers.resolve();
   });
 
   test('ends with idle connections open, and with an answer that never comes', async () => {

@@ -7,10 +7,11 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { explain, FioError } from '../lib/errors.ts';
+import { type Bounds, Places } from './http-places.ts';
 
 /** A GET or HEAD request, as far as anything here looks at it. */
 export interface Request {
@@ -47,17 +48,23 @@ export interface ListeningTls extends Listening {
   use(pair: KeyPair): void;
 }
 
-// Bounds against whoever can reach the port. Prometheus and the kubelet need a handful of connections.
-const MAX_CONNECTIONS = 256;
+// Bounds against whoever can reach the port. Prometheus and the kubelet need a handful of connections, and send a request
+// as soon as they have one.
+const PLACES: Bounds = { total: 256, perAddress: 32 };
+/**
+ * Connections that the kernel accepts before we do. Fewer than there are places: whoever comes has been listened to at least
+ * once before its place can go to those who came behind it.
+ */
+const BACKLOG = 128;
 const LIMITS = {
-  headersTimeout: 10_000,
-  requestTimeout: 10_000,
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
   maxHeaderSize: 16_384,
   keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 5_000,
+  connectionsCheckingInterval: 2_000,
 };
 const MAX_HEADERS = 64;
-const HANDSHAKE_MS = 10_000;
+const HANDSHAKE_MS = 5_000;
 /** How long a stop waits for answers under way. */
 const STOP_MS = 1_000;
 
@@ -78,7 +85,8 @@ const TLS_1_3_CIPHERS = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TL
  * @throws FioError `PORT_UNAVAILABLE`
  */
 export async function serve(port: number, handler: Handler, onError: (error: unknown) => void): Promise<Listening> {
-  return listen(createServer(LIMITS, listenerOf(handler, onError)), port);
+  const places = new Places(PLACES);
+  return listen(createServer(LIMITS, listenerOf(handler, places, onError)), places, port);
 }
 
 /**
@@ -96,8 +104,9 @@ export async function serveTls(
     honorCipherOrder: true,
   } as const;
   const options = { ...LIMITS, ...protocol, ALPNProtocols: ['http/1.1'], handshakeTimeout: HANDSHAKE_MS };
-  const server = createTlsServer(options, listenerOf(handler, onError));
-  const listening = await listen(server, port);
+  const places = new Places(PLACES);
+  const server = createTlsServer(options, listenerOf(handler, places, onError));
+  const listening = await listen(server, places, port);
   return {
     ...listening,
     use({ certificate, key }) {
@@ -108,10 +117,10 @@ export async function serveTls(
   };
 }
 
-async function listen(server: Server | TlsServer, port: number): Promise<Listening> {
-  server.maxConnections = MAX_CONNECTIONS;
+async function listen(server: Server | TlsServer, places: Places, port: number): Promise<Listening> {
+  server.on('connection', (socket: Socket) => places.take(socket));
   server.maxHeadersCount = MAX_HEADERS;
-  server.listen(port);
+  server.listen({ port, backlog: BACKLOG });
   try {
     await once(server, 'listening');
   } catch (cause) {
@@ -130,8 +139,9 @@ async function listen(server: Server | TlsServer, port: number): Promise<Listeni
   };
 }
 
-function listenerOf(handler: Handler, onError: (error: unknown) => void) {
+function listenerOf(handler: Handler, places: Places, onError: (error: unknown) => void) {
   return (request: IncomingMessage, response: ServerResponse): void => {
+    response.once('close', places.answer(request.socket));
     answerTo(request, handler)
       .catch((error: unknown): Answer => {
         onError(error);
