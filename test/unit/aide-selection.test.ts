@@ -1,3 +1,6 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { convert } from '../../src/aide/config/convert.ts';
@@ -7,9 +10,17 @@ import { parse } from '../../src/aide/config/parse.ts';
 import { prepareConfiguration } from '../../src/aide/config/prepare.ts';
 import { rulesOf, selectionOf } from '../../src/aide/config/selection.ts';
 import { findRealAide } from '../support/aide.ts';
-import { type AideScene, makeAideScene, selectedBy } from '../support/aide-scene.ts';
+import { type AideScene, adoptDatabase, makeAideScene, putConfiguration, selectedBy } from '../support/aide-scene.ts';
 
 const aide = await findRealAide();
+
+/** Runs AIDE with the configuration that was put there; its report. */
+function run(scene: AideScene, command: '--init' | '--check'): string {
+  const [program, ...words] = scene.command;
+  const { status, stderr } = spawnSync(program, [...words, command, '--config=/work/aide.conf'], { encoding: 'utf8' });
+  if (status === null || status > 7) throw new Error(`AIDE ended with ${status}: ${stderr}`);
+  return readFileSync(join(scene.hostRoot, 'etc/kubernetes/aide.log.new'), 'utf8');
+}
 
 const FILES = [
   'etc/a',
@@ -72,6 +83,109 @@ describe.skipIf(aide === undefined)('by default', () => {
     ];
     const more = ['/etc/kubernetes/kubelet.conf', '/etc/cni/net.d/x', '/etc/selinux/config', '/etc/openvswitch/x'];
     expect(select('openshift', [...kept, ...leftOut, ...more])).toEqual([...kept, ...more]);
+  });
+
+  /** What an exclusion would hide that does not look where it ends. */
+  const besides = [
+    '/root/.kubelet',
+    '/usr/src-x/x',
+    '/usr/tmpx',
+    '/etc/sudoers.d/a~b',
+    '/etc/cron.d/x~/y',
+    '/etc/mtabx',
+    '/etc/kubernetes/aide.d/x',
+  ];
+
+  test('an OpenShift node is watched beside what is left out, too', () => {
+    const more = [
+      '/etc/NetworkManager/system-connections-x/x',
+      '/etc/selinux/targeted-x/x',
+      '/etc/openvswitch/conf.db.d/x',
+      '/etc/openvswitch/conf.dbx',
+      '/etc/pki/ca-trust/extracted/java/cacerts.d/x',
+      '/etc/kubernetes/static-pod-resources-x/x',
+      '/etc/kubernetes/manifests-x/x',
+      '/etc/kubernetes/kubelet-ca.crt.d/x',
+      '/etc/kubernetes/cni/net.d-x/x',
+      '/etc/kubernetes/compliance-operator-x/x',
+      '/etc/kubernetes/node-feature-discovery-x/x',
+      '/etc/docker/certs.d-x/x',
+      '/etc/machine-config-daemon/currentconfigx',
+      '/etc/machine-config-daemon/node-annotation.json.d/x',
+      '/etc/cvo/updatepayloads-x/x',
+      '/etc/cni/multus/certs-x/x',
+      '/etc/mco/internal-registry-pull-secret.jsonx',
+    ];
+    expect(select('openshift', [...besides, ...more])).toEqual([...besides, ...more]);
+  });
+
+  test('another node is watched beside what is left out, too', () => {
+    const more = ['/root/.cachex', '/etc/lvm/archive-x/x', '/etc/multipath/bindings.d/x', '/etc/cni/net.d-x/x'];
+    expect(select('linux', [...besides, ...more])).toEqual([...besides, ...more]);
+  });
+
+  test.each(['openshift', 'linux'] as const)(
+    'folders in the place of files that are left out are watched (%s)',
+    (name) => {
+      const files = ['/etc/mtab/x', '/etc/kubernetes/aide.db.gz/x', '/etc/x~/y'];
+      expect(select(name, files)).toEqual(files);
+    },
+  );
+
+  /** What AIDE finds changed of these files of root's home, each of which gets another content. */
+  function changedIn(name: DefaultName, files: readonly string[]): string[] {
+    if (aide === undefined) return [];
+    using scene = makeAideScene(aide);
+    const { text } = prepareConfiguration(defaultConfiguration(name));
+    for (const file of files) scene.write(file.slice(1), 'one');
+    putConfiguration(scene, text);
+    run(scene, '--init');
+    adoptDatabase(scene);
+    for (const file of files) scene.write(file.slice(1), 'two');
+    const report = run(scene, '--check');
+    return files.filter((file) => report.includes(`/hostroot${file}\n`));
+  }
+
+  test.each(['openshift', 'linux'] as const)('what a login of root runs is watched with its content (%s)', (name) => {
+    const files = [
+      '/root/.bashrc',
+      '/root/.bash_profile',
+      '/root/.bash_login',
+      '/root/.bash_logout',
+      '/root/.profile',
+      '/root/.zshenv',
+      '/root/.cshrc',
+      '/root/.ssh/authorized_keys',
+      '/root/.ssh/authorized_keys2',
+      '/root/.ssh/rc',
+      '/root/.ssh/config',
+      '/root/.ssh/authorized_keys.d/x',
+      '/root/.config/systemd/user/x.service',
+      '/root/.config/fish/config.fish',
+      '/root/.vimrc',
+      '/root/.gitconfig',
+    ];
+    const noise = [
+      '/root/.bash_history',
+      '/root/.ssh/known_hosts',
+      '/root/.viminfo',
+      '/root/.bashrc.swp',
+      '/root/.config/x',
+    ];
+    expect(changedIn(name, [...files, ...noise])).toEqual(files);
+  });
+
+  test.each(['openshift', 'linux'] as const)('a link that leads elsewhere is found (%s)', (name) => {
+    if (aide === undefined) return;
+    using scene = makeAideScene(aide);
+    putConfiguration(scene, prepareConfiguration(defaultConfiguration(name)).text);
+    const link = join(scene.hostRoot, 'etc/localtime');
+    symlinkSync('../usr/bin/login', link);
+    run(scene, '--init');
+    adoptDatabase(scene);
+    rmSync(link);
+    symlinkSync('../usr/lib/libc.so', link);
+    expect(run(scene, '--check')).toContain('/hostroot/etc/localtime\n');
   });
 
   test('another node is watched with its static pods and its network plugins', () => {
