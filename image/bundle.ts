@@ -1,5 +1,7 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
+import { shippedText } from '../src/operator/admission/shipped.ts';
 
 const COMMON = {
   bundle: true,
@@ -16,7 +18,7 @@ const REQUIRE = "import { createRequire } from 'node:module'; const require = cr
 
 /**
  * Writes the bundles that the image carries into `directory`: `fio.mjs` with its lazily loaded pieces, and `daemon.mjs`,
- * on its own and without white space, because every node keeps it in memory.
+ * on its own and without white space, because every node keeps it in memory; and the admission policies that belong to it.
  */
 export async function bundle(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
@@ -27,6 +29,7 @@ export async function bundle(directory: string): Promise<void> {
     banner: { js: REQUIRE },
     outdir: directory,
   });
+  await writeFile(join(directory, 'admission.json'), await shippedText());
   await build({
     ...COMMON,
     entryPoints: ['src/bin/daemon.ts'],

@@ -75,6 +75,8 @@ export const FINDINGS_KEY = 'findings.json';
 export const RECORD_LABEL = key('reinit-record');
 /** Label with empty value on such a record, too, that tells what new baselines accepted beyond what their order's record says. */
 export const CLOSING_LABEL = key('accepted');
+/** Label with empty value on the record of the times at which the admission policies were not in force. */
+export const ADMISSION_RECORD_LABEL = key('admission-record');
 /** The key of such a record. */
 export const RECORD_KEY = 'record.json';
 /** Annotation on a FileIntegrity: the user that set the re-init annotation, written by the admission policy for it. */

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { connectInCluster } from '../kube/connection.ts';
 import { connectKubeconfig } from '../kube/kubeconfig.ts';
 import { FioError } from '../lib/errors.ts';
+import { readShipped } from '../operator/admission/shipped.ts';
 import { runOperator } from '../operator/operator.ts';
 import type { OperatorFlags } from './fio.ts';
 
@@ -22,6 +23,7 @@ export async function startOperator(flags: OperatorFlags, signal: AbortSignal): 
       ...(image && { image }),
       ...(env.POD_NAME && { podName: env.POD_NAME }),
       log,
+      policies: await readShipped(),
       probePort: flags.probePort,
       metrics: { plainPort: flags.metricsPort, securePort: flags.secureMetricsPort },
     },

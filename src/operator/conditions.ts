@@ -13,6 +13,7 @@ export const INTEGRITY_CONDITIONS: ReadonlySet<string> = new Set([
   'Fresh',
   'BaselineTrusted',
   'Exclusive',
+  'AdmissionEnforced',
   'Stalled',
 ]);
 

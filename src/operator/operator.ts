@@ -12,6 +12,9 @@ import { runAsLeader } from '../kube/lease.ts';
 import { pods } from '../kube/resources.ts';
 import { explain, FioError } from '../lib/errors.ts';
 import { printable } from '../lib/text.ts';
+import { ADMISSION_KEY, createAdmissionController } from './admission/controller.ts';
+import type { Shipped } from './admission/policies.ts';
+import { type AdmissionWatch, createAdmissionWatch } from './admission/watch.ts';
 import { createFileIntegrityController } from './fileintegrity/controller.ts';
 import { Judge } from './fileintegrity/judge.ts';
 import type { World } from './fileintegrity/world.ts';
@@ -20,6 +23,7 @@ import { type Endpoint, type MetricsOptions, serveMetrics } from './metrics/endp
 import { type IntegrityFacts, integrityFactsOf, type NodeFacts, nodeFactsOf } from './metrics/facts.ts';
 import { createMeters, type Meters } from './metrics/meters.ts';
 import { createRuntimeMeters, type RuntimeFacts, type RuntimeMeters } from './metrics/runtime.ts';
+import { createSayOnce } from './monitoring/say-once.ts';
 import { createUpkeep } from './monitoring/upkeep.ts';
 import { Alarms } from './nodes/alarms.ts';
 import { createMachineConfigs } from './nodes/machine-configs.ts';
@@ -44,6 +48,8 @@ export interface OperatorOptions {
   readonly log: Logger;
   /** Default 8081; 0 takes a free one, undefined none. */
   readonly probePort?: number;
+  /** The admission policies that are to be in force; undefined: nobody looks. */
+  readonly policies?: Shipped;
   /** Undefined: no metrics are served, and nothing is made for them. */
   readonly metrics?: MetricsOptions;
 }
@@ -65,6 +71,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const meters = createMeters({
     nodes: () => nodesOf(state.stores),
     integrities: () => integritiesOf(state.stores),
+    admission: () => state.admission?.standing(),
   });
   const runtime = createRuntimeMeters(() => state);
   await using served = new AsyncDisposableStack();
@@ -96,9 +103,10 @@ interface State extends RuntimeFacts {
   controllers: readonly Controller[];
   isLeading: boolean;
   stores?: Stores;
+  admission?: AdmissionWatch;
 }
 
-interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics'> {
+interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics' | 'policies'> {
   readonly client: Client;
   readonly namespace: string;
   readonly image: string;
@@ -139,20 +147,32 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     },
     signal,
   );
-  const integrities = createFileIntegrityController({ tools, image, defaults: defaultTexts(), judge });
+  const admission =
+    leadership.policies &&
+    watchPolicies(leadership.policies, tools, namespace, () => {
+      for (const integrity of stores.integrities.list()) throttle.add(keyOf(integrity));
+    });
+  const integrities = createFileIntegrityController({
+    tools,
+    image,
+    defaults: defaultTexts(),
+    judge,
+    ...(admission && { admission: () => admission.watch.standing() }),
+  });
   const throttle = new Throttle((key) => integrities.enqueue(key), PLAN_INTERVAL_MS);
   wire(stores, { integrity: (key) => throttle.add(key), results: (key) => results.enqueue(key) });
   stores.nodes.onChange(({ type, object }) => {
     if (type === 'deleted') meters.forget(object.metadata?.name ?? '');
   });
   const upkeep = endpoint && createUpkeep(tools, namespace, endpoint.servingSecret, leadership.metrics);
-  const controllers = [integrities, results, ...(upkeep ? [upkeep] : [])];
-  Object.assign(state, { stores, controllers, isLeading: true });
+  const controllers = [integrities, results, ...(upkeep ? [upkeep] : []), ...(admission ? [admission.controller] : [])];
+  Object.assign(state, { stores, controllers, isLeading: true, admission: admission?.watch });
 
   const informers = storesOf(stores);
-  const watching = Promise.all([...informers, machineConfigs].map((informer) => informer.run(signal)));
+  const watched = [...informers, machineConfigs];
+  const watching = Promise.all([...watched.map((informer) => informer.run(signal)), admission?.watch.run(signal)]);
   try {
-    await Promise.all([...informers, machineConfigs].map((informer) => informer.synced(signal)));
+    await Promise.all([...watched.map((informer) => informer.synced(signal)), admission?.watch.settled(signal)]);
     log.info({ integrities: stores.integrities.size, nodes: stores.nodes.size }, 'leads');
     await Promise.all(controllers.map((controller) => controller.run(signal)));
   } catch (error) {
@@ -163,6 +183,21 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
   }
   await watching;
   await recorder.flush(1000);
+}
+
+/** Looks at the admission policies, and tells how they are. */
+function watchPolicies(shipped: Shipped, tools: Tools, namespace: string, onStanding: () => void) {
+  const { client, log } = tools;
+  const sayOnce = createSayOnce(log);
+  const watch = createAdmissionWatch({
+    client,
+    shipped,
+    namespace,
+    onChange: () => controller.enqueue(ADMISSION_KEY),
+    onError: (error) => sayOnce('admission policies', explain(error)),
+  });
+  const controller: Controller = createAdmissionController(tools, namespace, watch, onStanding);
+  return { watch, controller };
 }
 
 function defaultTexts(): World['defaults'] {

@@ -7,6 +7,7 @@ import { keyOf } from '../../kube/informer.ts';
 import { configMaps } from '../../kube/resources.ts';
 import { FioError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
+import type { Standing } from '../admission/standing.ts';
 import { inParallel } from '../inparallel.ts';
 import { reportOutcome } from '../outcomes.ts';
 import { Departures } from '../records/departures.ts';
@@ -19,12 +20,15 @@ import { plan, troubleActions } from './plan.ts';
 
 export interface FileIntegrityControllerOptions extends Pick<Surroundings, 'image' | 'defaults'> {
   readonly tools: Tools;
+  /** How the admission policies are; undefined where nobody looks. */
+  readonly admission?: () => Standing;
   readonly judge: Judge;
 }
 
 /** Keeps the cluster as each FileIntegrity wants it. Keys: `namespace/name` of FileIntegrities. */
 export function createFileIntegrityController(options: FileIntegrityControllerOptions): Controller {
   const { tools, image, defaults, judge } = options;
+  const looked = () => (options.admission ? { admission: options.admission() } : {});
   /** What is known of each FileIntegrity and stands nowhere in the cluster. */
   const known = new Map<string, Known>();
   const departures = new Departures(tools);
@@ -37,6 +41,7 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
       now: new Date(),
       settledDaemonSet: settledDaemonSet(integrity, applied, tools),
       lastGood,
+      ...looked(),
     };
     const world = await observe(integrity, tools, { judge, departures }, surroundings, signal);
     known.set(key, { ...(applied && { applied }), ...(world.lastGood && { lastGood: world.lastGood }) });
@@ -51,7 +56,8 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
   /** What stands in the way goes where the user looks: into the status, and once as an event. */
   async function tellTrouble(integrity: FileIntegrity, reason: string, message: string, signal: AbortSignal) {
     const { statuses } = observeStatuses(integrity, tools.stores);
-    const actions = troubleActions(integrity, [...statuses.values()], reason, printable(message), new Date());
+    const trouble = { reason, message: printable(message), now: new Date(), ...looked() };
+    const actions = troubleActions(integrity, [...statuses.values()], trouble);
     await perform(actions, integrity, { ...tools, departures }, () => {}, signal);
   }
 

@@ -6,6 +6,7 @@ import { daemonSetName, labelValue, nodeStatusName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { configMaps } from '../../kube/resources.ts';
 import { FioError } from '../../lib/errors.ts';
+import type { Standing } from '../admission/standing.ts';
 import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import type { Departures } from '../records/departures.ts';
 import { isMessage } from '../results/slot.ts';
@@ -24,6 +25,8 @@ export interface Surroundings {
   /** See `World.lastGood`. */
   readonly lastGood: GoodConfiguration | undefined;
   readonly now: Date;
+  /** See `World.admission`. */
+  readonly admission?: Standing;
 }
 
 /**

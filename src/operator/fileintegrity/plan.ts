@@ -29,7 +29,7 @@ import { hasCarriedOut, memoryOf } from './orders.ts';
 import { sharedNodes } from './overlap.ts';
 import { parseRequests, planReinit, type ReinitPlan } from './reinit.ts';
 import { notTolerated, selectNodes, watchedNames } from './selection.ts';
-import { nextLost, type OwnStatus, planStatus, planTrouble, says } from './status.ts';
+import { nextLost, type OwnStatus, planStatus, planTrouble, says, type Trouble } from './status.ts';
 import { forgetOf, nextOver } from './unselected.ts';
 import type { World } from './world.ts';
 
@@ -90,13 +90,18 @@ function forgotten({ integrity }: World, selected: readonly Node[]): Action[] {
   return [remove, ...(list.all ? [] : tellNotForgotten(selected.map(nameOf).filter((name) => list.names.has(name))))];
 }
 
-function nameIsTaken({ integrity, statuses, now }: World): Plan {
+function nameIsTaken({ integrity, statuses, now, admission }: World): Plan {
   const name = integrity.metadata.name ?? '';
   const message =
     `The config map ${name} exists and is not the operator's. The effective configuration needs that name: ` +
     'rename the config map or the FileIntegrity.';
   return {
-    actions: troubleActions(integrity, [...statuses.values()], 'NameTaken', message, now),
+    actions: troubleActions(integrity, [...statuses.values()], {
+      reason: 'NameTaken',
+      message,
+      now,
+      ...(admission && { admission }),
+    }),
     outcome: { kind: 'waiting', reason: message, requeueAfterMs: NAME_RETRY_MS },
   };
 }
@@ -105,11 +110,9 @@ function nameIsTaken({ integrity, statuses, now }: World): Plan {
 export function troubleActions(
   integrity: World['integrity'],
   statuses: readonly FileIntegrityNodeStatus[],
-  reason: string,
-  message: string,
-  now: Date,
+  trouble: Trouble,
 ): Action[] {
-  return statusActions(integrity, planTrouble(integrity, statuses, reason, message, now));
+  return statusActions(integrity, planTrouble(integrity, statuses, trouble));
 }
 
 /** Milliseconds of `initialDelay` that are left, counted from the creation of the FileIntegrity; 0 once daemons run. */

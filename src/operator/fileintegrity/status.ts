@@ -3,6 +3,7 @@ import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { FileIntegrity, FileIntegrityStatus, NodeCounts, Phase } from '../../api/fileintegrity.ts';
 import { FORGET_ANNOTATION } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import { admissionEnforced, type Standing } from '../admission/standing.ts';
 import { INTEGRITY_CONDITIONS, type Statement, sayAlready, stamp } from '../conditions.ts';
 import { countNodes, someNodes } from '../words.ts';
 import { byReason, conditionOf, countStates, summarize, told } from './summary.ts';
@@ -36,6 +37,7 @@ export interface StatusWorld {
     readonly remarks?: readonly string[];
     readonly description: string;
   };
+  readonly admission?: Standing;
   readonly now: Date;
 }
 
@@ -58,9 +60,16 @@ export function planStatus(world: StatusWorld): OwnStatus {
     valid,
     ...summarize(world),
     exclusive(world),
+    ...admission(world),
     ...stalled([stands, valid]),
   ];
   return statusOf(world.integrity, phase, countStates(world), wanted, world.now);
+}
+
+/** Why nothing can be done for a FileIntegrity, and what is known all the same. */
+export interface Trouble extends Pick<StatusWorld, 'admission' | 'now'> {
+  readonly reason: string;
+  readonly message: string;
 }
 
 /**
@@ -70,9 +79,7 @@ export function planStatus(world: StatusWorld): OwnStatus {
 export function planTrouble(
   integrity: FileIntegrity,
   statuses: readonly WatchedNode[],
-  reason: string,
-  message: string,
-  now: Date,
+  { reason, message, now, ...looked }: Trouble,
 ): OwnStatus {
   const nodes = {
     statuses: statuses.filter(({ unselected }) => !unselected),
@@ -81,7 +88,7 @@ export function planTrouble(
     notTolerated: [],
   };
   const stands: Statement = { type: 'Ready', status: 'False', reason, message };
-  const said = [stands, ...summarize(nodes), ...stalled([stands])];
+  const said = [stands, ...summarize(nodes), ...admission(looked), ...stalled([stands])];
   const stays = (integrity.status?.conditions ?? []).filter(
     ({ type }) =>
       INTEGRITY_CONDITIONS.has(type) && type !== 'Stalled' && !said.some((statement) => statement.type === type),
@@ -314,6 +321,11 @@ function exclusive({ shared }: StatusWorld): Statement {
   const more = others.length > 5 ? ` and ${others.length - 5} more` : '';
   const message = `Other FileIntegrities watch some of its nodes, too, and their scans take turns: ${named.join(', ')}${more}.`;
   return { type, status: 'False', reason: 'NodesShared', message };
+}
+
+/** It is the same for all of them, and none can be well without it. */
+function admission({ admission: standing }: Pick<StatusWorld, 'admission'>): Statement[] {
+  return standing ? [admissionEnforced(standing)] : [];
 }
 
 /** What only a person can put right. */

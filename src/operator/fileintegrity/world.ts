@@ -3,6 +3,7 @@ import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import type { Standing } from '../admission/standing.ts';
 import type { Profile } from '../nodes/profile.ts';
 import type { DepartedNode } from '../records/departed.ts';
 import type { GoodConfiguration, JudgedConfiguration } from './configuration.ts';
@@ -43,4 +44,6 @@ export interface World {
   /** The daemons' image. */
   readonly image: string;
   readonly defaults: Readonly<Record<Profile, string>>;
+  /** How the admission policies are; undefined where nobody looks. */
+  readonly admission?: Standing;
 }

@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
+import type { Standing } from '../admission/standing.ts';
 import type { IntegrityFacts, NodeFacts } from './facts.ts';
 import { boundedLabel, OWNER } from './label.ts';
 
@@ -6,6 +7,8 @@ import { boundedLabel, OWNER } from './label.ts';
 export interface Facts {
   nodes(): Iterable<NodeFacts>;
   integrities(): Iterable<IntegrityFacts>;
+  /** Undefined where nobody looks, or has not looked yet. */
+  admission?(): Standing | undefined;
 }
 
 /** Labels beside those that every gauge of its kind has, and the number. */
@@ -59,6 +62,19 @@ export function registerGauges(registry: Registry, prefix: string, facts: Facts)
       samples,
     );
 
+  new Gauge({
+    name: `${prefix}admission_enforced`,
+    help: '1 while the admission policies are in force as they are shipped, 0 while they are not or cannot be read.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      const standing = facts.admission?.();
+      const isKnown = standing && !(standing.is === 'unknown' && standing.reason === 'NotRead');
+      if (isKnown) this.set(standing.is === 'enforced' ? 1 : 0);
+      // Without labels prom-client shows 0 for what was never set.
+      else this.remove();
+    },
+  });
   ofNode('node_failed', '1 while the last result of the node is Failed.', [], ({ failed }) => [flag(failed)]);
   ofNode('node_last_scan_timestamp_seconds', 'When the newest scan of the node ended.', [], ({ scannedAt }) =>
     scannedAt ? [[seconds(scannedAt), {}]] : [],
