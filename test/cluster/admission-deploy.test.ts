@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { attachCluster, type Cluster } from '../../devcluster/cluster.ts';
+import { compareAdmission } from '../../src/operator/admission/comparison.ts';
+import { readShipped } from '../../src/operator/admission/shipped.ts';
 
 interface Manifest {
   kind: string;
@@ -47,6 +49,7 @@ describe('deploy/', () => {
       expect(selected, metadata.name).toEqual(EVERYWHERE.includes(metadata.name) ? undefined : ['elsewhere']);
     }
     expect(bindings.length).toBeGreaterThan(EVERYWHERE.length);
+    expect(await faultsOf(objects, 'elsewhere')).toEqual([]);
     for (const { kind, subjects } of objects.filter((object) => object.kind === 'ClusterRoleBinding')) {
       expect(
         subjects?.map(({ namespace }) => namespace),
@@ -65,6 +68,22 @@ describe('deploy/', () => {
         expect(built).toContain(`${kind} ${metadata.name}`);
       }
     }
+  });
+
+  /** What the operator would find wrong, with these installed. */
+  async function faultsOf(objects: readonly Manifest[], namespace: string): Promise<string[]> {
+    const there = new Map(objects.map((object) => [`${object.kind}/${object.metadata.name}`, object]));
+    return compareAdmission(await readShipped(), (id) => there.get(id), namespace);
+  }
+
+  test('has the policies that the operator looks for', async () => {
+    await kustomize({ resources: ['deploy'], components: ['deploy/admission/who-asked'] });
+    const objects = await build();
+    expect(await faultsOf(objects, 'openshift-file-integrity')).toEqual([]);
+    const { required, optional } = await readShipped();
+    const wanted = [...required, ...optional].map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    const built = objects.filter(({ kind }) => /AdmissionPolicy(Binding)?$/.test(kind));
+    expect(built.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort()).toEqual(wanted.sort());
   });
 
   test('has who-asked as a component', async () => {

@@ -148,6 +148,20 @@ describe.skipIf(!programs)('the alert', () => {
     await evaluate('FileIntegrityOperatorDown', restarted, { '14m': [], '16m': [], '20m': [] });
   });
 
+  test('FileIntegrityAdmissionNotEnforced fires a minute after the policies are gone, through a restart, until they are back', async () => {
+    const series = {
+      'admission_enforced{pod="a"}': '1x8 0x12 stale _x60',
+      'admission_enforced{pod="b"}': '_x24 0x16 1x20',
+    };
+    const told = { '2m': [], '4m': [{}], '5m45s': [{}], '9m45s': [{}], '10m30s': [] };
+    await evaluate('FileIntegrityAdmissionNotEnforced', series, told);
+    await evaluate(
+      'FileIntegrityAdmissionNotEnforced',
+      { 'phase_total{phase="Active",pod="a"}': '0x40' },
+      { '9m': [] },
+    );
+  });
+
   test('FileIntegrityConfigurationInvalid fires while the configuration is refused or missing', async () => {
     const condition = (status: string) =>
       `fileintegrity_condition{fileintegrity="example",condition="ConfigurationValid",status="${status}",pod="a"}`;

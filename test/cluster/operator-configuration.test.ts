@@ -122,6 +122,22 @@ describe('the user’s configuration', () => {
     await configured(then);
     expect(await text()).toContain('/hostroot/etc E');
     await initialized();
+    // Whoever reads the FileIntegrity need not be allowed to read that config map.
+    await write(
+      'theirs',
+      { special: '/etc R\ndatabase_password=hunter2\n/etc HUNTER2\n', other: 'hunter2' },
+      elsewhere,
+    );
+    const { message } = await validWhen('Refused');
+    expect(message).toMatch(/theirs:special was refused: line 2: CONFIG_\w+\. line 3: CONFIG_UNKNOWN_GROUP\./);
+    expect(message).not.toMatch(/hunter2|password/i);
+    await eventually('it is told', async () => (await harness.told('ConfigurationRefused')).includes(message ?? ''));
+    const isMissing = `There is no config map ${elsewhere}/theirs with the key none.`;
+    await name({ key: 'none' });
+    expect((await validWhen('Missing')).message).toContain(isMissing);
+    await harness.client.remove(configMaps, { namespace: elsewhere, name: 'theirs' });
+    await name({ key: 'none', gracePeriod: 901 });
+    expect((await validWhen('Missing')).message).toContain(isMissing);
     await harness.client.remove(namespaces, { name: elsewhere });
     await name({ name: 'mine', namespace: null, key: 'aide.conf' });
     await eventually('it is back', async () => (await text()).includes('MINE'));

@@ -10,6 +10,7 @@ import { ApiError } from '../../src/kube/errors.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps, daemonSets, leases, nodes, pods, secrets, serviceAccounts } from '../../src/kube/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
+import { readShipped } from '../../src/operator/admission/shipped.ts';
 import { eventually } from '../support/eventually.ts';
 import { createNamespace } from '../support/namespace.ts';
 import { clientAs } from '../support/node-token.ts';
@@ -49,7 +50,7 @@ describe('the operator, with the rights in deploy/operator', () => {
     const { client, connection, namespace } = harness;
     recorder = await startRecorder(await connectAsOperator(client, connection, namespace));
     const metrics = { plainPort: 0, securePort: 0, onListening: (listening: typeof ports) => (ports = listening) };
-    harness.start({ connection: recorder.connection, metrics });
+    harness.start({ connection: recorder.connection, metrics, policies: await readShipped() });
   });
   afterAll(async () => {
     await harness[Symbol.asyncDispose]();

@@ -41,6 +41,9 @@ describe('the threats in SECURITY.md', () => {
     'watches nothing',
     'Excluded paths',
     'two FileIntegrities',
+    'its user may not read',
+    'policies taken away',
+    'starved of connections',
   ])('name “%s” once', (threat) => {
     expect(threats().filter(([title]) => title.includes(threat))).toHaveLength(1);
   });

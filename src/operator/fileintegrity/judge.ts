@@ -47,23 +47,19 @@ export class Judge {
     }
     const ref = { namespace: spec.config.namespace || (integrity.metadata.namespace ?? ''), name };
     const where = `${ref.namespace}/${name}`;
+    const isForeign = ref.namespace !== integrity.metadata.namespace;
     const found = await this.#read(integrityKey, ref, signal);
-    if (typeof found === 'string') return { kind: 'missing', message: found };
-    const text = found.data?.[key];
-    if (text === undefined) return { kind: 'missing', message: `The config map ${where} has no key ${key}.` };
+    if (found === 'forbidden')
+      return { kind: 'missing', message: `The operator may not read the config map ${where}.` };
+    const text = found?.data?.[key];
+    if (text === undefined) return { kind: 'missing', message: whatIsMissing(where, key, found, isForeign) };
     const source = `${where}:${key}`;
     const { usable, problems, text: effective } = await this.#check(text);
-    if (usable) {
-      return {
-        kind: 'user',
-        source,
-        text: effective,
-        notes: told(problems, 'warning'),
-        remarks: told(problems, 'info'),
-      };
-    }
-    const reasons = told(problems, 'error').join('. ');
-    return { kind: 'refused', source, message: `The configuration ${source} was refused: ${reasons}.` };
+    const say = (severity: Problem['severity']) => told(problems, severity, isForeign ? withoutWords : describeProblem);
+    if (usable) return { kind: 'user', source, text: effective, notes: say('warning'), remarks: say('info') };
+    const more = isForeign ? ' What the codes mean is documented; more is said of one in its own namespace.' : '';
+    const message = `The configuration ${source} was refused: ${say('error').join('. ')}.${more}`;
+    return { kind: 'refused', source, message };
   }
 
   /** Stops watching for a FileIntegrity. */
@@ -72,21 +68,18 @@ export class Judge {
     this.#watches.delete(integrityKey);
   }
 
-  /** The config map, or a sentence that says why there is none. */
+  /** Undefined: it does not exist. */
   async #read(
     integrityKey: string,
     ref: { namespace: string; name: string },
     signal: AbortSignal,
-  ): Promise<ConfigMap | string> {
+  ): Promise<ConfigMap | undefined | 'forbidden'> {
     const where = `${ref.namespace}/${ref.name}`;
     const informer = this.#watch(integrityKey, ref);
     try {
-      const found = informer.isSynced
-        ? informer.get(where)
-        : await this.#options.client.find(configMaps, ref, { signal });
-      return found ?? `The config map ${where} does not exist.`;
+      return informer.isSynced ? informer.get(where) : await this.#options.client.find(configMaps, ref, { signal });
     } catch (error) {
-      if (isForbidden(error)) return `The operator may not read the config map ${where}.`;
+      if (isForbidden(error)) return 'forbidden';
       throw error;
     }
   }
@@ -123,8 +116,26 @@ export class Judge {
   }
 }
 
+/**
+ * What is said of a FileIntegrity is for whoever may read it, and they need not be allowed to read a config map of another
+ * namespace: of that it is told neither what is in it nor which part of it is missing.
+ */
+function whatIsMissing(where: string, key: string, found: ConfigMap | undefined, isForeign: boolean): string {
+  if (isForeign) return `There is no config map ${where} with the key ${key}.`;
+  return found ? `The config map ${where} has no key ${key}.` : `The config map ${where} does not exist.`;
+}
+
+/** A problem without a word of the text: `line 12: CONFIG_UNKNOWN_GROUP`. */
+function withoutWords({ line, code }: Problem): string {
+  return line === 0 ? code : `line ${line}: ${code}`;
+}
+
 /** As much as a condition and an event can show. */
-function told(problems: readonly Problem[], severity: Problem['severity']): string[] {
-  const all = problems.filter((problem) => problem.severity === severity).map(describeProblem);
+function told(
+  problems: readonly Problem[],
+  severity: Problem['severity'],
+  describe: (problem: Problem) => string,
+): string[] {
+  const all = problems.filter((problem) => problem.severity === severity).map(describe);
   return all.length <= 3 ? all : [...all.slice(0, 3), `and ${all.length - 3} more`];
 }

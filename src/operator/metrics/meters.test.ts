@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Standing } from '../admission/standing.ts';
 import type { IntegrityFacts, NodeFacts } from './facts.ts';
 import { createMeters, type Meters } from './meters.ts';
 
@@ -25,6 +26,7 @@ const OURS: typeof CONTRACT = {
   node_baseline_trusted: { type: 'gauge', labels: ['node', 'fileintegrity'] },
   node_baseline_fault: { type: 'gauge', labels: ['node', 'fileintegrity', 'fault'] },
   node_held_since_timestamp_seconds: { type: 'gauge', labels: ['node', 'fileintegrity', 'reason', 'owner'] },
+  admission_enforced: { type: 'gauge', labels: [] },
   hold_limit_seconds: { type: 'gauge', labels: ['fileintegrity'] },
   nodes: { type: 'gauge', labels: ['fileintegrity', 'state'] },
   fileintegrity_condition: { type: 'gauge', labels: ['fileintegrity', 'condition', 'status'] },
@@ -53,8 +55,11 @@ const EXAMPLE: IntegrityFacts = {
   ],
 };
 
-const metersOf = (nodes: readonly NodeFacts[] = [], integrities: readonly IntegrityFacts[] = []) =>
-  createMeters({ nodes: () => nodes, integrities: () => integrities });
+const metersOf = (
+  nodes: readonly NodeFacts[] = [],
+  integrities: readonly IntegrityFacts[] = [],
+  admission: Standing | undefined = undefined,
+) => createMeters({ nodes: () => nodes, integrities: () => integrities, admission: () => admission });
 
 function countEverything(meters: Meters): void {
   meters.phase('Active');
@@ -80,7 +85,7 @@ async function samples(meters: Meters): Promise<string[]> {
 
 describe('the metrics of the contract', () => {
   test('are there under their names, with their types and labels, and nothing else has their prefix but what is known', async () => {
-    const meters = metersOf([FAILED], [EXAMPLE]);
+    const meters = metersOf([FAILED], [EXAMPLE], { is: 'enforced', policies: 2 });
     countEverything(meters);
     const all = await meters.registry.getMetricsAsJSON();
     const seen = all.map(({ name, type, values }) => {
@@ -119,6 +124,17 @@ describe('the metrics of the contract', () => {
       ...['update', 'delete', 'podkill'].map((operation) => `daemonset_update_total{operation="${operation}"} 0`),
       ...['update', 'delete'].map((operation) => `reinit_daemonset_update_total{operation="${operation}"} 0`),
     ]);
+  });
+
+  test.each<[string, Standing | undefined, string[]]>([
+    ['in force', { is: 'enforced', policies: 2 }, ['admission_enforced 1']],
+    ['not in force', { is: 'not-enforced', faults: ['x'] }, ['admission_enforced 0']],
+    ['not to be read', { is: 'unknown', reason: 'Unreadable', message: 'x' }, ['admission_enforced 0']],
+    ['not read yet', { is: 'unknown', reason: 'NotRead', message: 'x' }, []],
+    ['nobody’s concern', undefined, []],
+  ])('say whether the admission policies are %s', async (_, standing, said) => {
+    const meters = metersOf([], [], standing);
+    expect((await samples(meters)).filter((line) => line.startsWith('admission'))).toEqual(said);
   });
 
   test('do not count a first baseline as a re-initialisation', async () => {

@@ -124,6 +124,16 @@ function others(namespace: string): Alert[] {
         'and no other alert of file integrity can fire.',
     },
     {
+      alert: 'FileIntegrityAdmissionNotEnforced',
+      expr: `max by (namespace) (last_over_time(${metric('admission_enforced')}{${here}}[5m])) == 0`,
+      for: '1m',
+      summary: 'The admission policies of the File Integrity Operator are not in force',
+      description:
+        `Policies or bindings that belong to the operator in namespace ${namespace} are missing or changed, or it cannot read ` +
+        'them: what they refuse is possible. The condition AdmissionEnforced of each FileIntegrity says which, the config map ' +
+        'file-integrity-admission since when. Apply deploy/ again, and ask the audit log who it was.',
+    },
+    {
       alert: 'FileIntegrityConfigurationInvalid',
       expr:
         `${recent('fileintegrity', 'fileintegrity_condition', 'condition="ConfigurationValid",status="False"')} > 0 ` +
