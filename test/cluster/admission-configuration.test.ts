@@ -62,10 +62,8 @@ interface Named {
 
 function make(name: string, config: Named, client = user): Promise<unknown> {
   const nodeSelector = { none: '' };
-  return client.create(fileIntegrities, {
-    metadata: { name, namespace },
-    spec: { nodeSelector, config },
-  } as FileIntegrity);
+  const object: unknown = { metadata: { name, namespace }, spec: { nodeSelector, config } };
+  return client.create(fileIntegrities, object as FileIntegrity);
 }
 
 function change(name: string, config: Named, client = user): Promise<unknown> {
