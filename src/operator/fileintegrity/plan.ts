@@ -227,6 +227,7 @@ function statusActions({ status: before }: World['integrity'], status: OwnStatus
     ...conditionEvent(before, status, 'ConfigurationValid', ['Refused', 'Missing', 'Warnings'], 'Configuration'),
     ...conditionEvent(before, status, 'Ready', ['NameTaken', 'SpecInvalid', 'Refused'], ''),
     ...sharedEvent(before, status),
+    ...admissionEvent(before, status),
   ];
 }
 
@@ -256,6 +257,14 @@ function sharedEvent(before: FileIntegrityStatus | undefined, { conditions }: Ow
   const exclusive = find(conditions);
   if (exclusive?.status !== 'False' || find(before?.conditions)?.status === 'False') return [];
   return [{ do: 'event', type: 'Warning', reason: exclusive.reason, message: exclusive.message }];
+}
+
+/** To one that is new; the others are told when it happens. */
+function admissionEvent(before: FileIntegrityStatus | undefined, { conditions }: OwnStatus): Action[] {
+  const find = (all: FileIntegrityStatus['conditions']) => all?.find(({ type }) => type === 'AdmissionEnforced');
+  const admission = find(conditions);
+  if (admission?.status !== 'False' || find(before?.conditions)) return [];
+  return [{ do: 'event', type: 'Warning', reason: 'AdmissionNotEnforced', message: admission.message }];
 }
 
 function nameOf(node: Node): string {

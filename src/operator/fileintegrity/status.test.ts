@@ -171,6 +171,49 @@ describe('the condition Exclusive', () => {
   });
 });
 
+describe('the condition AdmissionEnforced', () => {
+  const type = 'AdmissionEnforced';
+  const gone: World['admission'] = { is: 'not-enforced', faults: ['binding x is missing', 'policy y is missing'] };
+  const enforced: World['admission'] = { is: 'enforced', policies: 8 };
+
+  test('is there where somebody looks, and says what is wrong', () => {
+    expect(condition(aSettledWorld(), type)).toBeUndefined();
+    expect(condition({ ...aSettledWorld(), admission: enforced }, type)).toMatchObject({ status: 'True' });
+    const { status, reason, message } = condition({ ...aSettledWorld(), admission: gone }, type) ?? {};
+    expect([status, reason]).toEqual(['False', 'NotEnforced']);
+    expect(message).toContain('binding x is missing; policy y is missing');
+    const unreadable: World['admission'] = { is: 'unknown', reason: 'Unreadable', message: 'forbidden' };
+    expect(condition({ ...aSettledWorld(), admission: unreadable }, type)).toMatchObject({ status: 'Unknown' });
+  });
+
+  test('is no part of Ready: the nodes are watched all the same', () => {
+    expect(condition({ ...aSettledWorld(), admission: gone }, 'Ready')).toMatchObject({ status: 'True' });
+  });
+
+  test('names so many faults as can be read, and counts the others', () => {
+    const faults = Array.from({ length: 9 }, (_, index) => `policy ${index} is missing`);
+    const { message } = condition({ ...aSettledWorld(), admission: { is: 'not-enforced', faults } }, type) ?? {};
+    expect(message).toContain('policy 5 is missing; and 3 more.');
+  });
+
+  test('is told of one that is new; of others it is told when it happens', () => {
+    const told = expect.stringMatching(/^AdmissionNotEnforced: /);
+    expect(eventsOf({ ...aWorld(), admission: gone })).toContainEqual(told);
+    const world = carriedOut({ ...aSettledWorld(), admission: enforced });
+    expect(eventsOf({ ...world, admission: gone })).not.toContainEqual(told);
+  });
+
+  test('never stays True while nothing can be done for a FileIntegrity', () => {
+    const world = carriedOut({ ...aSettledWorld(), admission: enforced });
+    const foreign = {
+      ...world,
+      effective: { metadata: { name: 'worker', namespace: 'fio' }, data: {} },
+      admission: gone,
+    };
+    expect(condition(foreign, type)).toMatchObject({ status: 'False' });
+  });
+});
+
 describe('a FileIntegrity for which nothing can be done', () => {
   test('goes on to say how its nodes are: their silence does not stay green', () => {
     const statuses = [...withResult(withResult(aSettledWorld(), 'a', 'Succeeded'), 'b', 'Succeeded').statuses];
