@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import { API_VERSION, fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import {
+  ADMISSION_RECORD_LABEL,
   AIDE_CONF_LABEL,
   FINDINGS_LABEL,
   HISTORY_LABEL,
@@ -139,6 +140,24 @@ test('the record of a re-initialisation is written and removed by the operator o
   await operator.create(configMaps, record);
   const attempt = admin.patch(configMaps, record.metadata, { data: { 'record.json': '{}' } }, { type: 'merge' });
   expect(await refusal(attempt)).toContain('by the operator only');
+  expect(await refusal(admin.remove(configMaps, record.metadata))).toContain('by the operator only');
+  expect(await operator.remove(configMaps, record.metadata)).toBe(true);
+});
+
+test('the record of the admission policies is written and removed by the operator only, and its name is kept for it', async () => {
+  const record = map('file-integrity-admission', { [ADMISSION_RECORD_LABEL]: '' });
+  expect(await refusal(admin.create(configMaps, record))).toContain('by the operator only');
+  expect(await refusal(admin.create(configMaps, map('file-integrity-admission', {})))).toContain(
+    'by the operator only',
+  );
+  await operator.create(configMaps, record);
+  for (const patch of [
+    { data: { 'record.json': '{}' } },
+    { metadata: { labels: { [ADMISSION_RECORD_LABEL]: null } } },
+  ]) {
+    const attempt = admin.patch(configMaps, record.metadata, patch, { type: 'merge' });
+    expect(await refusal(attempt)).toContain('by the operator only');
+  }
   expect(await refusal(admin.remove(configMaps, record.metadata))).toContain('by the operator only');
   expect(await operator.remove(configMaps, record.metadata)).toBe(true);
 });
