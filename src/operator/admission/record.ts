@@ -27,7 +27,7 @@ const recordSchema = z.object({
 
 /** When the admission policies were not in force, as the operator saw it. It outlives the operator's pod. */
 export type AdmissionRecord = z.output<typeof recordSchema>;
-export type Period = z.output<typeof periodSchema>;
+type Period = z.output<typeof periodSchema>;
 
 /** What one look at the policies says. */
 export interface Look {
