@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compareAdmission } from './comparison.ts';
+import { compareAdmission, evenlySpaced } from './comparison.ts';
 import { type AdmissionObject, idOf, isBinding } from './policies.ts';
 import { readShipped } from './shipped.ts';
 
@@ -170,6 +170,29 @@ describe('the admission policies', () => {
     expect(faults(objects)).toEqual([
       `policy ${objects[0]?.metadata.name} has expressions that the API server warns of`,
     ]);
+  });
+
+  test('are the same however the lines of an expression are broken, and others when what it quotes is', () => {
+    expect(evenlySpaced("a  ==\n\n 'b  c' &&\n\t\"d\\\"  'e\" == 'it\\'s  ' ")).toBe(
+      "a == 'b  c' && \"d\\\"  'e\" == 'it\\'s  '",
+    );
+    const path: Path = ['validations', 0, 'expression'];
+    const name = 'file-integrity-daemon';
+    const spec = shipped.required.find((each) => each.metadata.name === name)?.spec as {
+      validations: { expression: string }[];
+    };
+    const expression = spec.validations[0]?.expression ?? '';
+    expect(withChanged(name, POLICY, path, 'replace', `\n${expression.replaceAll(' ', '\n\n  ')} `)).toEqual([]);
+    expect(withChanged(name, POLICY, path, 'replace', expression.replaceAll("''", "' '"))).not.toEqual([]);
+  });
+
+  test('have no comments in their expressions, which would end with the line', () => {
+    const quoted = /'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"/g;
+    for (const { spec, path } of all.flatMap(({ spec }) => placesIn(spec).map((path) => ({ spec, path })))) {
+      const text = path.reduce<unknown>((node, key) => (node as Node)[key], spec);
+      if (!/expression$/i.test(String(path.at(-1))) || typeof text !== 'string') continue;
+      expect(text.replaceAll(quoted, '')).not.toContain('//');
+    }
   });
 
   test('are the same with what the API server fills in', () => {

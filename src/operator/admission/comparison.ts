@@ -79,7 +79,21 @@ function difference(actual: unknown, desired: unknown, path: string, namespace: 
       return holdsIn(actual[key], namespace) ? undefined : `${path}.${key}`;
     });
   }
-  return Object.is(actual, desired) ? undefined : path;
+  return Object.is(actual, desired) || isSameExpression(actual, desired, path) ? undefined : path;
+}
+
+/**
+ * Tools that apply YAML break the lines of folded text differently, and between the words of an expression spaces mean nothing.
+ * They do in what it quotes. (A comment would end with its line: no expression that is shipped has one.)
+ */
+function isSameExpression(actual: unknown, desired: unknown, path: string): boolean {
+  if (!/expression$/i.test(path) || typeof actual !== 'string' || typeof desired !== 'string') return false;
+  return evenlySpaced(actual) === evenlySpaced(desired);
+}
+
+export function evenlySpaced(expression: string): string {
+  const quotedOrSpace = /('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|\s+/gs;
+  return expression.replace(quotedOrSpace, (_, quoted?: string) => quoted ?? ' ').trim();
 }
 
 /** The one thing that an installation says for itself: its namespace. It may hold in others besides. */
