@@ -4,24 +4,33 @@ import { configMaps } from '../../src/kube/resources.ts';
 import { type AdmissionObject, idOf, isBinding, KINDS, type Shipped } from '../../src/operator/admission/policies.ts';
 import { type AdmissionRecord, readRecord } from '../../src/operator/admission/record.ts';
 import { readShipped } from '../../src/operator/admission/shipped.ts';
+import type { OperatorOptions } from '../../src/operator/operator.ts';
+import { refusal } from '../support/admission.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
 import { connectAsOperator } from '../support/restricted.ts';
-import { plainScrape } from '../support/scraper.ts';
+import { clusterRoles } from '../support/scraper.ts';
 
 // What the operator says of the policies of deploy/admission, on an API server where they come, go and change. They have
 // names of their own here, and hold in this test's namespace only.
 let harness: OperatorHarness;
 let shipped: Shipped;
+let options: Partial<OperatorOptions>;
 
 beforeAll(async () => {
   harness = await startHarness();
   await harness.stop();
   shipped = ownOf(await readShipped(), harness.namespace);
-  harness.start({ policies: shipped });
+  // The policies know the operator by its account.
+  const { client, connection, namespace } = harness;
+  const own = await connectAsOperator(client, connection, namespace, undefined, 'file-integrity-operator');
+  options = { policies: shipped, connection: own };
+  harness.start(options);
   await harness.createIntegrity('one');
 });
 afterAll(async () => {
+  await harness.stop();
+  for (const object of [...shipped.required, ...shipped.optional].reverse()) await remove(object);
   await harness[Symbol.asyncDispose]();
 });
 
@@ -183,7 +192,7 @@ test('one that was away while no operator looked is on record', async () => {
   const object = named(BINDING, 'file-integrity-records');
   await remove(object);
   await install(object);
-  harness.start({ policies: shipped });
+  harness.start(options);
   const { periods: after } = await recordWhen('has one more', (record) => record.periods.length > periods.length);
   expect(after[0]).toEqual({
     from: expect.any(String),
@@ -197,22 +206,27 @@ test('one that was away while no operator looked is on record', async () => {
   await says('True Enforced');
 });
 
-test('the record comes back whole when somebody removes it or writes into it', async () => {
-  const { periods } = await recordWhen('is there', () => true);
-  await harness.client.remove(configMaps, RECORD());
-  const object = named(BINDING, 'file-integrity-daemon');
-  await remove(object);
-  await says('False NotEnforced');
-  await install(object);
-  const { periods: again } = await recordWhen('is there again', ({ periods: [newest] }) => newest?.until !== undefined);
-  expect(again.slice(1)).toEqual(periods);
-  const data = { 'record.json': '{}' };
-  await harness.client.patch(configMaps, RECORD(), { data } satisfies ConfigMap, { type: 'merge' });
-  await remove(object);
-  await says('False NotEnforced');
-  await install(object);
-  const { periods: third } = await recordWhen('is there again', ({ periods: [newest] }) => newest?.until !== undefined);
-  expect(third.slice(1)).toEqual(again);
+test('the record comes back whole when somebody removes it or writes into it, which takes a policy away first', async () => {
+  const { client } = harness;
+  const object = named(BINDING, 'file-integrity-records');
+  const attacks = [
+    () => client.remove(configMaps, RECORD()),
+    () => client.patch(configMaps, RECORD(), { data: { 'record.json': '{}' } } satisfies ConfigMap, { type: 'merge' }),
+  ];
+  for (const attack of attacks) {
+    const { periods } = await recordWhen('is closed', ({ periods: [newest] }) => newest?.until !== undefined);
+    expect(await refusal(attack())).toContain('by the operator only');
+    await remove(object);
+    await says('False NotEnforced');
+    await eventually('nothing is in the way', async () => (await refusal(attack())) === '');
+    await install(object);
+    const { periods: again } = await recordWhen(
+      'is there again',
+      ({ periods: [newest] }) => newest?.until !== undefined,
+    );
+    expect(again.slice(1)).toEqual(periods);
+    expect(again[0]?.faults).toEqual([`binding ${object.metadata.name} is missing`]);
+  }
 });
 
 test('whatever goes, comes and changes: they are in force when all is there, and never while something is not', async () => {
@@ -238,21 +252,18 @@ test('whatever goes, comes and changes: they are in force when all is there, and
 });
 
 test('an operator that may not read them says that nobody knows, goes on, and knows once it may', async () => {
-  const { client, connection, namespace } = harness;
+  const { client, namespace } = harness;
   await harness.stop();
-  const isOther = ({ apiGroups = [] }: { apiGroups?: string[] }) => !apiGroups.includes('admissionregistration.k8s.io');
-  const restricted = await connectAsOperator(client, connection, namespace, isOther);
-  let ports: { plainPort: number; securePort: number } | undefined;
-  const metrics = { plainPort: 0, securePort: 0, onListening: (listening: typeof ports) => (ports = listening) };
-  harness.start({ connection: restricted, policies: shipped, metrics });
+  const ref = { name: `${namespace}-file-integrity-operator` };
+  const { rules = [] } = await client.get(clusterRoles, ref);
+  const others = rules.filter(({ apiGroups = [] }) => !apiGroups.includes('admissionregistration.k8s.io'));
+  await client.patch(clusterRoles, ref, { rules: others }, { type: 'merge' });
+  harness.start(options);
   expect(await says('Unknown Unreadable')).toContain('forbidden');
   const node = await harness.addNode();
-  await harness.daemon('one', node).makeBaseline();
-  expect((await plainScrape(ports?.plainPort ?? 0, '/metrics')).status).toBe(200);
-  await harness.stop();
-  harness.start({ policies: shipped });
+  await harness.statusWhen('one', node, 'has orders', ({ orders }) => orders !== undefined);
+  await client.patch(clusterRoles, ref, { rules }, { type: 'merge' });
   await says('True Enforced');
-  const { periods } = await recordWhen('has ended', ({ periods: [newest] }) => newest?.until !== undefined);
+  const { periods } = await recordWhen('is closed', ({ periods: [newest] }) => newest?.until !== undefined);
   expect(periods[0]?.faults).toEqual(['the policies could not be read']);
-  for (const object of [...shipped.required].reverse()) await remove(object);
 });

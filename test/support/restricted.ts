@@ -14,14 +14,16 @@ interface RoleDocument extends KubeObject {
 /**
  * The connection of the operator's own service account, with the rights of deploy/operator in one namespace.
  * @param may which of the rights are granted; default all
+ * @param account how the account is called; default a name of its own, which admission policies do not take for the operator's
  */
 export async function connectAsOperator(
   client: Client,
   { server, credentials }: Pick<Connection, 'server' | 'credentials'>,
   namespace: string,
   may: (rule: PolicyRule) => boolean = () => true,
+  account?: string,
 ): Promise<Connection> {
-  const { name, token } = await makeAccount(client, namespace);
+  const { name, token } = await makeAccount(client, namespace, account);
   const file = new URL('../../deploy/operator/operator-rbac.yaml', import.meta.url);
   const documents = parseAllDocuments(await readFile(file, 'utf8')).map((document) => document.toJS() as RoleDocument);
   const unique = `${namespace}-${name}`;
