@@ -4,6 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import type { Client } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import type { KubeObject, ObjectMeta } from '../../src/kube/types.ts';
+import { issueToken } from './node-token.ts';
 import { clusterRoleBindings, clusterRoles, makeAccount, roleBindings, roles } from './scraper.ts';
 
 interface RoleDocument extends KubeObject {
@@ -14,7 +15,7 @@ interface RoleDocument extends KubeObject {
 /**
  * The connection of the operator's own service account, with the rights of deploy/operator in one namespace.
  * @param may which of the rights are granted; default all
- * @param account how the account is called; default a name of its own, which admission policies do not take for the operator's
+ * @param account how the account is called, of whose pod a token is used then; default a name of its own, which admission policies do not take for the operator's
  */
 export async function connectAsOperator(
   client: Client,
@@ -23,7 +24,11 @@ export async function connectAsOperator(
   may: (rule: PolicyRule) => boolean = () => true,
   account?: string,
 ): Promise<Connection> {
-  const { name, token } = await makeAccount(client, namespace, account);
+  const made = await makeAccount(client, namespace, account);
+  const { name } = made;
+  // The policies take for the operator who has the token of a pod of its.
+  const owner = { namespace, serviceAccount: name, node: `node-of-${namespace}` };
+  const { token } = account === undefined ? made : await issueToken(client, owner);
   const file = new URL('../../deploy/operator/operator-rbac.yaml', import.meta.url);
   const documents = parseAllDocuments(await readFile(file, 'utf8')).map((document) => document.toJS() as RoleDocument);
   const unique = `${namespace}-${name}`;
