@@ -16,7 +16,7 @@ interface Manifest {
 }
 
 /** Bindings of policies that know by other things whom they concern. */
-const EVERYWHERE = ['file-integrity-configuration', 'file-integrity-daemon'];
+const EVERYWHERE = ['file-integrity-daemon'];
 
 describe('deploy/', () => {
   let cluster: Cluster;
