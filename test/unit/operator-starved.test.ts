@@ -42,7 +42,7 @@ async function startOperator() {
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     rmSync(folder, { recursive: true });
   });
-  await eventually('it answers', async () => (await ask(probe, '/healthz').catch(() => undefined)) === 200);
+  await eventually('it answers', async () => (await ask(probe, '/healthz').catch(() => undefined)) === 200, 150_000);
   return { child, probe, plain, secure };
 }
 
