@@ -16,7 +16,7 @@ interface Manifest {
 }
 
 /** Bindings of policies that know by other things whom they concern. */
-const EVERYWHERE = ['file-integrity-daemon'];
+const EVERYWHERE = ['file-integrity-daemon', 'file-integrity-nodes'];
 
 describe('deploy/', () => {
   let cluster: Cluster;
