@@ -94,7 +94,9 @@ async function makeContext(directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true });
   await bundle(join(directory, 'dist'));
   writeFileSync(join(directory, 'dist', 'sockets.bpf'), socketFilter());
-  copyFileSync(fileURLToPath(new URL('confined', import.meta.url)), join(directory, 'dist', 'confined'));
+  for (const program of ['confined', 'keeper']) {
+    copyFileSync(fileURLToPath(new URL(program, import.meta.url)), join(directory, 'dist', program));
+  }
   copyFileSync(fileURLToPath(new URL('Dockerfile', import.meta.url)), join(directory, 'Dockerfile'));
   copyFileSync(process.execPath, join(directory, 'node'));
 }

@@ -1,6 +1,7 @@
-import { constants } from 'node:fs';
+import { constants, write } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { errorCode } from './file.ts';
 
 /** What giving back the page cache came to. */
@@ -40,25 +41,34 @@ export async function giveBackPageCache(
   }
 }
 
-/** The same for a cgroup by its folder in a tree of cgroups of that version, which must not be the root of it. */
-export async function giveBackPageCacheOf(directory: string, version: 1 | 2): Promise<PageCacheResult> {
+/**
+ * The same for a cgroup by its folder in a tree of cgroups of that version, which must not be the root of it. `descriptor`:
+ * the open file that takes the order, where this process may not open it itself.
+ */
+export async function giveBackPageCacheOf(
+  directory: string,
+  version: 1 | 2,
+  descriptor?: number,
+): Promise<PageCacheResult> {
   try {
-    return await (version === 1 ? reclaimLegacy(directory, directory) : reclaimUnified(directory));
+    return await (version === 1
+      ? reclaimLegacy(directory, directory, descriptor)
+      : reclaimUnified(directory, descriptor));
   } catch (error) {
     return { done: false, reason: reasonOf(error) };
   }
 }
 
-async function reclaimUnified(directory: string): Promise<PageCacheResult> {
+async function reclaimUnified(directory: string, descriptor?: number): Promise<PageCacheResult> {
   if (!(await isAlone(directory))) return SHARED;
   const before = await fileCache(directory);
   if (before < WORTHWHILE) return { done: true, by: 'memory.reclaim', before, after: before };
   // EAGAIN: less than asked for could be reclaimed, which is as good as it gets.
-  await order(join(directory, 'memory.reclaim'), String(before), 'EAGAIN');
+  await order(descriptor ?? join(directory, 'memory.reclaim'), String(before), 'EAGAIN');
   return { done: true, by: 'memory.reclaim', before, after: await fileCache(directory) };
 }
 
-async function reclaimLegacy(directory: string, mount: string): Promise<PageCacheResult> {
+async function reclaimLegacy(directory: string, mount: string, descriptor?: number): Promise<PageCacheResult> {
   // In a container without a cgroup namespace the mount itself is the container’s cgroup.
   const own = await readFile(join(directory, 'memory.stat')).then(
     () => directory,
@@ -66,19 +76,35 @@ async function reclaimLegacy(directory: string, mount: string): Promise<PageCach
   );
   if (!(await isAlone(own))) return SHARED;
   const before = await fileCache(own);
-  await order(join(own, 'memory.force_empty'), '0', 'EBUSY');
+  await order(descriptor ?? join(own, 'memory.force_empty'), '0', 'EBUSY');
   return { done: true, by: 'memory.force_empty', before, after: await fileCache(own) };
 }
 
 const SHARED: PageCacheResult = { done: false, reason: 'other processes share the control group' };
 
 /**
- * Whether this process is the only one of a cgroup. Another one is not a container’s own, and emptying it would take from
- * others what they have read: they would read it from the disk again after every scan.
+ * Whether this process and what it has started are the only ones of a cgroup. Another one is not a container’s own, and
+ * emptying it would take from others what they have read: they would read it from the disk again after every scan.
  */
 async function isAlone(directory: string): Promise<boolean> {
   const processes = (await readFile(join(directory, 'cgroup.procs'), 'utf8')).split('\n').filter((id) => id !== '');
-  return processes.every((id) => Number(id) === process.pid);
+  for (const id of processes) if (!(await isOurs(Number(id)))) return false;
+  return true;
+}
+
+/** What this process has started does not start others by the dozen. */
+const GENERATIONS = 8;
+
+/** One of another process table is 0. */
+async function isOurs(id: number): Promise<boolean> {
+  let ancestor = id;
+  for (let generation = 0; generation < GENERATIONS && ancestor > 0; generation += 1) {
+    if (ancestor === process.pid) return true;
+    const status = await readFile(`/proc/${ancestor}/stat`, 'utf8').catch(() => undefined);
+    if (status === undefined) return ancestor === id; // it has ended meanwhile
+    ancestor = Number(/.*\) \S (\d+)/s.exec(status)?.[1] ?? 0);
+  }
+  return false;
 }
 
 /**
@@ -94,12 +120,13 @@ async function fileCache(directory: string): Promise<number> {
 }
 
 /**
- * Writes to a file of the kernel, which it never makes and, as it may be written to only, never reads. The error that means
- * “as far as it goes” is none.
+ * Writes to a file of the kernel, by path or open already, which it never makes and, as it may be written to only, never
+ * reads. The error that means “as far as it goes” is none.
  */
-async function order(file: string, value: string, goodEnough: string): Promise<void> {
+async function order(file: string | number, value: string, goodEnough: string): Promise<void> {
   try {
-    await writeFile(file, value, { flag: constants.O_WRONLY });
+    if (typeof file === 'number') await promisify(write)(file, Buffer.from(value));
+    else await writeFile(file, value, { flag: constants.O_WRONLY });
   } catch (error) {
     if (errorCode(error) !== goodEnough) throw error;
   }

@@ -1,8 +1,10 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type DaemonOptions, runDaemon } from '../daemon/daemon.ts';
+import { type DaemonOptions, HOST_ROOT, runDaemon } from '../daemon/daemon.ts';
+import { openKeeper, useKeeper } from '../daemon/keeper.ts';
 import { givePageCacheBack, shrinkHeap } from '../daemon/memory.ts';
+import { nodePaths } from '../daemon/paths.ts';
 import { explain, FioError } from '../lib/errors.ts';
 
 const USAGE =
@@ -31,11 +33,30 @@ function readOptions(args: string[], env: NodeJS.ProcessEnv): DaemonOptions {
     ...(values['status-object'] && { statusObject: values['status-object'] }),
     ...(values['host-root'] && { hostRoot: values['host-root'] }),
     ...(values.aide && { aide: [values.aide] }),
-    afterAide: (log) => givePageCacheBack(log, env.OWN_CGROUP ?? ''),
+    afterAide: (log) => givePageCacheBack(log, ownCgroup(env)),
     quiet: shrinkHeap,
     // The container's own /tmp: there is one daemon in it.
     scratch: join(tmpdir(), 'file-integrity-daemon'),
   };
+}
+
+/** What `image/confined` has opened for the daemon: what only root may open. */
+function ownCgroup({ OWN_CGROUP, OWN_CGROUP_ORDER }: NodeJS.ProcessEnv) {
+  return OWN_CGROUP && OWN_CGROUP_ORDER ? { folder: OWN_CGROUP, descriptor: Number(OWN_CGROUP_ORDER) } : undefined;
+}
+
+/** Has the node's files changed by the keeper that `image/confined` has started. */
+function employKeeper({ KEEPER_REQUESTS, KEEPER_ANSWERS }: NodeJS.ProcessEnv, hostRoot: string | undefined): void {
+  if (!KEEPER_REQUESTS || !KEEPER_ANSWERS) return;
+  const onGone = () => {
+    process.stderr.write('The program that keeps the files in /etc/kubernetes has ended, and the daemon with it\n');
+    process.exitCode = 1;
+    endAtLast();
+    ended.abort();
+  };
+  useKeeper(
+    openKeeper(nodePaths(hostRoot ?? HOST_ROOT).directory, Number(KEEPER_REQUESTS), Number(KEEPER_ANSWERS), onGone),
+  );
 }
 
 /** A daemon has ended by itself by then, unless the kernel keeps a call of it, as of a file on a disk that is gone. */
@@ -59,7 +80,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 try {
   const args = process.argv.slice(2);
-  await runDaemon(readOptions(args[0] === 'daemon' ? args.slice(1) : args, process.env), ended.signal);
+  const options = readOptions(args[0] === 'daemon' ? args.slice(1) : args, process.env);
+  employKeeper(process.env, options.hostRoot);
+  await runDaemon(options, ended.signal);
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`);
   process.exitCode = 1;

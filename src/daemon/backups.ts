@@ -1,6 +1,6 @@
-import { lstat, readdir, rename } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { clear, clearForeign, keepAs, presence, syncFolder } from './files.ts';
+import { clear, clearForeign, keepAs, move, presence, syncFolder } from './files.ts';
 import type { NodePaths } from './paths.ts';
 
 /** `20200917T15_07_38`, UTC: the end of a backup's name. */
@@ -18,7 +18,7 @@ export async function replaceDatabase(paths: NodePaths, maxBackups: number, now:
   for (const path of [paths.database, paths.log]) await clearForeign(path);
   const stamp = await freeStamp(paths, now);
   for (const path of [paths.database, paths.log]) await keepBackup(path, stamp);
-  await rename(paths.newDatabase, paths.database);
+  await move(paths.newDatabase, paths.database);
   await clear(paths.log);
   await syncFolder(paths.directory);
   await pruneBackups(paths, maxBackups);

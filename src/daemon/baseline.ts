@@ -5,7 +5,7 @@ import type { BaselineClosing, BaselineOrder, BaselineReceipt, MountRecord } fro
 import { explain } from '../lib/errors.ts';
 import { pruneBackups, replaceDatabase } from './backups.ts';
 import { readDatabase } from './database.ts';
-import { clear, presence, syncFile } from './files.ts';
+import { clear, createFor, presence, syncFile } from './files.ts';
 import { removeUnfinished } from './leftovers.ts';
 import { readBootId, readReceipt, writeReceipt } from './receipt.ts';
 import type { BaselineResult, ClosingFacts } from './state.ts';
@@ -84,6 +84,7 @@ async function initialise(
 ): Promise<BaselineResult> {
   const { paths, log } = bench;
   await removeUnfinished(paths);
+  await createFor([paths.newDatabase, paths.newLog]);
   const result = await runAide('init', {
     ...(await runOptions(bench, signal)),
     before: databaseLines(bench),

@@ -44,8 +44,8 @@ export interface DaemonOptions {
   scratch?: string;
 }
 
-/** In the daemon's container. */
-const HOST_ROOT = '/hostroot';
+/** Where the node's root is seen in a container. */
+export const HOST_ROOT = '/hostroot';
 
 const HANGING_MS = 12 * 60 * 60 * 1000;
 

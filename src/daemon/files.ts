@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { copyFile, type FileHandle, link, lstat, open, rename, rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FioError } from '../lib/errors.ts';
+import { keeperOf } from './keeper.ts';
 
 /** True when the error says that a file or folder is not there. */
 function isMissing(error: unknown): boolean {
@@ -23,7 +24,40 @@ export async function presence(path: string): Promise<Presence> {
 
 /** Removes whatever lies at the path: a link and not what it points to, a folder with all that is in it. */
 export async function clear(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
+  const keeper = keeperOf(path);
+  if (keeper === undefined) await rm(path, { recursive: true, force: true });
+  else if ((await presence(path)) !== 'nothing') await keeper.ask('remove', path);
+}
+
+/** Makes an empty file, readable by its owner only, in the place of whatever lies there, and opens it to write. */
+export async function create(path: string): Promise<FileHandle> {
+  await clear(path);
+  const keeper = keeperOf(path);
+  // O_EXCL: a link that somebody laid there in between is not followed.
+  if (keeper === undefined) return await open(path, 'wx', 0o600);
+  await keeper.ask('create', path);
+  return await open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+}
+
+/** Makes files that another program of this daemon's is to write, where it could not make them itself. */
+export async function createFor(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await keeperOf(path)?.ask('create', path);
+}
+
+/** Makes a file of root's alone where there is none, and leaves what is in it. */
+export async function ensure(path: string): Promise<void> {
+  await clearForeign(path);
+  const keeper = keeperOf(path);
+  if (keeper !== undefined) return await keeper.ask('ensure', path);
+  await using file = await open(path, constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
+  await file.chmod(0o600);
+}
+
+/** Gives a file another name, over whatever file has that. */
+export async function move(from: string, to: string): Promise<void> {
+  const keeper = keeperOf(from);
+  if (keeper === undefined) await rename(from, to);
+  else await keeper.ask('rename', from, to);
 }
 
 /** Removes what lies at the path if it is not a regular file. */
@@ -71,10 +105,8 @@ export async function readSmallFile(path: string, limit: number): Promise<string
  */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const draft = draftOf(path);
-  await clear(draft);
   try {
-    // O_EXCL: a link that somebody laid there in between is not followed.
-    await using file = await open(draft, 'wx', 0o600);
+    await using file = await create(draft);
     await file.writeFile(text);
     await file.sync();
   } catch (error) {
@@ -82,7 +114,7 @@ export async function writeWhole(path: string, text: string): Promise<void> {
     throw error;
   }
   await clearForeign(path);
-  await rename(draft, path);
+  await move(draft, path);
   await syncFolder(dirname(path));
 }
 
@@ -104,6 +136,8 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Gives a file a second name while it keeps its own; a copy where the file system knows no links. */
 export async function keepAs(path: string, second: string): Promise<void> {
+  const keeper = keeperOf(second);
+  if (keeper !== undefined) return await keeper.ask('link', path, second);
   try {
     await link(path, second);
   } catch (error) {
@@ -120,7 +154,8 @@ export async function keepAs(path: string, second: string): Promise<void> {
 /** Removes a file. False when it is there and cannot be removed. */
 export async function removed(path: string): Promise<boolean> {
   try {
-    await unlink(path);
+    if (keeperOf(path) === undefined) await unlink(path);
+    else await clear(path);
     return true;
   } catch (error) {
     return isMissing(error);

@@ -1,7 +1,5 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { clearForeign } from './files.ts';
+import { ensure } from './files.ts';
 
 /** Beside the database, and left out by configurations as all of `aide.*` is; all daemons of a node share it. */
 export const LOCK_FILE = 'aide.lock';
@@ -13,9 +11,7 @@ export const LOCK_FILE = 'aide.lock';
 export async function lockOf(directory: string): Promise<string> {
   const path = join(directory, LOCK_FILE);
   try {
-    await clearForeign(path);
-    await using file = await open(path, constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
-    await file.chmod(0o600);
+    await ensure(path);
     return path;
   } catch {
     return directory; // on a full disk, say

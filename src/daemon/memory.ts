@@ -6,13 +6,14 @@ import type { Log } from './log.ts';
 /**
  * Gives back what the kernel holds of the files that AIDE has read. A container may not write to its own view of its
  * control group, unless it is privileged, but to the one in the node's tree; see docs/decisions/0003-page-cache.md.
- * @param ownCgroup its folder there, as `image/confined` found it; empty where it found none
+ * @param own its folder there and the open file that takes the order, as `image/confined` found them; absent where it
+ *   found none
  */
-export async function givePageCacheBack(log: Log, ownCgroup: string): Promise<void> {
+export async function givePageCacheBack(log: Log, own?: { folder: string; descriptor: number }): Promise<void> {
   let result = await giveBackPageCache();
-  if (!result.done && ownCgroup !== '') {
-    const version = existsSync(join(ownCgroup, 'memory.force_empty')) ? 1 : 2;
-    result = await giveBackPageCacheOf(ownCgroup, version);
+  if (!result.done && own !== undefined) {
+    const version = existsSync(join(own.folder, 'memory.force_empty')) ? 1 : 2;
+    result = await giveBackPageCacheOf(own.folder, version, own.descriptor);
   }
   log.debug(result.done ? `page cache ${result.before} → ${result.after} bytes` : `page cache kept: ${result.reason}`);
 }

@@ -1,7 +1,6 @@
-import { createWriteStream } from 'node:fs';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { openRegular, syncFile } from './files.ts';
+import { create, openRegular } from './files.ts';
 import { PART_BYTES } from './parts.ts';
 
 export interface CompressOptions {
@@ -45,8 +44,8 @@ export async function compress(
       done(null, chunk);
     },
   });
-  // 'wx': a link that lies there is not followed.
-  await pipeline(read, createGzip(), count, createWriteStream(target, { flags: 'wx', mode: 0o600 }), { signal });
-  await syncFile(target);
+  await using kept = await create(target);
+  await pipeline(read, createGzip(), count, (source) => kept.writeFile(source), { signal });
+  await kept.sync();
   return { whole, bytes };
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import { readdir, rename, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { clear, keepAs, openRegular, presence, syncFile, syncFolder } from './files.ts';
+import { clear, keepAs, move, openRegular, presence, syncFile, syncFolder } from './files.ts';
 import type { ReportFiles } from './outbox.ts';
 import { PART_BYTES } from './parts.ts';
 import { outboxFile } from './paths.ts';
@@ -91,7 +91,7 @@ async function keepPlain(
   if (json !== undefined) {
     files.json = `${id}.report.json`;
     await syncFile(json);
-    await rename(json, outboxFile(outbox, files.json));
+    await move(json, outboxFile(outbox, files.json));
   }
   if (head !== undefined) files.head = head;
   if (losses.length > 0) files.note = noteOf(losses);

@@ -1,10 +1,10 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { Report, ReportReading } from '../aide/report.ts';
 import { jsonReportLines } from '../aide/report-options.ts';
 import { type AideResult, runAide } from '../aide/run.ts';
 import { explain } from '../lib/errors.ts';
 import { DATABASE_REMEDY, type DatabaseFault, databaseFault, NOT_REGULAR } from './database.ts';
-import { clearForeign, presence } from './files.ts';
+import { clearForeign, createFor, move, presence } from './files.ts';
 import { removeReports, removeUnfinished } from './leftovers.ts';
 import type { MountFindings } from './mount-findings.ts';
 import { type KeptReport, keepReport } from './report.ts';
@@ -126,6 +126,8 @@ function databaseOf({ bench, task }: Scan): string {
 }
 
 async function run({ bench, signal }: Scan, action: 'check' | 'update', database: string): Promise<AideResult> {
+  const { newDatabase, newLog, newJson } = bench.paths;
+  await createFor([...(action === 'update' ? [newDatabase] : []), newLog, newJson]);
   const result = await runAide(action, {
     ...(await runOptions(bench, signal)),
     before: databaseLines(bench, database),
@@ -228,5 +230,5 @@ async function keepFindings(
 
 async function moveLog({ paths }: Workbench): Promise<void> {
   await clearForeign(paths.log);
-  await rename(paths.newLog, paths.log);
+  await move(paths.newLog, paths.log);
 }

@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { clear, presence, readSmallFile, removed, syncFolder, writeWhole } from './files.ts';
+import { clear, move, presence, readSmallFile, removed, syncFolder, writeWhole } from './files.ts';
 import { isMessage } from './kept-shapes.ts';
 import { type Message, OUTBOX_LIMIT } from './outbox.ts';
 import { outboxFile } from './paths.ts';
@@ -77,7 +77,7 @@ export async function tidyOutbox(outbox: string, kept: readonly KeptMessage[]): 
   // Each gets its own number or a smaller one, so an end in between keeps the order.
   for (const [index, { name, message }] of kept.entries()) {
     const next = `${index + 1}-${message.outcome.id}.message.json`;
-    if (next !== name) await rename(outboxFile(outbox, name), outboxFile(outbox, next));
+    if (next !== name) await move(outboxFile(outbox, name), outboxFile(outbox, next));
   }
 }
 

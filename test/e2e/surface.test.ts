@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NAMESPACE } from '../../demo/stage.ts';
@@ -19,6 +20,20 @@ import { canHaveNodes } from '../support/nodes.ts';
 const NAME = 'surface';
 const LATER = '/srv/mounted-later';
 const CONFINED = '/opt/file-integrity-operator/confined';
+const FOLDER = '/hostroot/etc/kubernetes';
+/** What kubeadm leaves on nodes, of the control plane too, and an environment file. */
+const THEIRS = [
+  ...[
+    'admin.conf',
+    'kubelet.conf',
+    'controller-manager.conf',
+    'scheduler.conf',
+    'bootstrap-kubelet.conf',
+    'kubelet.env',
+  ],
+  ...['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => `manifests/${name}.yaml`),
+  ...['ca.crt', 'ca.key', 'sa.key', 'apiserver.key', 'etcd/ca.key'].map((name) => `pki/${name}`),
+].map((name) => `/etc/kubernetes/${name}`);
 
 describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
   let stage: E2eStage;
@@ -35,10 +50,26 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
   const write = (path: string, via: typeof run) => via('perl', '-e', WRITE, path);
   /** What a JavaScript expression gives in the daemon's own process: the debugger that every Node.js opens at SIGUSR1. */
   const evaluate = (expression: string) => run('node', '-e', EVALUATE, expression);
+  /** What the keeper of a program behind the start program answers to a request. */
+  const askKeeper = (request: string) =>
+    runConfined('sh', '-c', 'echo "$0" >&$KEEPER_REQUESTS; read -r answer <&$KEEPER_ANSWERS; echo "$answer"', request);
+  /** Everything below the node's /etc/kubernetes that is not a daemon's: content, rights, owner, times. */
+  const others = async () => {
+    const facts = `find . ! -name 'aide.*' -printf '%p %M %U:%G %n %i %s %T@ %l\\n' | grep -v '^\\. ' | sort`;
+    const content = `find . -type f ! -name 'aide.*' -exec sha256sum {} + | sort`;
+    const line = `cd /etc/kubernetes && stat -c '%A %u:%g %h' . && ${facts} && ${content}`;
+    return (await node.exec(['sh', '-c', line])).stdout;
+  };
 
   beforeAll(async () => {
     stage = await openStage();
     node = stage.node('worker-1');
+    const make = THEIRS.map((path) => `mkdir -p $(dirname ${path}); [ -e ${path} ] || (umask 077; echo ours >${path})`);
+    await node.exec([
+      'sh',
+      '-c',
+      `${make.join('; ')}; chmod 644 /etc/kubernetes/kubelet.env /etc/kubernetes/pki/ca.crt`,
+    ]);
     integrity = await createIntegrity(stage, NAME);
     await integrity.condition('worker-1', 'Succeeded');
     const selector = ['-l', `app=aide-${NAME}`, `--field-selector=spec.nodeName=worker-1`];
@@ -53,9 +84,11 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
 
   test('the daemon is alone, has one capability, and cannot get more', async () => {
     const status = await run('cat', '/proc/1/status');
-    const field = (name: string) => new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(status)?.[1];
+    const field = (name: string) => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1];
     const dacReadSearch = (1n << 2n).toString(16).padStart(16, '0');
-    for (const set of ['CapPrm', 'CapEff', 'CapBnd']) expect(field(set)).toBe(dacReadSearch);
+    for (const set of ['CapPrm', 'CapEff', 'CapAmb']) expect(field(set)).toBe(dacReadSearch);
+    for (const set of ['Uid', 'Gid']) expect(field(set)?.split('\t')).toEqual(Array(4).fill('65529'));
+    expect(field('Groups')?.trim()).toMatch(/^(65529)?$/);
     expect(field('NoNewPrivs')).toBe('1');
     expect(field('Name')).not.toBe('confined');
     // The container runtime's filter of system calls, and its own.
@@ -101,31 +134,36 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
     await expect(stage.kubectl(debug)).rejects.toThrow('has one container, which confines itself');
   });
 
-  test('a kernel without Landlock, or without filters, is no reason not to start, and a line says so', async () => {
-    // The runtime's own profile allows what is taken away here: the first system call of Landlock; `prctl` for filters.
-    const [prctl, setSeccomp] = [process.arch === 'arm64' ? 167 : 157, 22];
-    for (const [call, argument, line] of [
-      [444, undefined, 'not confined by Landlock, which this kernel does not have'],
-      [prctl, setSeccomp, 'not kept from Unix sockets: this kernel takes no filter'],
-    ] as const) {
-      const filter = [
-        [0x20, 0, 0, 0],
-        [0x15, 0, argument === undefined ? 1 : 3, call],
-        ...(argument === undefined
-          ? []
-          : [
-              [0x20, 0, 0, 16],
-              [0x15, 0, 1, argument],
-            ]),
-        [0x06, 0, 0, 0x00050000 | 38],
-        [0x06, 0, 0, 0x7fff0000],
-      ];
-      const bytes = Buffer.concat(filter.map(([code = 0, yes = 0, no = 0, k = 0]) => instruction(code, yes, no, k)));
-      await run('sh', '-c', `echo ${bytes.toString('base64')} | base64 -d > /tmp/filter`);
-      const started = await run('setpriv', '--seccomp-filter', '/tmp/filter', CONFINED, 'echo', 'started');
-      expect(started.split('\n').at(-1)).toBe('started');
-      expect(started).toContain(line);
-    }
+  /** A filter of system calls in the container that answers to one as a kernel does that does not have it; its path. */
+  async function kernelWithout(call: number, argument?: number): Promise<string> {
+    const filter = [
+      [0x20, 0, 0, 0],
+      [0x15, 0, argument === undefined ? 1 : 3, call],
+      ...(argument === undefined
+        ? []
+        : [
+            [0x20, 0, 0, 16],
+            [0x15, 0, 1, argument],
+          ]),
+      [0x06, 0, 0, 0x00050000 | 38],
+      [0x06, 0, 0, 0x7fff0000],
+    ];
+    const bytes = Buffer.concat(filter.map(([code = 0, yes = 0, no = 0, k = 0]) => instruction(code, yes, no, k)));
+    await run('sh', '-c', `echo ${bytes.toString('base64')} | base64 -d > /tmp/filter`);
+    return '/tmp/filter';
+  }
+  /** The first system call of Landlock. */
+  const withoutLandlock = () => kernelWithout(444);
+  /** `prctl` for filters. */
+  const withoutFilters = () => kernelWithout(process.arch === 'arm64' ? 167 : 157, 22);
+
+  test.each([
+    ['Landlock', withoutLandlock, 'not confined by Landlock, which this kernel does not have'],
+    ['filters', withoutFilters, 'not kept from Unix sockets: this kernel takes no filter'],
+  ])('a kernel without %s is no reason not to start, and a line says so', async (_, without, line) => {
+    const started = await run('setpriv', '--seccomp-filter', await without(), CONFINED, 'echo', 'started');
+    expect(started.split('\n').at(-1)).toBe('started');
+    expect(started).toContain(line);
     expect(await runConfined('echo', 'started')).toBe('started');
   });
 
@@ -136,11 +174,6 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
     test('reads what it likes', async () => {
       expect(await via()('cat', '/hostroot/etc/shadow')).toContain('root:');
       expect(await via()('cat', `/hostroot${LATER}/file`)).toBe('seen');
-    });
-
-    test('writes below /etc/kubernetes', async () => {
-      expect(await write('/hostroot/etc/kubernetes/aide.probe', via())).toBe('written');
-      expect(await run('rm', '/hostroot/etc/kubernetes/aide.probe')).toBe('');
     });
 
     test.each([
@@ -170,9 +203,13 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
     },
   );
 
-  test('the daemon’s own process, and what it starts, writes below /etc/kubernetes, /tmp and its control group only', async () => {
-    const inKubernetes = `fs.writeFileSync('/hostroot/etc/kubernetes/aide.probe', ''); fs.rmSync('/hostroot/etc/kubernetes/aide.probe')`;
-    expect(await evaluate(attemptTo(inKubernetes))).toBe('done');
+  test('the daemon’s own process, and what it starts, writes to its own files, /tmp and its control group only', async () => {
+    expect(await evaluate(attemptTo(`fs.writeFileSync('${FOLDER}/aide.probe', '')`))).toBe('EACCES');
+    expect(await askKeeper('create aide.probe')).toBe('ok');
+    expect(await evaluate(attemptTo(`fs.writeFileSync('${FOLDER}/aide.probe', 'a')`))).toBe('done');
+    expect(await askKeeper('rename aide.probe aide.probed')).toBe('ok');
+    expect(await evaluate(attemptTo(`fs.writeFileSync('${FOLDER}/aide.probed', 'a')`))).toBe('EACCES');
+    expect(await askKeeper('remove aide.probed')).toBe('ok');
     expect(await evaluate(attemptTo(`fs.writeFileSync('/tmp/probe', '')`))).toBe('done');
     const child = (line: string) => `child.spawnSync('sh', ['-c', ${JSON.stringify(line)}]).status`;
     expect(await evaluate(child('echo > /tmp/probe'))).toBe('0');
@@ -183,8 +220,8 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
       await run('sh', '-c', `ls -d ${own}/memory.reclaim ${own}/memory.force_empty 2>/dev/null || true`)
     ).split('\n');
     expect(files).toHaveLength(1);
-    expect(await evaluate(attemptTo(`fs.closeSync(fs.openSync('${files[0]}', fs.constants.O_WRONLY))`))).toBe('done');
-    for (const path of [`${own}/cgroup.procs`, files[0]?.replace(own, '/cgroup')]) {
+    expect(await evaluate(`fs.readlinkSync('/proc/self/fd/' + process.env.OWN_CGROUP_ORDER)`)).toBe(files[0]);
+    for (const path of [`${own}/cgroup.procs`, files[0], files[0]?.replace(own, '/cgroup')]) {
       expect(await evaluate(attemptTo(`fs.closeSync(fs.openSync('${path}', fs.constants.O_WRONLY))`))).toMatch(
         /EACCES|ENOENT/,
       );
@@ -192,6 +229,58 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
     expect(await evaluate(attemptTo(`fs.closeSync(fs.openSync('${own}/cgroup.procs', fs.constants.O_WRONLY))`))).toBe(
       'EACCES',
     );
+  });
+
+  test('a daemon that was taken over changes no file and no folder of others in /etc/kubernetes, and makes none', async () => {
+    const before = await others();
+    const files = [...THEIRS.map((path) => `/hostroot${path}`), `/hostroot${LATER}/file`];
+    const program = Buffer.from(TAKE_OVER).toString('base64');
+    await run('sh', '-c', `echo ${program} | base64 -d >/tmp/take-over.mjs; chmod 644 /tmp/take-over.mjs`);
+    const words = ['/tmp/take-over.mjs', FOLDER, ...files];
+    const started = `child.spawnSync(process.execPath, ${JSON.stringify(words)}).stdout + ''`;
+    expect(JSON.parse(await evaluate(started))).toEqual([]);
+    expect(await others()).toBe(before);
+    // Where the kernel has no Landlock, its user alone keeps it from all that.
+    const without = await run(
+      'setpriv',
+      '--seccomp-filter',
+      await withoutLandlock(),
+      CONFINED,
+      '/usr/local/bin/node',
+      ...words,
+    );
+    expect(without).toContain('not confined by Landlock');
+    expect(JSON.parse(without.split('\n').at(-1) ?? '')).toEqual([]);
+    expect(await others()).toBe(before);
+    expect(await run('cat', `/hostroot${LATER}/file`)).toBe('seen');
+  });
+
+  test('the keeper of a daemon that was taken over does nothing to what is not called like a daemon’s files', async () => {
+    const before = await others();
+    for (const name of [
+      'kubelet-env',
+      'bootstrap-kubelet.conf',
+      'manifests',
+      'manifests/evil.yaml',
+      'aide.x/../admin.conf',
+    ]) {
+      for (const request of [`create ${name}`, `ensure ${name}`, `remove ${name}`]) {
+        expect([request, await askKeeper(request)]).toEqual([request, 'that is no request']);
+      }
+      for (const request of [`rename aide.db.gz ${name}`, `link ${name} aide.x`]) {
+        expect([request, await askKeeper(request)]).toEqual([request, 'that is no request']);
+      }
+    }
+    expect(await others()).toBe(before);
+  });
+
+  test('the files of a daemon are root’s alone, and the folder is as it was', async () => {
+    const stat = `stat -c '%A %u:%g %n' /etc/kubernetes /etc/kubernetes/aide.db.gz /etc/kubernetes/aide.log /etc/kubernetes/aide.lock`;
+    await integrity.nextScan('worker-1');
+    expect((await node.exec(['sh', '-c', stat])).stdout.trim().split('\n')).toEqual([
+      'drwxr-xr-x 0:0 /etc/kubernetes',
+      ...['db.gz', 'log', 'lock'].map((end) => `-rw------- 0:0 /etc/kubernetes/aide.${end}`),
+    ]);
   });
 
   test('the daemon’s own process makes no link, device, socket or pipe', async () => {
@@ -277,6 +366,7 @@ function instruction(code: number, yes: number, no: number, k: number): Buffer {
 
 /** Opens a file for writing, as far as to change nothing of it. */
 const WRITE = 'use Fcntl; sysopen(my $f, $ARGV[0], O_WRONLY | O_CREAT | O_APPEND) ? print "written" : print "$!"';
+const TAKE_OVER = readFileSync(new URL('../fixtures/programs/take-over.mjs', import.meta.url));
 const CONNECT =
   'use Socket; my $s; socket($s, AF_UNIX, SOCK_STREAM, 0) && connect($s, pack_sockaddr_un($ARGV[0])) ? print "connected" : print "$!"';
 
@@ -287,7 +377,8 @@ function attemptTo(statement: string): string {
 
 /** Has the process 1 open its debugger, and prints what an expression gives in it. */
 const EVALUATE = `
-process.kill(1, 'SIGUSR1');
+// As root without the capability to do this to other users' processes.
+try { process.kill(1, 'SIGUSR1'); } catch { process.setgid(65529); process.setuid(65529); process.kill(1, 'SIGUSR1'); }
 const module = (name) => "process.getBuiltinModule('" + name + "')";
 const expression = 'const fs = ' + module('fs') + ', child = ' + module('child_process') + ', net = ' + module('net') + '; ' + process.argv[1];
 (async () => {

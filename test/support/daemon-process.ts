@@ -36,7 +36,8 @@ export interface DaemonProcess {
   readonly pid: number;
 }
 
-// The container in short: process table, mounts and capabilities as the daemon set gives them. $5 and on: the program.
+// The container in short: process table, mounts and capabilities as the daemon set gives them, and the start program of the
+// image. $5 and on: the program.
 const CONTAINER = [
   'root=$1 home=$2 boot=$3 workdir=$4',
   'shift 4',
@@ -51,7 +52,9 @@ const CONTAINER = [
   'mount --bind "$root/etc/kubernetes" "$root/etc/kubernetes"',
   'mount -o remount,bind,ro "$root"',
   'cd "$workdir"',
-  'exec setpriv --no-new-privs --bounding-set=-all,+dac_read_search --inh-caps=-all "$@"',
+  'export HOST_ROOT="$root"',
+  'chmod 777 "$home/tmp"',
+  'exec setpriv --no-new-privs --bounding-set=-all,+dac_read_search,+setgid,+setuid --inh-caps=-all image/confined "$@"',
 ].join(' && ');
 
 /** Puts a service account where a process with this `home` looks for it; again at any time, as the kubelet does. */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -10,7 +10,10 @@ import { socketFilter } from '../../image/sockets.ts';
 // What the start program of the daemon's container works out; what it keeps a daemon from is tested on real nodes, in
 // test/e2e/surface.test.ts.
 
-describe.skipIf(process.platform !== 'linux')('the control group that the daemon is told', () => {
+const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
+const program = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+
+describe.skipIf(!isRoot)('the control group that the daemon is told', () => {
   let directory: string;
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'confined-'));
@@ -32,8 +35,11 @@ describe.skipIf(process.platform !== 'linux')('the control group that the daemon
       CGROUP_VIEW: at('view'),
       CGROUP_MEMBERSHIPS: at('memberships'),
     };
-    const program = fileURLToPath(new URL('../../image/confined', import.meta.url));
-    const { stdout } = await promisify(execFile)('sh', [program, 'sh', '-c', 'echo "own=$OWN_CGROUP"'], { env });
+    const { stdout } = await promisify(execFile)(
+      'sh',
+      [program('image/confined'), 'sh', '-c', 'echo "own=$OWN_CGROUP"'],
+      { env },
+    );
     return /^own=(.*)$/m.exec(stdout)?.[1]?.replace(at('tree'), '') ?? stdout;
   }
 
@@ -67,6 +73,40 @@ describe.skipIf(process.platform !== 'linux')('the control group that the daemon
     expect(await find('0::/kubepods.slice/gone\n', pods)).toBe('');
     await rename(join(directory, 'tree'), join(directory, 'other'));
     expect(await find('0::/kubepods.slice/pod1.slice/c1\n', [])).toBe('');
+  });
+});
+
+describe.skipIf(!isRoot)('a program behind it that was taken over', () => {
+  test('by its user alone changes no file of others in the node’s folder, and makes none, but has its own', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'confined-'));
+    try {
+      await chmod(directory, 0o755); // as a node's root is
+      const folder = join(directory, 'etc/kubernetes');
+      const files = ['kubelet.conf', 'manifests/pod.yaml', 'pki/ca.key', 'aide.db.gz'].map((name) =>
+        join(folder, name),
+      );
+      for (const file of files) {
+        await mkdir(dirname(file), { recursive: true });
+        await writeFile(file, 'theirs');
+      }
+      // The rights of the container, which this process has no Landlock for.
+      const rights = ['--no-new-privs', '--bounding-set=-all,+dac_read_search,+setgid,+setuid', '--inh-caps=-all'];
+      const run = async (...words: string[]) =>
+        (
+          await promisify(execFile)('setpriv', [...rights, program('image/confined'), ...words], {
+            env: { PATH: process.env.PATH, HOST_ROOT: directory, CGROUP_TREE: join(directory, 'none') },
+          })
+        ).stdout.trim();
+      const attack = await run(process.execPath, program('test/fixtures/programs/take-over.mjs'), folder, ...files);
+      expect(JSON.parse(attack.split('\n').at(-1) ?? '')).toEqual([]);
+      for (const file of files) expect(await readFile(file, 'utf8')).toBe('theirs');
+      const request =
+        'echo create aide.log.new >&4; read -r answer <&5; echo "$answer"; cd "$0" && echo mine >aide.log.new';
+      expect(await run('sh', '-c', request, folder)).toMatch(/^ok$/m);
+      expect(await readFile(join(folder, 'aide.log.new'), 'utf8')).toBe('mine\n');
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 });
 

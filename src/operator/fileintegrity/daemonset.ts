@@ -154,8 +154,9 @@ function daemonContainer(integrity: FileIntegrity, spec: FileIntegritySpec, imag
       runAsUser: 0,
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
-      // Read any file and list any directory; root owns the one folder it writes to.
-      capabilities: { drop: ['ALL'], add: ['DAC_READ_SEARCH'] },
+      // Read any file and list any directory. `image/confined` becomes a user of its own, which takes the other two, and
+      // leaves the daemon with the first.
+      capabilities: { drop: ['ALL'], add: ['DAC_READ_SEARCH', 'SETGID', 'SETUID'] },
       seccompProfile: { type: 'RuntimeDefault' },
       // Where SELinux is on, a confined container may not read the host's files; elsewhere this means nothing.
       seLinuxOptions: { type: 'spc_t' },
