@@ -83,6 +83,8 @@ function etcdArguments(state: ClusterState): string[] {
     `--initial-cluster=etcd=${peer}`,
     // The data dies with the cluster; what a power cut would lose does not matter here.
     '--unsafe-no-fsync',
+    // Its default of 2 GiB is no limit that a test means to meet.
+    `--quota-backend-bytes=${8 * 1024 ** 3}`,
   ];
 }
 

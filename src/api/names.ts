@@ -50,6 +50,12 @@ export function partName(first: string, number: number): string {
   return number === 1 ? first : `${first}-${number}`;
 }
 
+/**
+ * Config maps that one message may have, the first included; admission allows a daemon no more. At 900 KiB each it is more
+ * than any node's list of files, and bounds what a node can have the API server hold.
+ */
+export const PARTS_LIMIT = 99;
+
 /** The status of a node under a FileIntegrity. */
 export function nodeStatusName(integrity: string, node: string): string {
   return shorten(`${integrity}-${node}`, NAME_LIMIT);

@@ -45,6 +45,11 @@ export interface ScanOutcome extends Message {
   configurationDigest: string;
   /** It compared the node with its baseline before that gives way to a new one: id of the order for the new one. */
   closes?: string;
+  /**
+   * By heartbeat only: the place of the daemon's messages holds something that no daemon put there, so the message with
+   * this result, and those before it, wait on the node.
+   */
+  slotTaken?: boolean;
 }
 
 /**
@@ -72,9 +77,10 @@ export interface NoticeOutcome extends Message {
   kind: 'notice';
   /**
    * - `UnorderedReinit`: a trigger file was found on the node without an order of the operator; it was not carried out;
-   * - `ResultsDamaged`: what waited on the node's disk to be sent was no result when the daemon started again.
+   * - `ResultsDamaged`: what waited on the node's disk to be sent was no result when the daemon started again;
+   * - `SlotTaken`, by heartbeat: see `ScanOutcome.slotTaken`; no result of a scan waits.
    */
-  notice: 'UnorderedReinit' | 'ResultsDamaged';
+  notice: 'UnorderedReinit' | 'ResultsDamaged' | 'SlotTaken';
   at: string;
   /** A sentence for the person. */
   message: string;

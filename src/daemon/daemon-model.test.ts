@@ -275,7 +275,7 @@ class World {
     if (message === undefined) return;
     const { id } = message.outcome;
     if (this.slot !== undefined && this.slot.id !== id) {
-      this.tell({ type: 'busy', id });
+      this.tell({ type: 'busy', id, squatted: false });
       return;
     }
     // An answer that is lost on its way: stored all the same.

@@ -1,9 +1,9 @@
 import { DEFAULT_FILES } from '../api/names.ts';
-import type { Orders } from '../api/outcome.ts';
+import type { Orders, Outcome } from '../api/outcome.ts';
 import { closingOf, pendingOrder, recordedBaseline, replacedBaseline, scanDueAt } from './due.ts';
 import { beginSending, nextToSend } from './outbox.ts';
 import type { Effect, Now, State, Step } from './state.ts';
-import { log, withId } from './telling.ts';
+import { log, stamp, withId } from './telling.ts';
 
 /** What is to be done in this state: looked at afresh after each event. */
 export function decide(before: State, now: Now): Step {
@@ -38,11 +38,30 @@ function deliver(state: State, effects: Effect[], now: Now): void {
     state.outbox = beginSending(state.outbox, message);
     effects.push({ type: 'send', message });
   }
+  tellOfSlot(state, now);
   const { heartbeat } = state;
   if (heartbeat !== undefined && state.beating === undefined && heartbeat.retryAt <= now.mono) {
     state.beating = heartbeat.message.outcome.id;
     effects.push({ type: 'beat', outcome: heartbeat.message.outcome });
   }
+}
+
+/**
+ * While something squats in the slot, the heartbeat says so, with the newest result that waits: what was found must not be
+ * hidden by whoever takes the place of its message. Changes `state`, a copy of its own.
+ */
+function tellOfSlot(state: State, now: Now): void {
+  if (state.slotTaken === undefined) return;
+  const newest = state.outbox.queue.map(({ outcome }) => outcome).findLast((outcome) => outcome.kind === 'scan');
+  if (state.slotTaken.told === (newest?.id ?? '')) return;
+  const { state: given, id } = withId(state);
+  state.serial = given.serial;
+  state.slotTaken = { told: newest?.id ?? '' };
+  const message = 'The place of its messages holds something that no daemon put there.';
+  const outcome: Outcome = newest
+    ? { ...newest, id, slotTaken: true }
+    : { kind: 'notice', id, node: state.node, notice: 'SlotTaken', at: stamp(now), message };
+  state.heartbeat = { message: { outcome }, failures: 0, retryAt: now.mono };
 }
 
 /** Changes `state`, a copy of its own, and adds to `effects`. */

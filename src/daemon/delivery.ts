@@ -1,3 +1,4 @@
+import type { Outcome } from '../api/outcome.ts';
 import { printable } from '../lib/text.ts';
 import { isMessage } from './kept-shapes.ts';
 import { acknowledge, endSending, type Message, stripReport } from './outbox.ts';
@@ -70,6 +71,12 @@ export function takeSending(
   const pause = event.type === 'stored' ? recheck : backoff;
   const outbox = endSending(state.outbox, event.id, (attempts) => now.mono + pause(attempts, now.random));
   const effects: Effect[] = [];
+  const { slotTaken, ...rest } = state;
+  if (event.type === 'busy' && event.squatted) {
+    if (!slotTaken) effects.push(log('the place of its messages holds something that is none: the heartbeat says so'));
+    return { state: { ...rest, outbox, slotTaken: slotTaken ?? {} }, effects };
+  }
+  if (event.type === 'busy' || event.type === 'stored') return { state: { ...rest, outbox }, effects };
   if (event.type === 'unsent' || event.type === 'refused') {
     effects.push(log(`the result could not be sent and is kept: ${event.message}`));
   }
@@ -84,6 +91,8 @@ export function takeHeartbeat(state: State, event: Extract<Event, { type: 'beate
   const { heartbeat: __, ...done } = rest;
   if (event.type === 'beaten') return { state: done, effects: [] };
   const line = log(`the heartbeat could not be sent: ${event.message}`);
+  // The message that it speaks of waits in the outbox already.
+  if (event.missing && speaksOfSlot(heartbeat.message.outcome)) return { state: done, effects: [line] };
   if (event.missing) {
     const queued = put(done, heartbeat.message);
     return { state: queued.state, effects: [line, ...queued.effects] };
@@ -91,6 +100,12 @@ export function takeHeartbeat(state: State, event: Extract<Event, { type: 'beate
   const failures = heartbeat.failures + 1;
   const retryAt = now.mono + backoff(failures, now.random);
   return { state: { ...rest, heartbeat: { ...heartbeat, failures, retryAt } }, effects: [line] };
+}
+
+function speaksOfSlot(outcome: Outcome): boolean {
+  return outcome.kind === 'scan'
+    ? outcome.slotTaken === true
+    : outcome.kind === 'notice' && outcome.notice === 'SlotTaken';
 }
 
 /** A trigger file is reported when it appears, and once while it stays because it cannot be removed. */

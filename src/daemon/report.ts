@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { PARTS_LIMIT } from '../api/names.ts';
 import { clear, keepAs, move, openRegular, presence, syncFile, syncFolder } from './files.ts';
 import type { ReportFiles } from './outbox.ts';
 import { PART_BYTES } from './parts.ts';
@@ -12,10 +13,11 @@ import { fingerprintOf } from './report-fingerprint.ts';
 const PLAIN_LIMIT = 256 * 1024;
 
 /**
- * Compressed bytes of the text, and of the JSON, that are kept at most: 256 config maps each, 169 MiB, which is more
- * than a million files whose checksums all changed. What a larger report loses is said in it and in the message.
+ * Compressed bytes of the text, and of the JSON, that are kept at most: half of the config maps that a message may have,
+ * 32 MiB each, which is some 200,000 files whose checksums all changed. What a larger report loses is said in it and in
+ * the message.
  */
-const COMPRESSED_LIMIT = 256 * PART_BYTES;
+const COMPRESSED_LIMIT = Math.floor((PARTS_LIMIT - 1) / 2) * PART_BYTES;
 
 /** Bytes of the node's disk that all waiting reports together may take. */
 const OUTBOX_BYTES = 512 * 1024 * 1024;

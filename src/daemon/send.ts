@@ -15,7 +15,7 @@ import {
   PARTS_ANNOTATION,
   REPORT_JSON_KEY,
 } from '../api/keys.ts';
-import { labelValue, partName, resultName } from '../api/names.ts';
+import { labelValue, PARTS_LIMIT, partName, resultName } from '../api/names.ts';
 import type { Outcome } from '../api/outcome.ts';
 import type { Client } from '../kube/client.ts';
 import { ApiError, isAlreadyExists } from '../kube/errors.ts';
@@ -39,12 +39,13 @@ export interface Sender {
 
 export type SendResult =
   | { type: 'stored' }
-  | { type: 'busy' }
+  /** `squatted`: what is in the slot is no daemon's message for this node. */
+  | { type: 'busy'; squatted: boolean }
   | { type: 'unsent'; message: string }
   | { type: 'refused'; message: string };
 
-/** The daemon itself keeps less of each; a larger file was put there by somebody else. */
-const REPORT_BYTES = 256 * PART_BYTES;
+/** The daemon itself keeps less of each; a larger file was put there by somebody else, or by an earlier daemon. */
+const REPORT_BYTES = PARTS_LIMIT * PART_BYTES;
 
 /**
  * Puts a message into the node's slot: the temporary config map. May be repeated: the slot is looked at first, and parts
@@ -54,7 +55,7 @@ const REPORT_BYTES = 256 * PART_BYTES;
 export async function sendMessage(sender: Sender, message: Message, signal: AbortSignal): Promise<SendResult> {
   try {
     const taken = await slotHolder(sender, signal);
-    if (taken !== undefined) return { type: taken === message.outcome.id ? 'stored' : 'busy' };
+    if (taken !== undefined) return resultOf(taken, message);
     const report = message.withoutReport === undefined ? message.report : undefined;
     const parts = await partsOf(sender, report);
     for (let number = 2; number <= parts.length; number += 1) {
@@ -65,7 +66,7 @@ export async function sendMessage(sender: Sender, message: Message, signal: Abor
       await sender.client.create(configMaps, await configMapOf(sender, message, parts, 1), { signal });
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
-      return { type: (await slotHolder(sender, signal)) === message.outcome.id ? 'stored' : 'busy' };
+      return resultOf(await slotHolder(sender, signal), message);
     }
     return { type: 'stored' };
   } catch (error) {
@@ -77,25 +78,49 @@ export async function sendMessage(sender: Sender, message: Message, signal: Abor
   }
 }
 
-/** Id of the message in the slot: undefined when the slot is free, empty when it holds something else. */
-async function slotHolder({ client, namespace, integrity, node }: Sender, signal: AbortSignal) {
-  const found = await client.find(configMaps, { namespace, name: resultName(integrity, node) }, { signal });
+/** What is in the slot. `id`: empty when it is no message of ours. */
+interface Holder {
+  readonly id: string;
+  readonly squatted: boolean;
+}
+
+function resultOf(holder: Holder | undefined, { outcome }: Message): SendResult {
+  if (holder?.id === outcome.id) return { type: 'stored' };
+  return { type: 'busy', squatted: holder?.squatted ?? false };
+}
+
+/** Undefined when the slot is free. Of what is there only the metadata is read, which anybody may have written. */
+async function slotHolder(
+  { client, namespace, integrity, node }: Sender,
+  signal: AbortSignal,
+): Promise<Holder | undefined> {
+  const ref = { namespace, name: resultName(integrity, node) };
+  const found = await client.find(configMaps, ref, { metadata: true, signal });
   if (found === undefined) return undefined;
+  const { labels = {}, annotations = {} } = found.metadata ?? {};
+  const isMessage =
+    LOG_LABEL in labels && labels[OWNER_LABEL] === labelValue(integrity) && labels[NODE_LABEL] === labelValue(node);
+  if (!isMessage) return { id: '', squatted: true };
   try {
-    const outcome = JSON.parse(found.metadata?.annotations?.[OUTCOME_ANNOTATION] ?? '') as Partial<Outcome> | null;
-    return outcome?.id ?? '';
+    const outcome = JSON.parse(annotations[OUTCOME_ANNOTATION] ?? '') as Partial<Outcome> | null;
+    return { id: outcome?.id ?? '', squatted: false };
   } catch {
-    return ''; // an earlier operator's daemon left it; ours folds and deletes it
+    return { id: '', squatted: false }; // an earlier operator's daemon left it; ours folds and deletes it
   }
 }
 
-/** A part that is there already is an attempt of before, since the operator empties the slot in the opposite order. */
+/**
+ * A part that is there already is an attempt of before, since the operator empties the slot in the opposite order. It is
+ * made anew, because parts whose message does not come are removed, and their age goes by when they were made.
+ */
 async function writePart({ client }: Sender, part: ConfigMap, signal: AbortSignal): Promise<void> {
   try {
     await client.create(configMaps, part, { signal });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
-    await client.replace(configMaps, part, { signal });
+    const { namespace = '', name = '' } = part.metadata ?? {};
+    await client.remove(configMaps, { namespace, name }, { signal });
+    await client.create(configMaps, part, { signal });
   }
 }
 
@@ -108,7 +133,12 @@ async function removeParts({ client, namespace, integrity, node }: Sender, from:
 
 async function partsOf({ outbox }: Sender, report: ReportFiles | undefined): Promise<Part[]> {
   if (report === undefined) return planParts(0, 0);
-  return planParts(await sizeOf(outbox, report.log), await sizeOf(outbox, report.json));
+  const parts = planParts(await sizeOf(outbox, report.log), await sizeOf(outbox, report.json));
+  if (parts.length <= PARTS_LIMIT) return parts;
+  throw new FioError(
+    'REPORT_TOO_LARGE',
+    `The report would take ${parts.length} config maps, and may have ${PARTS_LIMIT}`,
+  );
 }
 
 async function configMapOf(

@@ -110,6 +110,11 @@ export interface State {
   scannedAt?: number;
   outbox: Outbox;
   heartbeat?: Heartbeat;
+  /**
+   * The slot holds what is no daemon's message. `told`: the scan with which the heartbeat has said so, by the id of its
+   * waiting message; empty when none waited.
+   */
+  slotTaken?: { told?: string };
   /** Id of the message that is being patched into the lease now. */
   beating?: string;
   /** What the operator took in last, but for ids and times; see `sameness`. */
@@ -168,8 +173,8 @@ export type Event =
   | { type: 'closed'; result: ClosingResult }
   | { type: 'baselined'; result: BaselineResult }
   | { type: 'stored'; id: string }
-  /** The slot holds another message, which the operator has not taken in yet. */
-  | { type: 'busy'; id: string }
+  /** The slot holds another message, which the operator has not taken in yet; `squatted`: or what is no message. */
+  | { type: 'busy'; id: string; squatted: boolean }
   | { type: 'unsent'; id: string; message: string }
   /** The API server will never take this message as it is. */
   | { type: 'refused'; id: string; message: string }

@@ -608,6 +608,44 @@ describe('sending', () => {
     });
   });
 
+  test('whose place is taken by what is no message is told by the heartbeat, and again with each scan, until it is free', () => {
+    const play = ready();
+    play.tell(failed());
+    const squatted = (id: string) => play.tell({ type: 'busy', id, squatted: true });
+    const beats = (effects: Effect[]) => effects.flatMap((effect) => (effect.type === 'beat' ? [effect.outcome] : []));
+    const waiting = play.state.outbox.queue[0]?.outcome.id ?? '';
+    const [told] = beats(squatted(waiting));
+    expect(told).toMatchObject({ kind: 'scan', verdict: 'Failed', slotTaken: true });
+    expect(told?.id).not.toBe(waiting);
+    play.tell({ type: 'beaten', id: told?.id ?? '' });
+    expect(beats([...play.ring(2), ...squatted(waiting)])).toEqual([]);
+    play.ring(61);
+    const [again] = beats(play.tell(failed('f2')));
+    expect(again).toMatchObject({ verdict: 'Failed', slotTaken: true });
+    play.tell({ type: 'beaten', id: again?.id ?? '' }, { type: 'stored', id: waiting });
+    expect(play.state.slotTaken).toBeUndefined();
+    play.tell({ type: 'record', record: { ...done, acknowledged: waiting } });
+    expect(play.state.outbox.queue).toHaveLength(1);
+  });
+
+  test('whose place is taken by a message that the operator has still to take in says nothing of it', () => {
+    const play = ready();
+    play.tell(failed());
+    const id = play.state.outbox.queue[0]?.outcome.id ?? '';
+    expect(kinds(play.tell({ type: 'busy', id, squatted: false }))).toEqual([]);
+  });
+
+  test('whose place is taken, when no scan waits, is told as a notice; without a lease it stays where it is', () => {
+    const play = ready({ orders });
+    play.tell({ type: 'baselined', result: { kind: 'made', receipt } });
+    const id = play.state.outbox.queue[0]?.outcome.id ?? '';
+    const effects = play.tell({ type: 'busy', id, squatted: true });
+    const beat = effects.find((effect) => effect.type === 'beat');
+    expect(beat).toMatchObject({ outcome: { kind: 'notice', notice: 'SlotTaken' } });
+    play.tell({ type: 'unbeaten', id: beat?.outcome.id ?? '', message: 'no lease', missing: true });
+    expect(play.state.outbox.queue.map(({ outcome }) => outcome.id)).toEqual([id]);
+  });
+
   test('waits for the message before it', () => {
     const play = ready();
     const first = sent(play.tell(failed())) ?? '';

@@ -10,6 +10,11 @@ interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** `metadata`: of each object its metadata only, as PartialObjectMetadata; the rest does not leave the API server. */
+interface PartOptions {
+  metadata?: boolean;
+}
+
 interface SelectOptions {
   /** Left out: all namespaces. */
   namespace?: string;
@@ -17,7 +22,7 @@ interface SelectOptions {
   fieldSelector?: string;
 }
 
-interface ListOptions extends SelectOptions, CallOptions {
+interface ListOptions extends SelectOptions, CallOptions, PartOptions {
   /** Objects per page; left out: all in one answer. */
   limit?: number;
   /** `metadata.continue` of the page before. */
@@ -26,7 +31,7 @@ interface ListOptions extends SelectOptions, CallOptions {
   resourceVersion?: string;
 }
 
-interface WatchOptions extends SelectOptions {
+interface WatchOptions extends SelectOptions, PartOptions {
   /** Changes after this version; left out: the server starts with what there is now. */
   resourceVersion?: string;
   /** When the server ends the stream, in seconds; default 290. */
@@ -51,9 +56,13 @@ type Propagation = 'Foreground' | 'Background' | 'Orphan';
  * Calls that may be repeated without harm are repeated a few times when the server asks to (Retry-After).
  */
 export interface Client extends AsyncDisposable {
-  get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: CallOptions): Promise<T>;
+  get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: CallOptions & PartOptions): Promise<T>;
   /** As `get`, but undefined when the object is not there. */
-  find<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: CallOptions): Promise<T | undefined>;
+  find<T extends KubeObject>(
+    resource: Resource<T>,
+    ref: ObjectRef,
+    options?: CallOptions & PartOptions,
+  ): Promise<T | undefined>;
   /** One page, or all without `limit`. Items carry apiVersion and kind, which the server leaves out. */
   list<T extends KubeObject>(resource: Resource<T>, options?: ListOptions): Promise<KubeList<T>>;
   create<T extends KubeObject>(resource: Resource<T>, object: T, options?: CallOptions): Promise<T>;
@@ -99,9 +108,17 @@ export interface ClientOptions {
 }
 
 const MiB = 1024 * 1024;
-/** The most that an answer may have, in bytes. etcd keeps objects of at most 1.5 MiB; 5,000 nodes are some 50 MiB. */
-const OBJECT_LIMIT = 8 * MiB;
+/**
+ * The most that an answer with one object, or a page of a list, may have, in bytes. etcd keeps objects of at most 1.5 MiB,
+ * of which JSON can make six times as much: a character that has to be escaped takes six.
+ */
+const OBJECT_LIMIT = 10 * MiB;
+/** The same for a list in one answer. */
 const LIST_LIMIT = 64 * MiB;
+
+/** What is asked for when of objects only their metadata is wanted. */
+const PARTIAL = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+const PARTIAL_LIST = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
 /** Opens no connection yet. */
 export function createClient(connection: Connection, options: ClientOptions = {}): Client {
@@ -116,8 +133,18 @@ export function createClient(connection: Connection, options: ClientOptions = {}
   }
 
   const client: Client = {
-    get(resource, ref, { signal } = {}) {
-      return call('GET', pathOf(resource, ref.namespace, ref.name), { signal, idempotent: true });
+    async get<T extends KubeObject>(
+      resource: Resource<T>,
+      ref: ObjectRef,
+      { signal, metadata }: CallOptions & PartOptions = {},
+    ) {
+      const accept = metadata ? PARTIAL : undefined;
+      const object = await call<T>('GET', pathOf(resource, ref.namespace, ref.name), {
+        signal,
+        accept,
+        idempotent: true,
+      });
+      return metadata ? Object.assign(object, typeOf(resource)) : object;
     },
     async find(resource, ref, callOptions) {
       try {
@@ -127,14 +154,16 @@ export function createClient(connection: Connection, options: ClientOptions = {}
         throw error;
       }
     },
-    async list<T extends KubeObject>(resource: Resource<T>, { signal, namespace, ...query }: ListOptions = {}) {
+    async list<T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}) {
+      const { signal, namespace, metadata, ...query } = options;
       const list = await call<KubeList<T>>('GET', pathOf(resource, namespace), {
         signal,
         query: { ...query },
-        maxBytes: LIST_LIMIT,
+        accept: metadata ? PARTIAL_LIST : undefined,
+        maxBytes: query.limit === undefined ? LIST_LIMIT : OBJECT_LIMIT,
         idempotent: true,
       });
-      const type = { apiVersion: apiVersionOf(resource), kind: resource.kind };
+      const type = typeOf(resource);
       const items = (list.items ?? []).map((item) => Object.assign(item, type));
       return { metadata: list.metadata ?? {}, items };
     },
@@ -181,12 +210,14 @@ export function createClient(connection: Connection, options: ClientOptions = {}
         throw error;
       }
     },
-    watch<T extends KubeObject>(resource: Resource<T>, { signal, namespace, bookmarks = true, ...rest }: WatchOptions) {
+    watch<T extends KubeObject>(resource: Resource<T>, options: WatchOptions) {
+      const { signal, namespace, metadata, bookmarks = true, ...rest } = options;
       const timeoutSeconds = rest.timeoutSeconds ?? 290;
       return readWatch<T>(transport, {
         path: pathOf(resource, namespace),
         query: { ...rest, watch: true, allowWatchBookmarks: bookmarks, timeoutSeconds },
         timeoutSeconds,
+        accept: metadata ? PARTIAL : undefined,
         signal,
       });
     },
@@ -197,4 +228,8 @@ export function createClient(connection: Connection, options: ClientOptions = {}
     [Symbol.asyncDispose]: () => transport.close(),
   };
   return client;
+}
+
+function typeOf(resource: Resource): { apiVersion: string; kind: string } {
+  return { apiVersion: apiVersionOf(resource), kind: resource.kind };
 }

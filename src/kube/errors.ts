@@ -48,6 +48,14 @@ function causesOf(details: unknown): StatusCause[] {
   return Array.isArray(causes) ? causes.filter((cause) => typeof cause === 'object' && cause !== null) : [];
 }
 
+/** An answer that has more bytes than are read. Code `KUBE_RESPONSE_INVALID`. */
+export class TooLarge extends FioError {
+  constructor(maxBytes: number) {
+    super('KUBE_RESPONSE_INVALID', `The API server answered with more than ${maxBytes} bytes`);
+    this.name = 'TooLarge';
+  }
+}
+
 /** The object, its namespace or its resource type does not exist. */
 export function isNotFound(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status === 404;

@@ -1,3 +1,4 @@
+import { FioError } from '../lib/errors.ts';
 import type { Client } from './client.ts';
 import type { KubeObject, Resource } from './types.ts';
 import { type ObjectEvent, type ObserveOptions, observe } from './watcher.ts';
@@ -17,6 +18,10 @@ export interface Informer<T extends KubeObject> {
   /** Resolves when the first list is in the store; rejects with the signal's reason when that aborts first. */
   synced(signal?: AbortSignal): Promise<void>;
   readonly isSynced: boolean;
+  /** False: some objects are not in the store, because there are more than its capacity, or one is too large. */
+  readonly isComplete: boolean;
+  /** What went wrong since the server was last heard of. */
+  readonly trouble: unknown;
   /** When the server was last heard of, as Date.now(); undefined: never. Bookmarks come about every minute. */
   readonly lastContact: number | undefined;
   /** Calls back on each change from now on, after the store has it. Returns how to stop that. */
@@ -24,6 +29,9 @@ export interface Informer<T extends KubeObject> {
   /** Runs until the signal aborts. Call it once. A listener that throws is told to `onError`, and stops nothing. */
   run(signal: AbortSignal): Promise<void>;
 }
+
+/** What was left out is asked for again when so much of the capacity is in use. */
+const ROOM_AGAIN = 0.9;
 
 export function createInformer<T extends KubeObject>(
   client: Client,
@@ -33,8 +41,11 @@ export function createInformer<T extends KubeObject>(
   const store = new Map<string, T>();
   const listeners = new Set<(change: Change<T>) => void>();
   const synced = Promise.withResolvers<void>();
+  const { capacity = Number.POSITIVE_INFINITY } = options;
   let isSynced = false;
+  let isComplete = true;
   let lastContact: number | undefined;
+  let trouble: unknown;
 
   function tell(change: Change<T>): void {
     for (const listener of listeners) {
@@ -49,12 +60,28 @@ export function createInformer<T extends KubeObject>(
   function put(object: T): void {
     const key = keyOf(object);
     const previous = store.get(key);
+    if (previous === undefined && store.size >= capacity) {
+      setComplete(false);
+      return;
+    }
     store.set(key, object);
     if (previous === undefined || !isSameVersion(previous, object)) tell({ type: 'applied', object, previous });
   }
 
-  function drop(key: string, object: T): void {
-    if (store.delete(key)) tell({ type: 'deleted', object });
+  /** Told as it was known: whoever keeps an account of objects finds it again by that. */
+  function drop(key: string): void {
+    const object = store.get(key);
+    if (object === undefined) return;
+    store.delete(key);
+    tell({ type: 'deleted', object });
+  }
+
+  function setComplete(complete: boolean): void {
+    if (isComplete && !complete) {
+      const message = `Not all objects of ${resource.plural} are kept: there are too many, or one is too large`;
+      options.onError?.(new FioError('KUBE_STORE_INCOMPLETE', message), 0);
+    }
+    isComplete = complete;
   }
 
   function take(event: ObjectEvent<T>): void {
@@ -63,11 +90,12 @@ export function createInformer<T extends KubeObject>(
         put(event.object);
         return;
       case 'deleted':
-        drop(keyOf(event.object), event.object);
+        drop(keyOf(event.object));
         return;
       case 'restarted': {
         const present = new Set(event.objects.map(keyOf));
-        for (const [key, object] of store) if (!present.has(key)) drop(key, object);
+        for (const key of [...store.keys()]) if (!present.has(key)) drop(key);
+        setComplete(event.complete);
         for (const object of event.objects) put(object);
         isSynced = true;
         synced.resolve();
@@ -86,6 +114,12 @@ export function createInformer<T extends KubeObject>(
     get isSynced() {
       return isSynced;
     },
+    get isComplete() {
+      return isComplete;
+    },
+    get trouble() {
+      return trouble;
+    },
     get lastContact() {
       return lastContact;
     },
@@ -96,8 +130,19 @@ export function createInformer<T extends KubeObject>(
     async run(signal) {
       const onContact = () => {
         lastContact = Date.now();
+        trouble = undefined;
       };
-      for await (const event of observe(client, resource, { ...options, signal, onContact })) take(event);
+      const onError = (error: unknown, pauseMs: number) => {
+        trouble = error;
+        options.onError?.(error, pauseMs);
+      };
+      while (!signal.aborted) {
+        for await (const event of observe(client, resource, { ...options, signal, onContact, onError })) {
+          take(event);
+          // There is room again for what was left out.
+          if (!isComplete && event.type === 'deleted' && store.size <= capacity * ROOM_AGAIN) break;
+        }
+      }
     },
   };
 }

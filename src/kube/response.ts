@@ -1,21 +1,18 @@
 import type { IncomingMessage } from 'node:http';
-import { FioError } from '../lib/errors.ts';
-import { ApiError, type Status } from './errors.ts';
+import { ApiError, type Status, TooLarge } from './errors.ts';
 
 export function isFailure(response: IncomingMessage): boolean {
   const status = response.statusCode ?? 0;
   return status < 200 || status > 299;
 }
 
-/** The body as text. @throws FioError `KUBE_RESPONSE_INVALID` when it has more bytes than that */
+/** The body as text. @throws TooLarge when it has more bytes than that */
 export async function readBody(response: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maxBytes) {
-      throw new FioError('KUBE_RESPONSE_INVALID', `The API server answered with more than ${maxBytes} bytes`);
-    }
+    if (size > maxBytes) throw new TooLarge(maxBytes);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

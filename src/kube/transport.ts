@@ -19,6 +19,8 @@ export interface Request {
   body?: unknown;
   /** Of the body; default `application/json`. */
   contentType?: string;
+  /** What the answer is to be; default `application/json`. */
+  accept?: string | undefined;
   /** The most that the answer may have. */
   maxBytes: number;
   /** To carry it out twice is as good as once. */
@@ -38,6 +40,8 @@ export interface Transport {
 interface StreamRequest {
   path: string;
   query: Query;
+  /** As that of a Request. */
+  accept?: string | undefined;
   signal: AbortSignal;
   /** For all of the stream, in milliseconds. */
   deadlineMs: number;
@@ -101,7 +105,7 @@ export function createTransport(connection: Connection, options: TransportOption
         signal: scope.signal,
         headers: {
           ...headers,
-          accept: 'application/json',
+          accept: request.accept ?? 'application/json',
           'user-agent': userAgent,
           ...(body && { 'content-type': request.contentType ?? 'application/json', 'content-length': body.length }),
         },

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FioError } from '../lib/errors.ts';
 import type { WatchEvent } from './client.ts';
-import { ApiError } from './errors.ts';
+import { ApiError, TooLarge } from './errors.ts';
 import type { KubeObject } from './types.ts';
 import { startWatching, stepWatch, type WatchInput, type WatchState, type WatchStep } from './watch-machine.ts';
 
@@ -25,12 +25,17 @@ describe('listing', () => {
       type: 'page',
       page: { metadata: { resourceVersion: '7' }, items: [object('b', '2')] },
     });
-    expect(second.events).toEqual([{ type: 'restarted', objects: [object('a', '1'), object('b', '2')] }]);
+    expect(second.events).toEqual([
+      { type: 'restarted', objects: [object('a', '1'), object('b', '2')], complete: true },
+    ]);
     expect(second.next).toEqual({ do: 'watch', resourceVersion: '7', timeoutSeconds: 435 });
   });
 
   test('begins from the first page after a failure in the middle, also of an expired token', () => {
-    const state: WatchState<KubeObject> = { phase: 'listing', objects: [object('a', '1')], failures: 0 };
+    const { state } = step(startWatching<KubeObject>().state, {
+      type: 'page',
+      page: { metadata: { resourceVersion: '7', continue: 'token' }, items: [object('a', '1')] },
+    });
     for (const error of [gone, unreachable]) {
       const failed = step(state, { type: 'failed', error, lastedMs: 10 });
       expect(failed).toMatchObject({ error, next: { do: 'pause', ms: 800 } });
@@ -43,6 +48,69 @@ describe('listing', () => {
     const failed = step(startWatching<KubeObject>().state, { type: 'page', page: { metadata: {}, items: [] } });
     expect(failed).toMatchObject({ events: [], error: expect.any(Error), next: { do: 'pause' } });
   });
+});
+
+describe('a page that is too large', () => {
+  const tooLarge: WatchInput<KubeObject> = { type: 'failed', error: new TooLarge(100), lastedMs: 10 };
+  const page = (token: string | undefined, ...items: KubeObject[]): WatchInput<KubeObject> => ({
+    type: 'page',
+    page: { metadata: { resourceVersion: '7', ...(token && { continue: token }) }, items },
+  });
+
+  test('is asked for again at once, half as large, from where the list was; those after it grow again', () => {
+    const second = step(startWatching<KubeObject>().state, page('token', object('a', '1')));
+    expect(second.next).toEqual({ do: 'list', continue: 'token', limit: 500, metadata: false });
+    const half = step(second.state, tooLarge);
+    expect(half).toMatchObject({ events: [], next: { do: 'list', continue: 'token', limit: 250 } });
+    expect(half.error).toBeUndefined();
+    const quarter = step(half.state, tooLarge);
+    expect(quarter.next).toMatchObject({ continue: 'token', limit: 125 });
+    const more = step(quarter.state, page('more', object('b', '2')));
+    expect(more.next).toMatchObject({ continue: 'more', limit: 157 });
+    const last = step(more.state, page(undefined, object('c', '3')));
+    const objects = [object('a', '1'), object('b', '2'), object('c', '3')];
+    expect(last.events).toEqual([{ type: 'restarted', objects, complete: true }]);
+  });
+
+  test('with one object is got past by its metadata: it is told and left out, and the others are taken', () => {
+    let at = startWatching<KubeObject>();
+    for (let tries = 0; tries < 9; tries++) at = step(at.state, tooLarge);
+    expect(at.next).toEqual({ do: 'list', continue: undefined, limit: 1, metadata: true });
+    const past = step(at.state, page('token', { kind: 'Thing', ...object('huge', '1') }));
+    expect(past).toMatchObject({ error: { code: 'KUBE_RESPONSE_INVALID' }, next: { limit: 2, metadata: false } });
+    expect(String(past.error)).toContain('Thing huge');
+    const last = step(past.state, page(undefined, object('b', '2')));
+    expect(last.events).toEqual([{ type: 'restarted', objects: [object('b', '2')], complete: false }]);
+    expect(last.next).toMatchObject({ do: 'watch' });
+  });
+
+  test('even of metadata is a failure like any other', () => {
+    let at = startWatching<KubeObject>();
+    for (let tries = 0; tries < 10; tries++) at = step(at.state, tooLarge);
+    expect(at).toMatchObject({ error: { code: 'KUBE_RESPONSE_INVALID' }, next: { do: 'pause' } });
+  });
+});
+
+test('a list that failed begins again in smaller pages', () => {
+  const failed = step(startWatching<KubeObject>().state, { type: 'failed', error: unreachable, lastedMs: 30_000 });
+  expect(step(failed.state, { type: 'paused' }).next).toMatchObject({ do: 'list', limit: 250 });
+});
+
+test('what there is above the capacity is left out, and said to be', () => {
+  const limits = { pageSize: 2, capacity: 3 };
+  const answer = (token: string | undefined, ...names: string[]): WatchInput<KubeObject> => ({
+    type: 'page',
+    page: {
+      metadata: { resourceVersion: '7', ...(token && { continue: token }) },
+      items: names.map((name) => object(name, '1')),
+    },
+  });
+  const first = stepWatch(startWatching<KubeObject>(limits).state, answer('token', 'a', 'b'), half, limits);
+  const second = stepWatch(first.state, answer('more', 'c', 'd'), half, limits);
+  const third = stepWatch(second.state, answer(undefined, 'e'), half, limits);
+  expect(third.events).toEqual([
+    { type: 'restarted', objects: ['a', 'b', 'c'].map((name) => object(name, '1')), complete: false },
+  ]);
 });
 
 describe('watching', () => {
@@ -75,7 +143,7 @@ describe('watching', () => {
     ['as an answer', { type: 'failed', error: gone, lastedMs: 3 }],
   ])('a version that is gone (%s) is listed again at once, but not again and again', (_how, input) => {
     const first = step(watching(), input);
-    expect(first.next).toEqual({ do: 'list', continue: undefined });
+    expect(first.next).toMatchObject({ do: 'list', continue: undefined });
     const listed = step(first.state, { type: 'page', page: { metadata: { resourceVersion: '50' }, items: [] } });
     expect(step(listed.state, input).next).toMatchObject({ do: 'pause' });
   });

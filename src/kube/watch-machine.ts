@@ -1,20 +1,43 @@
+import { FioError } from '../lib/errors.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
 import type { WatchEvent } from './client.ts';
-import { ApiError, isGone, isUnreachable } from './errors.ts';
+import { ApiError, isGone, isUnreachable, TooLarge } from './errors.ts';
 import type { KubeList, KubeObject } from './types.ts';
 
-/** What happened to the watched objects. `restarted` carries all there are: what is not among them is gone. */
+/**
+ * What happened to the watched objects. `restarted` carries all there are: what is not among them is gone. Unless it is
+ * not `complete`: some were left out, because there are too many, or one is too large.
+ */
 export type ObjectEvent<T> =
-  | { type: 'restarted'; objects: readonly T[] }
+  | { type: 'restarted'; objects: readonly T[]; complete: boolean }
   | { type: 'applied'; object: T }
   | { type: 'deleted'; object: T };
 
 /** What the machine knows. `failures`: how many in a row, since the last time that a watch went well. */
 export type WatchState<T> =
-  | { phase: 'listing'; objects: readonly T[]; failures: number }
+  | { phase: 'listing'; objects: readonly T[]; complete: boolean; page: Page; failures: number }
   | { phase: 'watching'; resourceVersion: string; failures: number }
   /** Pausing before it lists (no `resourceVersion`) or watches on from there. */
   | { phase: 'pausing'; resourceVersion: string | undefined; failures: number };
+
+/** Which page of a list is asked for. */
+interface Page {
+  /** What the page before said; undefined: the first. */
+  continue: string | undefined;
+  limit: number;
+  /** Of its one object the metadata only, which is enough to get past it. */
+  metadata: boolean;
+}
+
+/** What a watcher takes at a time, and in all. */
+export interface Limits {
+  /** Objects per page; fewer while a page of so many is too large to be read. */
+  pageSize: number;
+  /** Objects that are kept at most; those above it are left out. */
+  capacity: number;
+}
+
+export const USUAL_LIMITS: Limits = { pageSize: 500, capacity: Number.POSITIVE_INFINITY };
 
 /** What came of the I/O. `lastedMs`: how long the watch had been open. */
 export type WatchInput<T> =
@@ -26,7 +49,7 @@ export type WatchInput<T> =
 
 /** The I/O to do next. `read`: the next line of the open watch; `list` and `watch` give up the open watch. */
 export type WatchNext =
-  | { do: 'list'; continue: string | undefined }
+  | ({ do: 'list' } & Page)
   | { do: 'watch'; resourceVersion: string; timeoutSeconds: number }
   | { do: 'read' }
   | { do: 'pause'; ms: number };
@@ -46,8 +69,8 @@ const GOOD_WATCH_MS = 5_000;
 // Between 290 and 580 s: spread, so that the watches of a fleet that began together do not all begin again together.
 const MIN_TIMEOUT_SECONDS = 290;
 
-export function startWatching<T>(): WatchStep<T> {
-  return listAgain(0);
+export function startWatching<T>(limits = USUAL_LIMITS): WatchStep<T> {
+  return listAgain(0, limits);
 }
 
 /**
@@ -58,45 +81,80 @@ export function stepWatch<T extends KubeObject>(
   state: WatchState<T>,
   input: WatchInput<T>,
   random: () => number,
+  limits = USUAL_LIMITS,
 ): WatchStep<T> {
   switch (input.type) {
     case 'page':
-      return takePage(state, input.page, random);
+      return takePage(state, input.page, random, limits);
     case 'line':
-      return takeLine(state, input.event, random);
+      return takeLine(state, input.event, random, limits);
     case 'ended':
-      if (state.phase !== 'watching' || input.lastedMs >= GOOD_WATCH_MS) return goOn({ ...state, failures: 0 }, random);
+      if (state.phase !== 'watching' || input.lastedMs >= GOOD_WATCH_MS)
+        return goOn({ ...state, failures: 0 }, random, limits);
       return pause(state.resourceVersion, state.failures, random);
     case 'failed':
-      return takeFailure(state, input.error, input.lastedMs, random);
+      return takeFailure(state, input.error, input.lastedMs, random, limits);
     case 'paused':
-      return goOn(state, random);
+      return goOn(state, random, limits);
   }
 }
 
-function takePage<T>(state: WatchState<T>, page: KubeList<T>, random: () => number): WatchStep<T> {
-  const before = state.phase === 'listing' ? state.objects : [];
-  const objects = before.length === 0 ? page.items : before.concat(page.items);
-  const { continue: token, resourceVersion } = page.metadata;
-  if (token)
-    return { state: { ...state, phase: 'listing', objects }, events: [], next: { do: 'list', continue: token } };
-  if (!resourceVersion) {
+function takePage<T extends KubeObject>(
+  state: WatchState<T>,
+  { metadata, items }: KubeList<T>,
+  random: () => number,
+  limits: Limits,
+): WatchStep<T> {
+  const standing = state.phase === 'listing' ? state : listing<T>(state.failures, limits);
+  const { page } = standing;
+  const { objects, complete } = page.metadata ? { ...standing, complete: false } : withItems(standing, items, limits);
+  const left = page.metadata ? { error: leftOut(items[0]) } : {};
+  if (metadata.continue) {
+    const next = nextPage(page, metadata.continue, limits);
+    return { ...list({ ...standing, objects, complete, page: next }), ...left };
+  }
+  if (!metadata.resourceVersion) {
     return { ...pause<T>(undefined, state.failures, random), error: new Error('The list has no resource version') };
   }
-  const restarted: ObjectEvent<T> = { type: 'restarted', objects };
-  return { ...watchFrom<T>(resourceVersion, state.failures, random), events: [restarted] };
+  const restarted: ObjectEvent<T> = { type: 'restarted', objects, complete };
+  return { ...watchFrom<T>(metadata.resourceVersion, state.failures, random), events: [restarted], ...left };
+}
+
+function withItems<T>(
+  { objects, complete }: { objects: readonly T[]; complete: boolean },
+  items: readonly T[],
+  { capacity }: Limits,
+): { objects: readonly T[]; complete: boolean } {
+  const room = capacity - objects.length;
+  const fitting = items.length <= room ? items : items.slice(0, room);
+  return {
+    objects: objects.length === 0 ? fitting : objects.concat(fitting),
+    complete: complete && fitting.length === items.length,
+  };
+}
+
+/** After a page that could be read, a somewhat larger one, until it is as large as usual. */
+function nextPage({ limit }: Page, token: string, { pageSize }: Limits): Page {
+  return { continue: token, limit: Math.min(pageSize, limit + Math.ceil(limit / 4)), metadata: false };
+}
+
+function leftOut(object: KubeObject | undefined): FioError {
+  const { namespace, name = '' } = object?.metadata ?? {};
+  const which = `${object?.kind ?? 'object'} ${namespace ? `${namespace}/` : ''}${name}`;
+  return new FioError('KUBE_RESPONSE_INVALID', `The ${which} is too large to be read, and is left out`);
 }
 
 function takeLine<T extends KubeObject>(
   state: WatchState<T>,
   event: WatchEvent<T>,
   random: () => number,
+  limits: Limits,
 ): WatchStep<T> {
   if (event.type === 'ERROR') {
     const error = new ApiError(event.object.code ?? 500, event.object);
     // Gone is the ordinary end of a watch that fell behind; only when it comes at once, again, is it waited out.
     const step: WatchStep<T> =
-      isGone(error) && state.failures === 0 ? listAgain(1) : pause(undefined, state.failures, random);
+      isGone(error) && state.failures === 0 ? listAgain(1, limits) : pause(undefined, state.failures, random);
     return { ...step, error };
   }
   const resourceVersion = event.object.metadata?.resourceVersion;
@@ -117,12 +175,28 @@ function eventOf<T>(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): ObjectEv
   return { type: type === 'DELETED' ? 'deleted' : 'applied', object };
 }
 
-function takeFailure<T>(state: WatchState<T>, error: unknown, lastedMs: number, random: () => number): WatchStep<T> {
+function takeFailure<T>(
+  state: WatchState<T>,
+  error: unknown,
+  lastedMs: number,
+  random: () => number,
+  limits: Limits,
+): WatchStep<T> {
+  const smaller = state.phase === 'listing' && error instanceof TooLarge ? smallerPage(state.page) : undefined;
+  if (smaller && state.phase === 'listing') return list({ ...state, page: smaller });
   if (state.phase !== 'watching') return { ...pause<T>(undefined, state.failures, random, error), error };
   const failures = lastedMs >= GOOD_WATCH_MS ? 0 : state.failures;
-  if (isGone(error) && failures === 0) return { ...listAgain<T>(1), error };
+  if (isGone(error) && failures === 0) return { ...listAgain<T>(1, limits), error };
   const from = isTrusted(error) ? state.resourceVersion : undefined;
   return { ...pause<T>(from, failures, random, error), error };
+}
+
+/** What is asked for in the place of a page that is too large; undefined: there is nothing smaller. */
+function smallerPage({ continue: token, limit, metadata }: Page): Page | undefined {
+  if (metadata) return undefined;
+  return limit > 1
+    ? { continue: token, limit: Math.floor(limit / 2), metadata: false }
+    : { continue: token, limit: 1, metadata: true };
 }
 
 /** Whether the watch may go on where it was: the server was away or busy, and said nothing that puts this in doubt. */
@@ -134,13 +208,24 @@ function isTrusted(error: unknown): boolean {
   return error.status === 401 || error.status === 403 || error.status === 429 || error.status >= 500;
 }
 
-function goOn<T>(state: WatchState<T>, random: () => number): WatchStep<T> {
-  if (state.phase === 'listing' || state.resourceVersion === undefined) return listAgain(state.failures);
+function goOn<T>(state: WatchState<T>, random: () => number, limits: Limits): WatchStep<T> {
+  if (state.phase === 'listing' || state.resourceVersion === undefined) return listAgain(state.failures, limits);
   return watchFrom(state.resourceVersion, state.failures, random);
 }
 
-function listAgain<T>(failures: number): WatchStep<T> {
-  return { state: { phase: 'listing', objects: [], failures }, events: [], next: { do: 'list', continue: undefined } };
+function listAgain<T>(failures: number, limits: Limits): WatchStep<T> {
+  return list(listing<T>(failures, limits));
+}
+
+/** A list that failed may have been too much for the server, too: it begins again in smaller pages. */
+function listing<T>(failures: number, { pageSize }: Limits): Extract<WatchState<T>, { phase: 'listing' }> {
+  const limit = Math.max(1, Math.floor(pageSize / 2 ** Math.min(failures, 16)));
+  const page = { continue: undefined, limit, metadata: false };
+  return { phase: 'listing', objects: [], complete: true, page, failures };
+}
+
+function list<T>(state: Extract<WatchState<T>, { phase: 'listing' }>): WatchStep<T> {
+  return { state, events: [], next: { do: 'list', ...state.page } };
 }
 
 function watchFrom<T>(resourceVersion: string, failures: number, random: () => number): WatchStep<T> {

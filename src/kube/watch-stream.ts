@@ -2,8 +2,8 @@ import { FioError } from '../lib/errors.ts';
 import type { WatchEvent } from './client.ts';
 import type { Query, Transport } from './transport.ts';
 
-// etcd keeps objects of at most 1.5 MiB; JSON may be larger than the stored form, but not by this much.
-const MAX_LINE_BYTES = 4 * 1024 * 1024;
+// etcd keeps objects of at most 1.5 MiB, of which JSON can make six times as much.
+const MAX_LINE_BYTES = 10 * 1024 * 1024;
 // The server ends a watch at its timeout. One that has not ended so much later is dead, whatever TCP thinks of it.
 const MARGIN_MS = 30_000;
 
@@ -14,7 +14,7 @@ const MARGIN_MS = 30_000;
  */
 export async function* readWatch<T>(
   transport: Transport,
-  request: { path: string; query: Query; timeoutSeconds: number; signal: AbortSignal },
+  request: { path: string; query: Query; accept?: string | undefined; timeoutSeconds: number; signal: AbortSignal },
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
   const deadlineMs = request.timeoutSeconds * 1000 + MARGIN_MS;
   using stream = await transport.stream({ ...request, deadlineMs });

@@ -1,7 +1,14 @@
 import { sleep } from '../lib/signal.ts';
 import type { Client, WatchEvent } from './client.ts';
 import type { KubeObject, Resource } from './types.ts';
-import { type ObjectEvent, startWatching, stepWatch, type WatchInput, type WatchNext } from './watch-machine.ts';
+import {
+  type ObjectEvent,
+  startWatching,
+  stepWatch,
+  USUAL_LIMITS,
+  type WatchInput,
+  type WatchNext,
+} from './watch-machine.ts';
 
 export type { ObjectEvent } from './watch-machine.ts';
 
@@ -12,13 +19,17 @@ export interface ObserveOptions<T> {
   name?: string;
   labelSelector?: string;
   fieldSelector?: string;
-  /** Objects per page of a list; default 500. */
+  /** Of each object its metadata only: the rest does not leave the API server. */
+  metadata?: boolean;
+  /** Objects per page of a list, where they are not too large for that; default 500. */
   pageSize?: number;
+  /** Objects that are taken in at most; default: all. */
+  capacity?: number;
   /**
    * Drops what nobody reads, to save memory. It gets an object of its own and may change it; name, namespace and
-   * resource version have to stay.
+   * resource version have to stay. Undefined: nobody reads the object, as if it were not there.
    */
-  transform?: (object: T) => T;
+  transform?: (object: T) => T | undefined;
   /** Told of every failure, with how long the watcher pauses before it tries again, in milliseconds. */
   onError?: (error: unknown, pauseMs: number) => void;
   /** Told whenever the server has answered or sent a line (bookmarks come about every minute). */
@@ -40,12 +51,14 @@ export async function* observe<T extends KubeObject>(
 ): AsyncGenerator<ObjectEvent<T>, void, undefined> {
   const { signal, random = Math.random, onError } = options;
   const io = new WatchIo(client, resource, options);
+  const { pageSize = USUAL_LIMITS.pageSize, capacity = USUAL_LIMITS.capacity } = options;
+  const limits = { pageSize, capacity };
   try {
-    let step = startWatching<T>();
+    let step = startWatching<T>(limits);
     while (true) {
       const input = await io.perform(step.next);
       if (signal.aborted) return;
-      step = stepWatch(step.state, input, random);
+      step = stepWatch(step.state, input, random, limits);
       if (step.error !== undefined) onError?.(step.error, step.next.do === 'pause' ? step.next.ms : 0);
       yield* step.events;
       if (signal.aborted) return;
@@ -74,7 +87,7 @@ class WatchIo<T extends KubeObject> {
     try {
       switch (next.do) {
         case 'list':
-          return await this.#list(next.continue);
+          return await this.#list(next);
         case 'watch':
           await this.#open(next);
           return await this.#read();
@@ -96,25 +109,34 @@ class WatchIo<T extends KubeObject> {
     await lines?.return?.().catch(() => {}); // it ends all the same
   }
 
-  async #list(token: string | undefined): Promise<WatchInput<T>> {
+  async #list(wanted: Extract<WatchNext, { do: 'list' }>): Promise<WatchInput<T>> {
     await this.end();
     this.#openedAt = performance.now();
-    const { pageSize = 500, signal, transform } = this.#options;
+    const { signal, metadata, transform } = this.#options;
     const page = await this.#client.list(this.#resource, {
       ...this.#selection(),
-      limit: pageSize,
-      ...(token && { continue: token }),
+      limit: wanted.limit,
+      ...(wanted.continue && { continue: wanted.continue }),
+      ...((metadata || wanted.metadata) && { metadata: true }),
       signal,
     });
     this.#options.onContact?.();
-    return { type: 'page', page: transform ? { ...page, items: page.items.map(transform) } : page };
+    if (!transform || wanted.metadata) return { type: 'page', page };
+    const items = page.items.map(transform).filter((item) => item !== undefined);
+    return { type: 'page', page: { ...page, items } };
   }
 
   async #open({ resourceVersion, timeoutSeconds }: { resourceVersion: string; timeoutSeconds: number }) {
     await this.end();
-    const { signal } = this.#options;
+    const { signal, metadata } = this.#options;
     this.#openedAt = performance.now();
-    const watch = this.#client.watch(this.#resource, { ...this.#selection(), resourceVersion, timeoutSeconds, signal });
+    const watch = this.#client.watch(this.#resource, {
+      ...this.#selection(),
+      ...(metadata && { metadata }),
+      resourceVersion,
+      timeoutSeconds,
+      signal,
+    });
     this.#lines = watch[Symbol.asyncIterator]();
   }
 
@@ -125,7 +147,12 @@ class WatchIo<T extends KubeObject> {
     const { transform, onContact } = this.#options;
     onContact?.();
     if (!transform || event.type === 'ERROR' || event.type === 'BOOKMARK') return { type: 'line', event };
-    return { type: 'line', event: { type: event.type, object: transform(event.object) } };
+    const { name, namespace, uid, resourceVersion } = event.object.metadata ?? {};
+    const object = transform(event.object);
+    if (object !== undefined) return { type: 'line', event: { type: event.type, object } };
+    // To whoever reads it, it is gone.
+    const bare = { metadata: { name, namespace, uid, resourceVersion } } as T;
+    return { type: 'line', event: { type: 'DELETED', object: bare } };
   }
 
   #selection() {

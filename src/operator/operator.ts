@@ -7,10 +7,12 @@ import { type Client, createClient } from '../kube/client.ts';
 import type { Connection } from '../kube/connection.ts';
 import type { Controller } from '../kube/controller.ts';
 import { createRecorder } from '../kube/events.ts';
-import { keyOf } from '../kube/informer.ts';
+import { type Informer, keyOf } from '../kube/informer.ts';
 import { runAsLeader } from '../kube/lease.ts';
 import { pods } from '../kube/resources.ts';
+import type { KubeObject } from '../kube/types.ts';
 import { explain, FioError } from '../lib/errors.ts';
+import { sleep } from '../lib/signal.ts';
 import { printable } from '../lib/text.ts';
 import { ADMISSION_KEY, createAdmissionController } from './admission/controller.ts';
 import type { Shipped } from './admission/policies.ts';
@@ -30,6 +32,7 @@ import { createMachineConfigs } from './nodes/machine-configs.ts';
 import type { Profile } from './nodes/profile.ts';
 import { integrityNameOf } from './owner.ts';
 import { probe } from './probes.ts';
+import { tellUnread, unreadOf } from './reads.ts';
 import { createResultsController } from './results/controller.ts';
 import { createStores, type Stores, storesOf } from './stores.ts';
 import { Throttle } from './throttle.ts';
@@ -50,12 +53,18 @@ export interface OperatorOptions {
   readonly probePort?: number;
   /** The admission policies that are to be in force; undefined: nobody looks. */
   readonly policies?: Shipped;
+  /** How long all may take to be read before what is not read is told of, in milliseconds; default 30 000. */
+  readonly readGraceMs?: number;
   /** Undefined: no metrics are served, and nothing is made for them. */
   readonly metrics?: MetricsOptions;
 }
 
 /** One FileIntegrity is planned at most so often, in milliseconds, however many nodes report. */
 const PLAN_INTERVAL_MS = 1000;
+/** See `OperatorOptions.readGraceMs`. */
+const READ_GRACE_MS = 30_000;
+/** How often it is looked whether all is still read, in milliseconds. */
+const READS_INTERVAL_MS = 5000;
 /** So long the first alarm waits for others that are told with it, in milliseconds. */
 const ALARM_WAIT_MS = 2000;
 
@@ -67,7 +76,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const { connection, log, probePort } = options;
   const namespace = options.namespace ?? connection.namespace;
   await using client = createClient(connection, { maxSockets: 32 });
-  const state: State = { controllers: [], isLeading: false };
+  const state: State = { controllers: [], isLeading: false, reads: [] };
   const meters = createMeters({
     nodes: () => nodesOf(state.stores),
     integrities: () => integritiesOf(state.stores),
@@ -102,11 +111,13 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
 interface State extends RuntimeFacts {
   controllers: readonly Controller[];
   isLeading: boolean;
+  reads: RuntimeFacts['reads'];
   stores?: Stores;
   admission?: AdmissionWatch;
 }
 
 interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics' | 'policies'> {
+interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics' | 'readGraceMs'> {
   readonly client: Client;
   readonly namespace: string;
   readonly image: string;
@@ -132,7 +143,9 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     },
     onError: (error) => log.warn(`machine configs: ${printable(explain(error))}`),
   });
-  const tools: Tools = { client, stores, machineConfigs, recorder, meters, runtime, log };
+  const informers = storesOf(stores);
+  const unread = () => unreadOf(informers);
+  const tools: Tools = { client, stores, unread, machineConfigs, recorder, meters, runtime, log };
   const alarms = new Alarms(
     (integrity, reason, message) => recorder.record(integrity, 'Warning', reason, message),
     ALARM_WAIT_MS,
@@ -166,18 +179,41 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
   });
   const upkeep = endpoint && createUpkeep(tools, namespace, endpoint.servingSecret, leadership.metrics);
   const controllers = [integrities, results, ...(upkeep ? [upkeep] : []), ...(admission ? [admission.controller] : [])];
-  Object.assign(state, { stores, controllers, isLeading: true, admission: admission?.watch });
+  Object.assign(state, {
+    stores,
+    controllers,
+    isLeading: true,
+    reads: readsOf(informers),
+    admission: admission?.watch,
+  });
 
-  const informers = storesOf(stores);
+  let told = '';
+  const watchReads = () => {
+    const untold = tellUnread(unread()) ?? '';
+    if (untold === told) return;
+    told = untold;
+    log.warn(untold === '' ? 'all is read' : untold);
+    for (const integrity of stores.integrities.list()) throttle.add(keyOf(integrity));
+    for (const status of stores.statuses.list()) results.enqueue(keyOf(status));
+  };
+  let looking: NodeJS.Timeout | undefined;
   const watched = [...informers, machineConfigs];
   const watching = Promise.all([...watched.map((informer) => informer.run(signal)), admission?.watch.run(signal)]);
   try {
-    await Promise.all([...watched.map((informer) => informer.synced(signal)), admission?.watch.settled(signal)]);
+    // Time is judged although something cannot be read; but nothing is said of what is read in a moment.
+    await Promise.race([
+      Promise.all([...watched.map((informer) => informer.synced(signal)), admission?.watch.settled(signal)]),
+      sleep(leadership.readGraceMs ?? READ_GRACE_MS, signal),
+    ]);
+    signal.throwIfAborted();
     log.info({ integrities: stores.integrities.size, nodes: stores.nodes.size }, 'leads');
+    watchReads();
+    looking = setInterval(watchReads, READS_INTERVAL_MS);
     await Promise.all(controllers.map((controller) => controller.run(signal)));
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    clearInterval(looking);
     throttle.stop();
     alarms.flush();
   }
@@ -203,6 +239,16 @@ function watchPolicies(shipped: Shipped, tools: Tools, namespace: string, onStan
 function defaultTexts(): World['defaults'] {
   const text = (profile: Profile) => prepareConfiguration(defaultConfiguration(profile)).text;
   return { linux: text('linux'), openshift: text('openshift') };
+}
+
+/** Asked for at each scrape. */
+function readsOf(informers: readonly Informer<KubeObject>[]): RuntimeFacts['reads'] {
+  return {
+    *[Symbol.iterator]() {
+      const unread = new Set(unreadOf(informers).map(({ resource }) => resource));
+      for (const { resource } of informers) yield { resource: resource.plural, isRead: !unread.has(resource.plural) };
+    },
+  };
 }
 
 function* nodesOf(stores: Stores | undefined): Iterable<NodeFacts> {

@@ -1,98 +1,81 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
-import type { ConfigMap, Node, NodeCondition, Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { ConfigMap, Node, Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { PriorityClass } from 'kubernetes-types/scheduling/v1.d.ts';
 import type { FileIntegrity } from '../api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../api/group.ts';
-import { FINDINGS_LABEL, OWNER_LABEL, POD_LABEL } from '../api/keys.ts';
+import { FINDINGS_LABEL, NODE_LABEL, OWNER_LABEL, POD_LABEL, RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
 import type { Client } from '../kube/client.ts';
 import { createInformer, type Informer } from '../kube/informer.ts';
 import { configMaps, daemonSets, leases, nodes, pods, priorityClasses } from '../kube/resources.ts';
-import type { KubeObject, ObjectMeta } from '../kube/types.ts';
-import { SOURCE_ANNOTATION } from './fileintegrity/configuration.ts';
-import { onlyManagersOf, onlyTimeOf } from './managers.ts';
+import type { KubeObject } from '../kube/types.ts';
 import { sketchPod } from './nodes/daemon.ts';
-import { tellsOfUpdate } from './nodes/update.ts';
+import { sketchConfigMap, sketchDaemonSet, sketchLease, sketchName, sketchNode, sketchStatus } from './sketches.ts';
 
-/** What the operator keeps in memory of the cluster. Of large objects, only what it reads. */
+/** What the operator keeps in memory of the cluster: of each object only what it reads, and of all not more than so many. */
 export interface Stores {
   readonly integrities: Informer<FileIntegrity>;
   readonly statuses: Informer<FileIntegrityNodeStatus>;
   readonly nodes: Informer<Node>;
-  /** Effective configurations whole; results without their reports; no findings. */
+  /** Metadata only, of those that `sketchConfigMap` keeps. */
   readonly configMaps: Informer<ConfigMap>;
   readonly leases: Informer<Lease>;
   readonly daemonSets: Informer<DaemonSet>;
   /** The daemons' pods. */
   readonly pods: Informer<Pod>;
+  /** Their names only. */
   readonly priorityClasses: Informer<PriorityClass>;
 }
+
+/**
+ * Objects that are kept at most, where users of the namespace or nodes can make many: what 5,000 nodes need, several times.
+ * Of a config map some 0.7 KB are kept.
+ */
+const CAPACITY = { configMaps: 60_000, leases: 10_000, pods: 20_000, daemonSets: 1_000 };
 
 export function createStores(client: Client, namespace: string, onError: (error: unknown) => void): Stores {
   const owned = { namespace, labelSelector: OWNER_LABEL, onError };
   return {
     integrities: createInformer(client, fileIntegrities, { namespace, onError }),
-    statuses: createInformer(client, nodeStatuses, { namespace, onError, transform: withoutManagers }),
+    statuses: createInformer(client, nodeStatuses, { namespace, onError, transform: sketchStatus }),
     nodes: createInformer(client, nodes, { onError, transform: sketchNode }),
     configMaps: createInformer(client, configMaps, {
       ...owned,
-      // Nothing looks at the findings again, and each would come back once it is written.
-      labelSelector: `${OWNER_LABEL},!${FINDINGS_LABEL}`,
+      // A report has up to 1 MiB: none leaves the API server until it is asked for. Nothing looks again at what is kept for
+      // the user, and each would come back once it is written.
+      metadata: true,
+      labelSelector: `${OWNER_LABEL},!${FINDINGS_LABEL},!${RESULT_LOG_LABEL},!${SET_ASIDE_LABEL}`,
       transform: sketchConfigMap,
+      capacity: CAPACITY.configMaps,
     }),
-    leases: createInformer(client, leases, { ...owned, transform: sketchLease }),
-    daemonSets: createInformer(client, daemonSets, { ...owned, transform: withoutManagers }),
+    leases: createInformer(client, leases, {
+      ...owned,
+      labelSelector: `${OWNER_LABEL},${NODE_LABEL}`,
+      metadata: true,
+      transform: sketchLease,
+      capacity: CAPACITY.leases,
+    }),
+    daemonSets: createInformer(client, daemonSets, {
+      ...owned,
+      transform: sketchDaemonSet,
+      capacity: CAPACITY.daemonSets,
+    }),
     pods: createInformer(client, pods, {
       namespace,
       labelSelector: `${OWNER_LABEL},${POD_LABEL}`,
       onError,
       transform: sketchPod,
+      capacity: CAPACITY.pods,
     }),
-    priorityClasses: createInformer(client, priorityClasses, { onError, transform: withoutManagers }),
+    priorityClasses: createInformer(client, priorityClasses, {
+      onError,
+      metadata: true,
+      transform: sketchName<PriorityClass>,
+    }),
   };
 }
 
 export function storesOf(stores: Stores): Informer<KubeObject>[] {
   return Object.values(stores);
-}
-
-function withoutManagers<T extends KubeObject>(object: T): T {
-  if (object.metadata) delete object.metadata.managedFields;
-  return object;
-}
-
-function sketchLease(lease: Lease): Lease {
-  const managedFields = onlyTimeOf((lease.metadata ?? {}) as ObjectMeta);
-  return { ...lease, metadata: { ...lease.metadata, managedFields } as Lease['metadata'] & {} };
-}
-
-/** A node has some 10 KB of images and conditions, of which little is read. */
-function sketchNode(node: Node): Node {
-  const { metadata = {}, spec, status } = node;
-  const annotations = Object.entries(metadata.annotations ?? {}).filter(([key]) => tellsOfUpdate(key));
-  const managedFields = onlyManagersOf(metadata as ObjectMeta, tellsOfUpdate);
-  return {
-    ...node,
-    metadata: { ...metadata, managedFields, annotations: Object.fromEntries(annotations) } as Node['metadata'] & {},
-    spec: { ...(spec?.taints && { taints: spec.taints }) },
-    status: {
-      ...(status?.nodeInfo && { nodeInfo: status.nodeInfo }),
-      conditions: (status?.conditions ?? []).filter(({ type }) => type === 'Ready').map(sketchCondition),
-    },
-  };
-}
-
-/** Without the time of the heartbeat, which a kubelet writes again and again. */
-function sketchCondition({ type, status, reason, message }: NodeCondition): NodeCondition {
-  if (status === 'True') return { type, status };
-  return { type, status, ...(reason !== undefined && { reason }), ...(message !== undefined && { message }) };
-}
-
-/** A report has up to 1 MiB: of thousands of nodes that fail at once, none may stay in memory. */
-function sketchConfigMap(configMap: ConfigMap): ConfigMap {
-  withoutManagers(configMap as KubeObject);
-  if (configMap.metadata?.annotations?.[SOURCE_ANNOTATION] !== undefined) return configMap;
-  const { binaryData: _, data, ...rest } = configMap;
-  return { ...rest, data: Object.fromEntries(Object.keys(data ?? {}).map((key) => [key, ''])) };
 }

@@ -179,10 +179,10 @@ describe('the daemon on node-a', () => {
     const unnumbered = part('node-a', 3);
     unnumbered.metadata = { ...unnumbered.metadata, labels: { ...owned('node-a'), [PART_LABEL]: '2' } };
     expect(await refusal(daemonOnA.create(configMaps, unnumbered))).toContain(`not ${unnumbered.metadata?.name}`);
-    for (const number of [1, 0, 1000]) {
+    for (const number of [1, 0, 100, 1000]) {
       const metadata = { name: `${resultName('worker', 'node-a')}-${number}`, namespace };
       const labels = { ...owned('node-a'), [PART_LABEL]: String(number) };
-      expect(await refusal(daemonOnA.create(configMaps, { metadata: { ...metadata, labels } }))).toContain('2 to 999');
+      expect(await refusal(daemonOnA.create(configMaps, { metadata: { ...metadata, labels } }))).toContain('2 to 99');
     }
     const unlabelled = { ...message('node-a'), metadata: { ...message('node-a').metadata, labels: owned('node-a') } };
     expect(await refusal(daemonOnA.create(configMaps, unlabelled))).toContain('carries the label log');

@@ -95,7 +95,7 @@ describe('a watcher', () => {
       for await (const event of observe(client, configMaps, only)) events.push(event);
     })();
     await eventually('it listed', () => events.length === 1);
-    expect(events).toEqual([{ type: 'restarted', objects: [] }]);
+    expect(events).toEqual([{ type: 'restarted', objects: [], complete: true }]);
     await create('other');
     await create('one');
     await client.patch(configMaps, { namespace, name: 'one' }, { data: { a: '1' } }, { type: 'merge' });
@@ -108,6 +108,44 @@ describe('a watcher', () => {
     ]);
     stopping.abort();
     await watching;
+  });
+
+  test('takes lists that are larger than an answer may be in smaller pages, and of metadata nothing else', async () => {
+    const data = { a: 'x'.repeat(1_000_000) };
+    const names = Array.from({ length: 25 }, (_, index) => `large-${String(index).padStart(2, '0')}`);
+    for (const name of names) {
+      await client.create(configMaps, { metadata: { namespace, name, annotations: { large: 'yes' } }, data });
+    }
+    const stopping = new AbortController();
+    const errors: unknown[] = [];
+    const options = {
+      namespace,
+      fieldSelector: 'metadata.name!=kube-root-ca.crt',
+      onError: (error: unknown) => errors.push(error),
+    };
+    const whole = createInformer(client, configMaps, options);
+    const partial = createInformer(client, configMaps, { ...options, metadata: true });
+    const few = createInformer(client, configMaps, { ...options, metadata: true, capacity: 10 });
+    const running = [whole, partial, few].map((informer) => informer.run(stopping.signal));
+    for (const informer of [whole, partial, few]) await informer.synced(AbortSignal.timeout(60_000));
+    expect(namesIn(whole)).toEqual(names);
+    expect(namesIn(partial)).toEqual(names);
+    expect([whole.isComplete, partial.isComplete, few.isComplete]).toEqual([true, true, false]);
+    expect(errors.map((error) => (error as { code?: string }).code)).toEqual(['KUBE_STORE_INCOMPLETE']);
+    const [one] = partial.list();
+    expect(one).toMatchObject({ kind: 'ConfigMap', metadata: { name: 'large-00', annotations: { large: 'yes' } } });
+    expect(one).not.toHaveProperty('data');
+    // Watches, too.
+    await client.create(configMaps, { metadata: { namespace, name: 'later' }, data });
+    await eventually('it is there', () => partial.get(`${namespace}/later`) !== undefined);
+    expect(partial.get(`${namespace}/later`)).not.toHaveProperty('data');
+    expect(await client.get(configMaps, { namespace, name: 'later' }, { metadata: true })).not.toHaveProperty('data');
+    // There is room again.
+    for (const name of names.slice(0, 20)) await remove(name);
+    await eventually('all is there', () => few.isComplete && few.size === 6);
+    expect(namesIn(few)).toEqual(['large-20', 'large-21', 'large-22', 'large-23', 'large-24', 'later'].sort());
+    stopping.abort();
+    await Promise.all(running);
   });
 
   test('that its reader leaves ends its connection', async () => {

@@ -162,6 +162,27 @@ describe.skipIf(!programs)('the alert', () => {
     );
   });
 
+  test('FileIntegrityOperatorDown fires as well for an operator that leads and cannot read', async () => {
+    const leads = (reads: string) => ({
+      'phase_total{phase="Active",pod="a"}': '0x120',
+      'leader_election_master_status{name="file-integrity-operator",pod="a"}': '1x120',
+      'reads{resource="configmaps",pod="a"}': reads,
+      'reads{resource="pods",pod="a"}': '1x120',
+    });
+    await evaluate('FileIntegrityOperatorDown', leads('1x120'), { '25m': [] });
+    await evaluate('FileIntegrityOperatorDown', leads('1x4 0x116'), { '9m': [], '12m': [{}] });
+    await evaluate('FileIntegrityOperatorDown', leads('0x4 1x116'), { '2m': [], '25m': [] });
+  });
+
+  test('FileIntegrityOperatorCannotRead names what cannot be read, and ends when it is', async () => {
+    const series = {
+      'reads{resource="configmaps",pod="a"}': '1x4 0x20 1x20',
+      'reads{resource="pods",pod="a"}': '1x44',
+    };
+    const configmaps = { resource: 'configmaps' };
+    await evaluate('FileIntegrityOperatorCannotRead', series, { '2m': [], '4m': [configmaps], '8m': [] });
+  });
+
   test('FileIntegrityConfigurationInvalid fires while the configuration is refused or missing', async () => {
     const condition = (status: string) =>
       `fileintegrity_condition{fileintegrity="example",condition="ConfigurationValid",status="${status}",pod="a"}`;

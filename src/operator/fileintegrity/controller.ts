@@ -9,10 +9,13 @@ import { FioError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
 import type { Standing } from '../admission/standing.ts';
 import { inParallel } from '../inparallel.ts';
+import { CANNOT_READ } from '../nodes/blind.ts';
 import { reportOutcome } from '../outcomes.ts';
 import { Departures } from '../records/departures.ts';
+import { tellUnread } from '../reads.ts';
 import type { Tools } from '../tools.ts';
 import type { GoodConfiguration } from './configuration.ts';
+import { EffectiveConfigurations } from './effective.ts';
 import type { Judge } from './judge.ts';
 import { messagesOf, observe, observeStatuses, type Surroundings } from './observe.ts';
 import { perform } from './perform.ts';
@@ -25,6 +28,9 @@ export interface FileIntegrityControllerOptions extends Pick<Surroundings, 'imag
   readonly judge: Judge;
 }
 
+/** How often it is looked whether all is read, in milliseconds; the end of that brings a look by itself. */
+const READ_RETRY_MS = 30_000;
+
 /** Keeps the cluster as each FileIntegrity wants it. Keys: `namespace/name` of FileIntegrities. */
 export function createFileIntegrityController(options: FileIntegrityControllerOptions): Controller {
   const { tools, image, defaults, judge } = options;
@@ -32,10 +38,12 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
   /** What is known of each FileIntegrity and stands nowhere in the cluster. */
   const known = new Map<string, Known>();
   const departures = new Departures(tools);
+  const effectives = new EffectiveConfigurations(tools.client, tools.stores.configMaps);
 
   async function reconcile(key: string, integrity: FileIntegrity, signal: AbortSignal): Promise<Outcome> {
     const { applied, lastGood } = known.get(key) ?? {};
     const surroundings = {
+      effectives,
       image,
       defaults,
       now: new Date(),
@@ -65,12 +73,25 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
     name: 'fileintegrity',
     async reconcile(key, { signal }) {
       const integrity = tools.stores.integrities.get(key);
+      // One that is not known yet is not gone.
+      if (!tools.stores.integrities.isSynced) {
+        return { kind: 'waiting', reason: 'the FileIntegrities are not read', requeueAfterMs: READ_RETRY_MS };
+      }
       if (!integrity) {
         known.delete(key);
         judge.forget(key);
+        const [namespace = '', name = ''] = key.split('/');
+        effectives.forget(namespace, name);
         await removeMessages(key, tools, signal);
         await keepRecord(key, departures, signal);
         return { kind: 'done' };
+      }
+      const unread = tools.unread();
+      if (Object.values(tools.stores).some(({ isSynced }) => !isSynced)) {
+        // What has never been read would be taken for not there, and made anew.
+        const message = tellUnread(unread) ?? 'The operator has not read all yet.';
+        await tellTrouble(integrity, CANNOT_READ, message, signal);
+        return { kind: 'waiting', reason: message, requeueAfterMs: READ_RETRY_MS };
       }
       try {
         return await reconcile(key, integrity, signal);

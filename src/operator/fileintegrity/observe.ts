@@ -4,20 +4,22 @@ import { type FileIntegrity, fileIntegritySpecSchema } from '../../api/fileinteg
 import { OWNER_LABEL } from '../../api/keys.ts';
 import { daemonSetName, labelValue, nodeStatusName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import { configMaps } from '../../kube/resources.ts';
 import { FioError } from '../../lib/errors.ts';
 import type { Standing } from '../admission/standing.ts';
 import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import type { Departures } from '../records/departures.ts';
+import { tellUnread } from '../reads.ts';
 import { isMessage } from '../results/slot.ts';
 import type { Tools } from '../tools.ts';
 import { type GoodConfiguration, lastGoodOf } from './configuration.ts';
+import type { EffectiveConfigurations } from './effective.ts';
 import type { Judge } from './judge.ts';
 import { othersThan } from './overlap.ts';
 import type { World } from './world.ts';
 
 /** What the informers do not know. */
 export interface Surroundings {
+  readonly effectives: EffectiveConfigurations;
   readonly image: string;
   readonly defaults: World['defaults'];
   /** See `World.settledDaemonSet`. */
@@ -35,18 +37,16 @@ export interface Surroundings {
  */
 export async function observe(
   integrity: FileIntegrity,
-  { stores, client, machineConfigs }: Tools,
+  { stores, machineConfigs, unread }: Tools,
   { judge, departures }: { readonly judge: Judge; readonly departures: Departures },
   surroundings: Surroundings,
   signal: AbortSignal,
 ): Promise<World> {
   const { name = '', namespace = '' } = integrity.metadata;
   const spec = readSpec(integrity);
-  // A config map without the owner's label is in no store, and must be seen before it is overwritten.
-  const effective =
-    stores.configMaps.get(`${namespace}/${name}`) ?? (await client.find(configMaps, { namespace, name }, { signal }));
   const { priorityClassName } = spec;
-  const { lastGood, ...others } = surroundings;
+  const { lastGood, effectives, ...others } = surroundings;
+  const effective = await effectives.find(namespace, name, signal);
   const judged = await judge.judge(integrity, spec, signal);
   const good = goodOf(judged, effective, lastGood);
   const nodes = [...stores.nodes.list()];
@@ -54,9 +54,11 @@ export async function observe(
   const isNew = nodes.some(({ metadata }) => !own.statuses.has(metadata?.name ?? ''));
   const keepMs = spec.history.departedFor * 1000;
   const { now } = surroundings;
+  const untold = tellUnread(unread());
   return {
     ...others,
     ...(good && { lastGood: good }),
+    ...(untold !== undefined && { unread: untold }),
     integrity,
     spec,
     nodes,

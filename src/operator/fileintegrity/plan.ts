@@ -10,6 +10,7 @@ import {
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { printable } from '../../lib/text.ts';
+import { CANNOT_READ } from '../nodes/blind.ts';
 import { profileOf } from '../nodes/profile.ts';
 import { isOwnedBy } from '../owner.ts';
 import type { ReinitRecord } from '../records/record.ts';
@@ -225,7 +226,7 @@ function statusActions({ status: before }: World['integrity'], status: OwnStatus
     { do: 'write-status', status },
     ...phaseEvent(before, status),
     ...conditionEvent(before, status, 'ConfigurationValid', ['Refused', 'Missing', 'Warnings'], 'Configuration'),
-    ...conditionEvent(before, status, 'Ready', ['NameTaken', 'SpecInvalid', 'Refused'], ''),
+    ...conditionEvent(before, status, 'Ready', ['NameTaken', 'SpecInvalid', 'Refused', CANNOT_READ], ''),
     ...sharedEvent(before, status),
     ...admissionEvent(before, status),
   ];

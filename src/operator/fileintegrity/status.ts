@@ -5,6 +5,7 @@ import { FORGET_ANNOTATION } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { admissionEnforced, type Standing } from '../admission/standing.ts';
 import { INTEGRITY_CONDITIONS, type Statement, sayAlready, stamp } from '../conditions.ts';
+import { CANNOT_READ } from '../nodes/blind.ts';
 import { countNodes, someNodes } from '../words.ts';
 import { byReason, conditionOf, countStates, summarize, told } from './summary.ts';
 
@@ -26,6 +27,8 @@ export interface StatusWorld {
   readonly taken: readonly string[];
   /** The nodes that other FileIntegrities watch, too, by the other's name. */
   readonly shared: ReadonlyMap<string, readonly string[]>;
+  /** What the operator leads without having read it, in a sentence. */
+  readonly unread?: string;
   /** A re-init request is under way. */
   readonly reinit: boolean;
   readonly configuration: {
@@ -212,6 +215,7 @@ export function nextLost({ statuses, now }: Pick<StatusWorld, 'statuses' | 'now'
 function ready(world: StatusWorld, phase: Phase, tally: Tally): Statement {
   const type = 'Ready';
   const no = (reason: string, message: string): Statement => ({ type, status: 'False', reason, message });
+  if (world.unread !== undefined) return no(CANNOT_READ, world.unread);
   if (world.taken.length > 0) {
     const message = `Not watched, because the names of their node statuses belong to something else: ${someNodes(world.taken)}.`;
     return no('NameTaken', message);
@@ -329,7 +333,7 @@ function admission({ admission: standing }: Pick<StatusWorld, 'admission'>): Sta
 }
 
 /** What only a person can put right. */
-const NEEDS_A_PERSON: ReadonlySet<string> = new Set(['NameTaken', 'SpecInvalid', 'Refused']);
+const NEEDS_A_PERSON: ReadonlySet<string> = new Set(['NameTaken', 'SpecInvalid', 'Refused', CANNOT_READ]);
 
 /** There only while it is True: kstatus takes any other condition of that name for none. */
 function stalled(statements: readonly Statement[]): Statement[] {

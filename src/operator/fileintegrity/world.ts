@@ -40,6 +40,8 @@ export interface World {
   readonly lastGood?: GoodConfiguration;
   /** There is a Machine Config Operator. */
   readonly hasMachineConfigs: boolean;
+  /** What the operator leads without having read it, in a sentence. */
+  readonly unread?: string;
   readonly priorityClass: 'unnamed' | 'known' | 'unknown';
   /** The daemons' image. */
   readonly image: string;

@@ -116,9 +116,11 @@ function others(namespace: string): Alert[] {
       // One that serves metrics and does not lead knows no node.
       expr:
         `absent(${metric('phase_total')}{${here}}) or ` +
-        `max by (namespace) (leader_election_master_status{name="file-integrity-operator",${here}}) == 0`,
+        `max by (namespace) (leader_election_master_status{name="file-integrity-operator",${here}}) == 0 or ` +
+        // One that leads and cannot read knows no more.
+        `min by (namespace) (${metric('reads')}{${here}}) == 0`,
       for: '10m',
-      summary: 'The File Integrity Operator does not answer, or does not lead',
+      summary: 'The File Integrity Operator does not answer, does not lead, or cannot read',
       description:
         `No result of a scan is taken in while no operator leads in namespace ${namespace}: what the statuses say gets old, ` +
         'and no other alert of file integrity can fire.',
@@ -132,6 +134,15 @@ function others(namespace: string): Alert[] {
         `Policies or bindings that belong to the operator in namespace ${namespace} are missing or changed, or it cannot read ` +
         'them: what they refuse is possible. The condition AdmissionEnforced of each FileIntegrity says which, the config map ' +
         'file-integrity-admission since when. Apply deploy/ again, and ask the audit log who it was.',
+    },
+    {
+      alert: 'FileIntegrityOperatorCannotRead',
+      expr: `${recent('resource', 'reads', `resource=~".+",${here}`)} == 0`,
+      for: '2m',
+      summary: 'The File Integrity Operator cannot read all {{ $labels.resource }}',
+      description:
+        `It leads in namespace ${namespace} and does not have all objects of {{ $labels.resource }}: what they say of nodes ` +
+        'is not known. The condition Ready of each FileIntegrity says why.',
     },
     {
       alert: 'FileIntegrityConfigurationInvalid',

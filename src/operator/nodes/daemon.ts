@@ -37,7 +37,7 @@ export function sketchPod(pod: Pod): Pod {
   const { metadata = {}, spec, status } = pod;
   const { name = '', namespace = '', uid = '', resourceVersion = '', deletionTimestamp } = metadata;
   const owner = metadata.labels?.[OWNER_LABEL];
-  const controllers = (metadata.ownerReferences ?? []).filter(({ controller }) => controller === true);
+  const controllers = (metadata.ownerReferences ?? []).filter(({ controller }) => controller === true).slice(0, 1);
   const isWell = isRunning(pod);
   const node = nodeOf(pod);
   return {
@@ -58,13 +58,30 @@ export function sketchPod(pod: Pod): Pod {
     },
     status: {
       ...(status?.phase !== undefined && { phase: status.phase }),
-      ...(!isWell && status?.reason !== undefined && { reason: status.reason }),
+      ...(!isWell && status?.reason !== undefined && { reason: clip(status.reason) }),
       conditions: (status?.conditions ?? [])
         .filter(({ type }) => type === 'Ready' || (type === 'PodScheduled' && !isWell))
-        .map(({ type, status, message }) => ({ type, status, ...(!isWell && message !== undefined && { message }) })),
-      ...(!isWell && status?.containerStatuses && { containerStatuses: status.containerStatuses.map(sketchContainer) }),
+        .slice(0, 2)
+        .map(({ type, status, message }) => ({
+          type,
+          status,
+          ...(!isWell && message !== undefined && { message: clip(message) }),
+        })),
+      ...(!isWell &&
+        status?.containerStatuses && { containerStatuses: daemonFirst(status.containerStatuses).map(sketchContainer) }),
     },
   };
+}
+
+/** A kubelet says what it likes of the pods on its node. */
+function clip(text: string): string {
+  return text.slice(0, 1024);
+}
+
+/** Of one container the state is told: the daemon's, or the first one's where there is none. */
+function daemonFirst(statuses: readonly ContainerStatus[]): ContainerStatus[] {
+  const told = statuses.find(({ name }) => name === 'daemon') ?? statuses[0];
+  return told ? [told] : [];
 }
 
 function sketchContainer({ name, state, lastState }: ContainerStatus): ContainerStatus {
@@ -82,8 +99,8 @@ function sketchContainer({ name, state, lastState }: ContainerStatus): Container
 function sketchState({ waiting, terminated }: ContainerState): ContainerState {
   const { exitCode = 0, reason } = terminated ?? {};
   return {
-    ...(waiting && { waiting: { ...(waiting.reason !== undefined && { reason: waiting.reason }) } }),
-    ...(terminated && { terminated: { exitCode, ...(reason !== undefined && { reason }) } }),
+    ...(waiting && { waiting: { ...(waiting.reason !== undefined && { reason: clip(waiting.reason) }) } }),
+    ...(terminated && { terminated: { exitCode, ...(reason !== undefined && { reason: clip(reason) }) } }),
   };
 }
 

@@ -11,10 +11,12 @@ import {
   isLabelledAs,
   MESSAGE_ANNOTATION,
   PAGES_ANNOTATION,
-  PARTS_LIMIT,
   PREVIOUS_ANNOTATION,
   SEQUENCE_ANNOTATION,
 } from './slot.ts';
+
+/** Config maps that a kept failure can have: messages had more once. */
+const KEPT_LIMIT = 999;
 
 /** What the first config map of a kept failure says of it. */
 export function sketchOf({ metadata }: ConfigMap): KeptSketch {
@@ -25,8 +27,8 @@ export function sketchOf({ metadata }: ConfigMap): KeptSketch {
     digest: annotations[DIGEST_ANNOTATION] ?? '',
     previous: annotations[PREVIOUS_ANNOTATION] ?? '',
     message: annotations[MESSAGE_ANNOTATION] ?? '',
-    parts: Math.min(PARTS_LIMIT, Math.max(1, wholeNumber(annotations[PARTS_ANNOTATION]) ?? 1)),
-    pages: Math.min(PARTS_LIMIT, wholeNumber(annotations[PAGES_ANNOTATION]) ?? 0),
+    parts: Math.min(KEPT_LIMIT, Math.max(1, wholeNumber(annotations[PARTS_ANNOTATION]) ?? 1)),
+    pages: Math.min(KEPT_LIMIT, wholeNumber(annotations[PAGES_ANNOTATION]) ?? 0),
   };
 }
 

@@ -1,6 +1,5 @@
-import type { Node } from 'kubernetes-types/core/v1.d.ts';
+import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
-import { PARTS_ANNOTATION } from '../../api/keys.ts';
 import { resultName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { type Controller, createController, type Outcome } from '../../kube/controller.ts';
@@ -9,15 +8,21 @@ import { explain } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
 import { sayAlready } from '../conditions.ts';
 import { type Alarms, alarmsOf } from '../nodes/alarms.ts';
+import { withoutSight } from '../nodes/blind.ts';
 import { DaemonPods } from '../nodes/daemon.ts';
 import { planNodeState } from '../nodes/state.ts';
 import { reportOutcome } from '../outcomes.ts';
 import { integrityNameOf, isOwnedBy } from '../owner.ts';
+import { type Blind, blindFor } from '../reads.ts';
 import type { Tools } from '../tools.ts';
 import { foldUnkept, type ResultFields } from './fold.ts';
+import { Inbox } from './inbox.ts';
+import { hasToLook, lookAtSlot, SLOT_TAKEN, saysSlotTaken } from './look.ts';
+import { type OrphansPlan, planOrphans } from './orphans.ts';
+import { partsOf, removeOrphans } from './parts.ts';
 import { performResults, tellResults, writeFields } from './perform.ts';
+import type { Place } from './place.ts';
 import { fieldsOf, planResults, type ResultsPlan } from './plan.ts';
-import { partsThere, senderSaid } from './slot.ts';
 
 /**
  * Takes the daemons' messages into the node statuses, and says in them what each node is. Keys: `namespace/name` of node
@@ -26,6 +31,7 @@ import { partsThere, senderSaid } from './slot.ts';
 export function createResultsController(tools: Tools, alarms: Alarms): Controller {
   const { stores } = tools;
   const daemons = new DaemonPods(stores.pods);
+  const inbox = new Inbox(stores.configMaps);
 
   async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
     const status = stores.statuses.get(key);
@@ -34,22 +40,19 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
     const now = new Date();
     const name = integrity.metadata.name ?? '';
     const first = resultName(name, status.nodeName);
-    const get = (message: string) => stores.configMaps.get(`${status.metadata.namespace}/${message}`);
-    const slot = get(first);
-    const hasParts = slot?.metadata?.annotations?.[PARTS_ANNOTATION] !== undefined;
+    const { namespace = '' } = status.metadata;
+    const place = { client: tools.client, namespace, sender: { integrity: name, node: status.nodeName }, signal };
+    const slotKey = `${namespace}/${first}`;
+    const lease = stores.leases.get(slotKey);
+    const there = inbox.partsOf(slotKey);
+    const isToBeRead = stores.configMaps.get(slotKey) !== undefined || hasToLook(status, saysSlotTaken(lease));
+    const { slot, parts, error: unreadable } = isToBeRead ? await readMessage(first, there, place) : NO_MESSAGE;
     const node = stores.nodes.get(status.nodeName);
-    const plan = planResults({
-      now,
-      integrity: name,
-      status,
-      node,
-      hasMachineConfigs: tools.machineConfigs.areServed(),
-      slot,
-      parts: hasParts ? partsThere(first, senderSaid(slot), get) : [],
-      lease: stores.leases.get(`${status.metadata.namespace}/${first}`),
-    });
+    const hasMachineConfigs = tools.machineConfigs.areServed();
+    const plan = planResults({ now, integrity: name, status, node, hasMachineConfigs, slot, parts, lease });
     const before = fieldsOf(status);
-    const context = { now, status, integrity, node, daemons };
+    const blind = blindFor(tools.unread());
+    const context = { now, status, integrity, node, daemons, blind, slotTaken: plan.slotTaken };
     const { fields, changesAt } = withState(plan.fields ?? before, context);
     const isNews = plan.fields !== undefined || !says(before, fields);
     let isDone: boolean;
@@ -63,12 +66,25 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
     if (isNews && isDone) {
       tellAlarms(before, fields, context);
     }
-    if (!changesAt) return { kind: 'done' };
+    if (unreadable !== undefined) throw unreadable;
+    const orphans = planOrphans({ now, hasMessage: slot !== undefined && plan.remove !== undefined, parts: there });
+    await removeOrphans(orphans.remove, place);
+    if (orphans.remove.length > 0) tellOrphans(orphans, status, integrity, tools);
+    const times = [
+      changesAt,
+      orphans.looksAgainAt,
+      plan.slotTaken === undefined ? undefined : new Date(+now + LOOK_AGAIN_MS),
+    ];
+    const next = Math.min(...times.flatMap((time) => (time ? [time.getTime()] : [])));
+    if (!Number.isFinite(next)) return { kind: 'done' };
     // Not before that time: a timer may be early by a millisecond.
-    return { kind: 'waiting', reason: 'the time counts', requeueAfterMs: changesAt.getTime() - now.getTime() + 1 };
+    return { kind: 'waiting', reason: 'the time counts', requeueAfterMs: next - now.getTime() + 1 };
   }
 
-  function tellAlarms(before: ResultFields, { conditions = [] }: ResultFields, { status, integrity }: StateContext) {
+  function tellAlarms(before: ResultFields, { conditions = [] }: ResultFields, context: StateContext) {
+    const { status, integrity, slotTaken } = context;
+    const wasTaken = before.conditions?.some(({ reason }) => reason === SLOT_TAKEN);
+    if (slotTaken !== undefined && !wasTaken) tools.recorder.record(integrity, 'Warning', SLOT_TAKEN, slotTaken);
     alarms.add(integrity, status.nodeName, alarmsOf(before.conditions, conditions, status.orders?.hold));
   }
 
@@ -107,19 +123,42 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
 /** The fields, and what they say of the node at this time. A status without orders is none of this operator yet. */
 function withState(
   fields: ResultFields,
-  { now, status, integrity, node, daemons }: StateContext,
+  { now, status, integrity, node, daemons, blind, slotTaken }: StateContext,
 ): { readonly fields: ResultFields; readonly changesAt?: Date } {
   if (!status.orders) return { fields };
-  const { changesAt, ...told } = planNodeState({
+  const planned = planNodeState({
     now,
     fields: { ...fields, orders: status.orders, ...(status.unselected && { unselected: status.unselected }) },
-    daemon: daemons.of(status),
+    // Not to be told of as missing: what is not known of it is said below.
+    daemon: blind.daemon === undefined ? daemons.of(status) : { is: 'running' },
     node,
     spec: integrity.spec,
     generation: integrity.metadata.generation,
   });
+  const standing = fields.conditions ?? [];
+  const { changesAt, ...told } = withoutSight(planned, { now, standing, blind, slotTaken });
   const { freshUntil: _, ...others } = fields;
   return { fields: { ...others, ...told }, ...(changesAt && { changesAt }) };
+}
+
+interface MessageRead {
+  readonly slot: ConfigMap | undefined;
+  readonly parts: readonly number[];
+  /** Why it is not known what is there. */
+  readonly error?: unknown;
+}
+
+const NO_MESSAGE: MessageRead = { slot: undefined, parts: [] };
+
+/** What cannot be read hinders nobody from judging the time. */
+async function readMessage(first: string, known: ReadonlyMap<number, ConfigMap>, place: Place): Promise<MessageRead> {
+  try {
+    const slot = await lookAtSlot(first, place);
+    return { slot, parts: await partsOf(first, slot, known, place) };
+  } catch (error) {
+    place.signal.throwIfAborted();
+    return { ...NO_MESSAGE, error };
+  }
 }
 
 interface StateContext {
@@ -128,6 +167,22 @@ interface StateContext {
   readonly integrity: FileIntegrity;
   readonly node: Node | undefined;
   readonly daemons: DaemonPods;
+  readonly blind: Blind;
+  readonly slotTaken: string | undefined;
+}
+
+/** How often it is looked whether a slot has become free that cannot be freed, in milliseconds: nothing tells. */
+const LOOK_AGAIN_MS = 60_000;
+
+function tellOrphans(
+  { remove }: OrphansPlan,
+  { nodeName }: FileIntegrityNodeStatus,
+  integrity: FileIntegrity,
+  { recorder }: Tools,
+): void {
+  const count = remove.length === 1 ? 'A part' : `${remove.length} parts`;
+  const message = `${count} of a report of node ${nodeName} belonged to no message, and ${remove.length === 1 ? 'was' : 'were'} removed.`;
+  recorder.record(integrity, 'Warning', 'PartsRemoved', message);
 }
 
 /** Whether a status says of its node what it should. Conditions of others do not count. */

@@ -1,6 +1,6 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { OUTCOME_ANNOTATION, REPORT_JSON_KEY, RESULT_LOG_LABEL } from '../../api/keys.ts';
-import { failedName, findingsName, historyName } from '../../api/names.ts';
+import { failedName, findingsName, historyName, PARTS_LIMIT, partName } from '../../api/names.ts';
 import type { KeptFailure } from '../../api/nodestatus.ts';
 import type { Outcome, ScanOutcome } from '../../api/outcome.ts';
 import { parseOutcome } from '../../api/outcome-schema.ts';
@@ -17,9 +17,15 @@ import {
   planHistory,
   verifyHistory,
 } from './history.ts';
-import { apply, find, type Place, range, removeNumbered } from './place.ts';
+import { apply, find, findMetadata, type Place, range, removeNumbered } from './place.ts';
 import type { KeepReport } from './plan.ts';
-import { DIGEST_ANNOTATION, MESSAGE_ANNOTATION, PREVIOUS_ANNOTATION, partsThere, SEQUENCE_ANNOTATION } from './slot.ts';
+import {
+  DIGEST_ANNOTATION,
+  isLabelledAs,
+  MESSAGE_ANNOTATION,
+  PREVIOUS_ANNOTATION,
+  SEQUENCE_ANNOTATION,
+} from './slot.ts';
 
 /** What keeping a failure looks at beside the failure. */
 export interface KeepWorld extends Place {
@@ -27,9 +33,8 @@ export interface KeepWorld extends Place {
   readonly listed: readonly KeptFailure[];
   /** How many are kept beside the newest. */
   readonly limit: number;
-  /** All config maps; of their data, the keys are enough. */
+  /** The first config maps of all earlier failures; their metadata is enough. */
   readonly known: () => Iterable<ConfigMap>;
-  readonly get: (name: string) => ConfigMap | undefined;
   /** Told at once of what does not hold of the failures that are on record. */
   readonly onBroken: (breaks: readonly HistoryBreak[]) => void;
 }
@@ -88,7 +93,7 @@ async function replace(
 ): Promise<ConfigMap> {
   // Written by another, it would keep what that one wrote into it.
   if (before && !isOurs(before)) await removeNumbered(keep.to, [1], world);
-  await removeSurplusParts(keep, world);
+  await removeSurplusParts(keep, before, world);
   return await writeReport(keep, before, history, world);
 }
 
@@ -189,9 +194,25 @@ function keptAs(
 }
 
 /** Parts that an earlier report had, and this one has not. */
-async function removeSurplusParts({ to, parts }: KeepReport, world: KeepWorld): Promise<void> {
-  const surplus = partsThere(to, world.sender, world.get).filter((number) => number > parts);
+async function removeSurplusParts(
+  { to, parts }: KeepReport,
+  before: ConfigMap | undefined,
+  world: KeepWorld,
+): Promise<void> {
+  const surplus = range(parts + 1, before ? sketchOf(before).parts : await partsLeft(to, parts, world));
   await removeNumbered(to, surplus, world);
+}
+
+/** Somebody removed a report, and left its parts: the number of the last that is there. */
+async function partsLeft(to: string, from: number, world: KeepWorld): Promise<number> {
+  let last = from;
+  while (last < PARTS_LIMIT) {
+    const part = await findMetadata(partName(to, last + 1), world);
+    // Names can meet: what is no part of this node's is left alone.
+    if (!part || !isOurs(part) || !isLabelledAs(part, world.sender)) return last;
+    last += 1;
+  }
+  return last;
 }
 
 async function writeReport(

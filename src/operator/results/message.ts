@@ -11,7 +11,7 @@ import {
   OWNER_LABEL,
   PARTS_ANNOTATION,
 } from '../../api/keys.ts';
-import { resultName } from '../../api/names.ts';
+import { PARTS_LIMIT, resultName } from '../../api/names.ts';
 import type { NodeStatusFields } from '../../api/nodestatus.ts';
 import type {
   BaselineClosing,
@@ -27,7 +27,7 @@ import type { ObjectMeta } from '../../kube/types.ts';
 import { explain, FioError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
 import { writtenAt } from '../managers.ts';
-import { isLabelledAs, PARTS_LIMIT } from './slot.ts';
+import { isLabelledAs } from './slot.ts';
 
 /** A daemon's message as the operator understood it. Every text in it is safe to show. */
 export type Message =

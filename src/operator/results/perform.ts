@@ -67,7 +67,7 @@ export async function writeFields(
 }
 
 function keepWorld(
-  { nodeName, metadata, failures = [] }: FileIntegrityNodeStatus,
+  { nodeName, failures = [] }: FileIntegrityNodeStatus,
   integrity: FileIntegrity,
   { configMaps: store }: Tools['stores'],
   recorder: Tools['recorder'],
@@ -76,7 +76,6 @@ function keepWorld(
     listed: failures,
     limit: integrity.spec.history.failedResults,
     known: () => store.list(),
-    get: (name) => store.get(`${metadata.namespace}/${name}`),
     onBroken: (breaks) => recorder.record(integrity, 'Warning', 'HistoryBroken', inWords(nodeName, breaks)),
   };
 }

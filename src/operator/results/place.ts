@@ -17,6 +17,14 @@ export function find(name: string, { client, namespace, signal }: Place): Promis
   return client.find(configMaps, { namespace, name }, { signal });
 }
 
+/** What a config map is, without what is in it. */
+export function findMetadata(
+  name: string,
+  { client, namespace, signal }: Pick<Place, 'client' | 'namespace' | 'signal'>,
+): Promise<ConfigMap | undefined> {
+  return client.find(configMaps, { namespace, name }, { signal, metadata: true });
+}
+
 export async function apply(configMap: ConfigMap, { client, signal }: Place): Promise<void> {
   await client.apply(configMaps, configMap, { fieldManager: FIELD_MANAGER, signal });
 }

@@ -18,6 +18,7 @@ import {
   repeated,
 } from './fold.ts';
 import { isLeaseOf } from './lease.ts';
+import { type Squatter, squatterIn } from './look.ts';
 import { idOf, type Message, otherSender, readHeartbeat, readSlot, type ScanMessage } from './message.ts';
 import { isKept } from './slot.ts';
 import { isOlder, judgeReceipt, judgeScan, updateOf } from './verdict.ts';
@@ -51,6 +52,8 @@ export interface ResultsPlan {
   readonly events: readonly ResultEvent[];
   /** Remove the message, which is in the status now. */
   readonly remove?: { readonly name: string; readonly uid: string; readonly parts: readonly number[] };
+  /** The place of the node's messages is taken, and stays so: a sentence that says by what. */
+  readonly slotTaken?: string;
 }
 
 export interface KeepReport {
@@ -106,6 +109,14 @@ function planMessages(world: ResultsWorld, before: ResultFields): ResultsPlan {
     world.lease && isLeaseOf(world.lease, world.status) ? readHeartbeat(world.lease, sender) : undefined;
   // Names can meet: what was kept of another node is no message of this one.
   if (!slot || isKept(slot)) return planHeartbeat(world, before, heartbeat);
+  const squatter = squatterIn(slot);
+  if (squatter) {
+    const { events, ...noted } = planHeartbeat(world, before, heartbeat);
+    const { name = '', uid = '' } = slot.metadata ?? {};
+    const told = tellSquatter(sender.node, name, squatter);
+    if (!squatter.removable) return { ...noted, events, slotTaken: told.message };
+    return { ...noted, events: [...events, told], remove: { name, uid, parts: [] } };
+  }
 
   const remove = { name: slot.metadata?.name ?? '', uid: slot.metadata?.uid ?? '', parts: world.parts };
   const other = otherSender(slot, sender);
@@ -309,6 +320,16 @@ function tellRefused(node: string, other: string): ResultEvent {
     `A message in the place of those of node ${node} was removed and counts for no node. ` +
     `By its labels it is of another: ${other}.`;
   return { type: 'Warning', reason: 'ResultRefused', message };
+}
+
+/** Whoever takes the place of a message keeps its node from speaking. */
+function tellSquatter(node: string, name: string, { who, removable }: Squatter): ResultEvent {
+  const message =
+    `The config map ${name}, ${who}, took the place of the messages of node ${node}, which could not report. ` +
+    (removable
+      ? 'It was removed.'
+      : 'It was not removed, because it may be needed: remove it, or rename what it belongs to.');
+  return { type: 'Warning', reason: 'SlotTaken', message };
 }
 
 function tellSetAside(node: string, { counts }: ScanMessage, { from, to }: Transition, log: string): ResultEvent {

@@ -1,6 +1,6 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, test } from 'vitest';
-import { firstName, isMessage, MESSAGE_ANNOTATION, partsThere } from './slot.ts';
+import { firstName, isMessage, isPartOf, MESSAGE_ANNOTATION } from './slot.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;
 const map = (name: string, labels: Record<string, string>, annotations: Record<string, string> = {}): ConfigMap => ({
@@ -8,20 +8,17 @@ const map = (name: string, labels: Record<string, string>, annotations: Record<s
 });
 const part = (number: number, labels: Record<string, string> = {}) =>
   map(`aide-w-n-${number}`, { [key('part')]: String(number), ...labels });
-const there = (...maps: ConfigMap[]) => {
-  const byName = new Map(maps.map((each) => [each.metadata?.name, each]));
-  return partsThere('aide-w-n', { integrity: 'w', node: 'n' }, (name) => byName.get(name));
-};
-
 describe('the parts of a message', () => {
-  test('are found, with gaps', () => {
-    expect(there(part(2), part(4), part(999))).toEqual([2, 4, 999]);
-    expect(there()).toEqual([]);
+  const sender = { integrity: 'w', node: 'n' };
+  test('are told by their number', () => {
+    expect(isPartOf(part(2), 2, sender)).toBe(true);
+    expect(isPartOf(part(2), 3, sender)).toBe(false);
   });
 
   test('are not the message of another node whose name is like that of a part', () => {
-    expect(there(map('aide-w-n-2', { [key('node')]: 'n-2', [key('log')]: '' }))).toEqual([]);
-    expect(there(part(2, { [key('node')]: 'n-2' }), part(3, { [key('owner')]: 'other' }))).toEqual([]);
+    expect(isPartOf(map('aide-w-n-2', { [key('node')]: 'n-2', [key('log')]: '' }), 2, sender)).toBe(false);
+    expect(isPartOf(part(2, { [key('node')]: 'n-2' }), 2, sender)).toBe(false);
+    expect(isPartOf(part(3, { [key('owner')]: 'other' }), 3, sender)).toBe(false);
   });
 
   test('lead back to its beginning', () => {

@@ -1,6 +1,6 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { LOG_LABEL, NODE_LABEL, OWNER_LABEL, PART_LABEL, RECORD_LABEL, RESULT_LOG_LABEL } from '../../api/keys.ts';
-import { labelValue, partName } from '../../api/names.ts';
+import { labelValue } from '../../api/names.ts';
 import type { Sender } from './message.ts';
 
 /** Annotation on each config map of a kept failure: id of the message that it was made of. */
@@ -18,9 +18,6 @@ export const PREVIOUS_ANNOTATION = 'file-integrity.openshift.io/previous';
 export const PAGES_ANNOTATION = 'file-integrity.openshift.io/findings-pages';
 /** Annotation: why it has none. */
 export const NO_PAGES_ANNOTATION = 'file-integrity.openshift.io/findings-problem';
-
-/** Config maps that one report may have. At 1 MiB each it is more than any node's list of files. */
-export const PARTS_LIMIT = 999;
 
 /** Whether a config map is a daemon's message to the operator, or a part of one. */
 export function isMessage(configMap: ConfigMap): boolean {
@@ -54,14 +51,9 @@ export function senderSaid({ metadata }: ConfigMap): Sender {
 }
 
 /**
- * The numbers of the second and later parts of a message that are there. Names can meet (part 2 of `node-1` is called like
- * the message of a node `node-1-2`), so the labels must say whose part it is.
+ * Whether a config map is that part of a message. Names can meet (part 2 of `node-1` is called like the message of a node
+ * `node-1-2`), so the labels must say whose part it is.
  */
-export function partsThere(first: string, sender: Sender, get: (name: string) => ConfigMap | undefined): number[] {
-  const numbers: number[] = [];
-  for (let number = 2; number <= PARTS_LIMIT; number++) {
-    const part = get(partName(first, number));
-    if (part?.metadata?.labels?.[PART_LABEL] === String(number) && isLabelledAs(part, sender)) numbers.push(number);
-  }
-  return numbers;
+export function isPartOf(configMap: ConfigMap, number: number, sender: Sender): boolean {
+  return configMap.metadata?.labels?.[PART_LABEL] === String(number) && isLabelledAs(configMap, sender);
 }

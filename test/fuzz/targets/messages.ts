@@ -14,7 +14,7 @@ import {
 } from '../../../src/api/keys.ts';
 import { parseOutcome } from '../../../src/api/outcome-schema.ts';
 import { idOf, type Message, readHeartbeat, readSlot } from '../../../src/operator/results/message.ts';
-import { firstName, isKept, isMessage, partsThere } from '../../../src/operator/results/slot.ts';
+import { firstName, isKept, isMessage, isPartOf } from '../../../src/operator/results/slot.ts';
 import { asJson, hostileText, loose, outcome } from '../arbitraries.ts';
 import { inputs } from '../fixtures.ts';
 import { checkAllSafe, jsonOf, orFault } from '../properties.ts';
@@ -163,12 +163,7 @@ const slot: Target = {
       message.id,
       'it would be acknowledged by another id',
     );
-    orFault(() => [
-      isMessage(configMap),
-      isKept(configMap),
-      firstName(configMap),
-      partsThere('x', SENDER, () => configMap),
-    ]);
+    orFault(() => [isMessage(configMap), isKept(configMap), firstName(configMap), isPartOf(configMap, 2, SENDER)]);
   },
 };
 

@@ -1,0 +1,165 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
+import {
+  AIDE_CONF_LABEL,
+  FINDINGS_LABEL,
+  HISTORY_LABEL,
+  LOG_LABEL,
+  NODE_LABEL,
+  OUTCOME_ANNOTATION,
+  OWNER_LABEL,
+  PART_LABEL,
+  PARTS_ANNOTATION,
+  RECORD_LABEL,
+  RESULT_LOG_LABEL,
+  SET_ASIDE_LABEL,
+} from '../../src/api/keys.ts';
+import { failedName, historyName, partName, resultName } from '../../src/api/names.ts';
+import { configMaps } from '../../src/kube/resources.ts';
+import { inParallel } from '../../src/operator/inparallel.ts';
+import { eventually } from '../support/eventually.ts';
+import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
+
+// One node, or one user of the namespace where no policy is, has the API server hold as much as it takes, of every kind that
+// the operator reads. The operator is the real process, with the flags and the limit of its Deployment.
+
+/** What is put there in all, in MB. With FIO_HOSTILE_MB=1024 it takes some minutes, and 4 GB of the machine's memory. */
+const HOSTILE_MB = Number(process.env.FIO_HOSTILE_MB ?? 160);
+const MiB = 1024 * 1024;
+
+interface Deployment {
+  spec: {
+    template: {
+      spec: { containers: { env: { name: string; value?: string }[]; resources: { limits: { memory: string } } }[] };
+    };
+  };
+}
+
+function deployed() {
+  const file = new URL('../../deploy/operator/deployment.yaml', import.meta.url);
+  const [container] = (parse(readFileSync(file, 'utf8')) as Deployment).spec.template.spec.containers;
+  const limit = /^(\d+)Mi$/.exec(container?.resources.limits.memory ?? '')?.[1];
+  const values = container?.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])) ?? [];
+  return { limitBytes: Number(limit) * MiB, env: Object.fromEntries(values) as Record<string, string> };
+}
+
+/** The operator as a process. V8 takes half of a container's memory for its heap, where that is 512 MiB. */
+function startProcess(namespace: string): ChildProcess {
+  const { env, limitBytes } = deployed();
+  const flags = ['--namespace', namespace, '--kubeconfig', inject('kubeconfig'), '--log-level', 'warn'];
+  const ports = ['--probe-port', '0', '--metrics-port', '0', '--secure-metrics-port', '0'];
+  const main = fileURLToPath(new URL('../../src/bin/fio.ts', import.meta.url));
+  const child = spawn(
+    process.execPath,
+    [main, 'operator', '--image', 'registry.example/fio:test', ...flags, ...ports],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: {
+        ...process.env,
+        ...env,
+        NODE_OPTIONS: `${env.NODE_OPTIONS ?? ''} --max-old-space-size=${limitBytes / MiB / 2}`,
+      },
+    },
+  );
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+/** The most memory that it has had. */
+function peakOf({ pid }: ChildProcess): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+/** Hostile config maps of all kinds, as large as they can be: in their data, their annotations and their labels. */
+function* hostileMaps(namespace: string, integrity: string, node: string): Generator<ConfigMap> {
+  const text = 'x'.repeat(1_000_000);
+  const notes = { 'example.com/note': 'n'.repeat(250_000) };
+  const many = Object.fromEntries(
+    Array.from({ length: 2000 }, (_, index) => [`example.com/${'l'.repeat(50)}${index}`, 'v'.repeat(60)]),
+  );
+  const owned = { [OWNER_LABEL]: integrity, [NODE_LABEL]: node };
+  const make = (name: string, labels: object, annotations: object = {}, data = { integritylog: text }): ConfigMap => ({
+    metadata: { name, namespace, labels: { ...owned, ...labels }, annotations: { ...annotations } },
+    data,
+  });
+  const first = resultName(integrity, node);
+  for (let number = 2; number <= 80; number++) yield make(partName(first, number), { [PART_LABEL]: String(number) });
+  for (let round = 0; ; round++) {
+    const other = `other-${round}-${node}`;
+    const failed = failedName(integrity, other);
+    const outcome = { [OUTCOME_ANNOTATION]: 'o'.repeat(250_000), [PARTS_ANNOTATION]: '999' };
+    yield make(resultName(integrity, other), { [LOG_LABEL]: '' }, outcome);
+    yield make(failed, { [RESULT_LOG_LABEL]: '' }, notes);
+    yield make(historyName(failed, 1), { [HISTORY_LABEL]: '' }, notes);
+    yield make(`aide-conf-${round}`, { [AIDE_CONF_LABEL]: '' }, notes, { integritylog: text });
+    yield make(`record-${round}`, { [RECORD_LABEL]: '' }, notes);
+    yield make(`aside-${round}`, { [SET_ASIDE_LABEL]: '' });
+    yield make(`findings-${round}`, { [FINDINGS_LABEL]: '' });
+    yield make(`labels-${round}`, { ...many, [AIDE_CONF_LABEL]: '' }, notes, { integritylog: '' });
+    yield make(`notes-${round}`, { [HISTORY_LABEL]: '' }, notes, { integritylog: '' });
+    yield make(`escapes-${round}`, { [AIDE_CONF_LABEL]: '' }, { 'example.com/x': '\u0001'.repeat(250_000) });
+  }
+}
+
+async function plant(harness: OperatorHarness, integrity: string, node: string): Promise<number> {
+  const maps: ConfigMap[] = [];
+  let bytes = 0;
+  for (const map of hostileMaps(harness.namespace, integrity, node)) {
+    maps.push(map);
+    bytes += JSON.stringify(map).length;
+    if (bytes >= HOSTILE_MB * 1e6) break;
+  }
+  const { signal } = new AbortController();
+  await inParallel(maps, 4, signal, async (map) => void (await harness.client.create(configMaps, map)));
+  return maps.length;
+}
+
+test(
+  'whatever lies in the namespace, the operator stays within its memory, and statuses go on',
+  async () => {
+    const harness = await startHarness();
+    onTestFinished(() => harness[Symbol.asyncDispose]());
+    const [node, other] = [await harness.addNode(), await harness.addNode()];
+    await harness.createIntegrity('memory');
+    for (const each of [node, other]) {
+      await harness.daemon('memory', each).makeBaseline();
+      await harness.daemon('memory', each).report({});
+    }
+    await harness.stop();
+    const count = await plant(harness, 'memory', node);
+
+    const child = startProcess(harness.namespace);
+    const ended = once(child, 'exit').then(([code, signal]) => `ended with ${code ?? signal}`);
+    const counts = { added: 0, changed: 1, removed: 0 };
+    const report = harness
+      .daemon('memory', other)
+      .report({ verdict: 'Failed', exitStatus: 4, counts }, [{ integritylog: 'x' }]);
+    expect(await Promise.race([report.then(() => 'taken in'), ended])).toBe('taken in');
+    await harness.nodeSays('memory', other, 'IntegrityHeld', 'False Changed');
+    await harness.integritySays('memory', 'Ready', 'True Active');
+    // What nobody waits for goes.
+    await eventually('messages of nodes that there are none of are removed', async () => {
+      const { items } = await harness.client.list(configMaps, {
+        namespace: harness.namespace,
+        labelSelector: LOG_LABEL,
+        metadata: true,
+        limit: 10,
+      });
+      return items.length === 0;
+    });
+    const peak = peakOf(child);
+    process.stdout.write(
+      `${count} hostile config maps, ${HOSTILE_MB} MB: peak of the operator ${Math.round(peak / MiB)} MiB\n`,
+    );
+    expect(peak).toBeLessThan(deployed().limitBytes);
+    child.kill('SIGTERM');
+    await ended;
+  },
+  HOSTILE_MB * 2000 + 120_000,
+);
