@@ -37,7 +37,8 @@ function whyUnread(
 ): string | undefined {
   const said = trouble === undefined ? '' : `: ${printable(explain(trouble), 256)}`;
   if (!isSynced) return `not read yet${said}`;
-  if (trouble !== undefined && newestContact - lastContact > QUIET_MS) return `nothing was heard of them for minutes${said}`;
+  if (trouble !== undefined && newestContact - lastContact > QUIET_MS)
+    return `nothing was heard of them for minutes${said}`;
   return isComplete ? undefined : 'there are too many, or one is too large';
 }
 
