@@ -16,7 +16,7 @@ const CONFIGURATION_KEY = 'aide.conf';
 const OTHER_KEY: Readonly<Record<Profile, string>> = { linux: 'aide-linux.conf', openshift: 'aide-openshift.conf' };
 
 /** Annotation on the effective configuration: `default`, or `namespace/name:key` of the user's. */
-export const SOURCE_ANNOTATION = 'file-integrity.openshift.io/configuration-source';
+const SOURCE_ANNOTATION = 'file-integrity.openshift.io/configuration-source';
 /** Annotation on the effective configuration: SHA-256 of `aide.conf`, so that an edit by hand is not taken for the last good one. */
 const DIGEST_ANNOTATION = 'file-integrity.openshift.io/configuration-digest';
 const DEFAULT_SOURCE = 'default';
