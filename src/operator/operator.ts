@@ -116,8 +116,7 @@ interface State extends RuntimeFacts {
   admission?: AdmissionWatch;
 }
 
-interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics' | 'policies'> {
-interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics' | 'readGraceMs'> {
+interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics' | 'policies' | 'readGraceMs'> {
   readonly client: Client;
   readonly namespace: string;
   readonly image: string;
