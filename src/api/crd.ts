@@ -56,6 +56,12 @@ export function customResourceDefinitions(): object[] {
           jsonPath: ofCondition('Fresh', 'status'),
           description: 'Whether the last scan of every node is recent enough to count.',
         },
+        {
+          name: 'Fresh until',
+          type: 'string',
+          jsonPath: '.status.freshUntil',
+          description: 'Until when this counts, by the clock of the operator, which may be gone.',
+        },
         { name: 'Nodes', type: 'integer', jsonPath: '.status.nodes.selected', description: 'Nodes that are selected.' },
         { name: 'Failed', type: 'integer', jsonPath: '.status.nodes.failed', description: 'Nodes with findings.' },
         { name: 'Watched', type: 'integer', jsonPath: '.status.nodes.watched', priority: 1 },
@@ -91,6 +97,12 @@ export function customResourceDefinitions(): object[] {
           type: 'string',
           jsonPath: ofCondition('Fresh', 'status'),
           description: 'Whether the last scan is recent enough to count.',
+        },
+        {
+          name: 'Fresh until',
+          type: 'string',
+          jsonPath: '.freshUntil',
+          description: 'Until when this counts, by the clock of the operator, which may be gone.',
         },
         { name: 'Held', type: 'string', jsonPath: '.orders.hold.reason', description: 'Why no scan is started.' },
         {

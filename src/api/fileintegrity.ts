@@ -24,7 +24,9 @@ const configSchema = z
     gracePeriod: z
       .int()
       .default(900)
-      .describe('Seconds between the end of a scan and the start of the next. A value below 10 acts as 10.'),
+      .describe(
+        'Seconds between the end of a scan and the start of the next. A value below 10 acts as 10, one above a day as a day, unless the operator allows more.',
+      ),
     maxBackups: z
       .int()
       .min(0)
@@ -161,6 +163,12 @@ export type NodeCounts = z.output<typeof nodeCountsSchema>;
 export const fileIntegrityStatusSchema = z.object({
   phase: z.enum(PHASES).exactOptional().describe('Pending, Initializing, Active or Error.'),
   observedGeneration: z.int().exactOptional().describe('The generation of the spec that this status speaks of.'),
+  freshUntil: z.iso
+    .datetime({ offset: true })
+    .exactOptional()
+    .describe(
+      'Until when what is said of the nodes counts, whatever becomes of the operator: the earliest of theirs, or shortly before it.',
+    ),
   nodes: nodeCountsSchema.exactOptional().describe('Counts of nodes by state.'),
   conditions: z.array(conditionSchema).exactOptional().describe('What holds now, and since when.'),
 });

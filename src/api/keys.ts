@@ -81,6 +81,18 @@ export const ADMISSION_RECORD_LABEL = key('admission-record');
 export const RECORD_KEY = 'record.json';
 /** Annotation on a FileIntegrity: the user that set the re-init annotation, written by the admission policy for it. */
 export const REQUESTED_BY_ANNOTATION = key('requested-by');
+/**
+ * Label on a user's config map with a configuration: the admission policy for it writes who changes it; where its key is
+ * `aide.conf` it does so without the label.
+ */
+export const CONFIGURATION_LABEL = key('configuration');
+/**
+ * Annotation on a user's config map with a configuration: who changed it last; on a FileIntegrity: who said last which one it
+ * is. Written by that admission policy.
+ */
+export const CHANGED_BY_ANNOTATION = key('changed-by');
+/** Annotation on the effective configuration: who made it what it is, as far as the API server tells. */
+export const CONFIGURED_BY_ANNOTATION = key('configured-by');
 /** The key of AIDE's JSON report in temporary and failed config maps; compressed whenever the text report is. */
 export const REPORT_JSON_KEY = 'report.json';
 /** Annotation on the effective configuration: the re-init request in progress, JSON (see `baseline.ts`). */

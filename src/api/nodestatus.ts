@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ObjectMeta } from '../kube/types.ts';
 import { conditionSchema } from './condition.ts';
 import type { Orders } from './outcome.ts';
-import { baselineFaultSchema, closingSchema, receiptSchema, verdictSchema } from './outcome-schema.ts';
+import { baselineFaultSchema, closingSchema, reasonSchema, receiptSchema, verdictSchema } from './outcome-schema.ts';
 
 const time = z.iso.datetime({ offset: true });
 
@@ -32,6 +32,10 @@ const scanResultSchema = z.object({
     .string()
     .exactOptional()
     .describe('Config map with the first page of the structured findings of a Failed scan.'),
+  unproven: z
+    .literal(true)
+    .exactOptional()
+    .describe('Nothing says which database this scan read, as an earlier operator has it: it proves nothing.'),
 });
 export type ScanResult = z.output<typeof scanResultSchema>;
 
@@ -53,7 +57,7 @@ const ordersSchema: z.ZodType<Orders> = z
       .describe("How the names of the node's database and log begin; aide unless it is said."),
     baseline: z.object({
       id: z.string(),
-      reason: z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']),
+      reason: reasonSchema,
       requestedAt: time,
       detail: z.string().exactOptional(),
       who: z.string().exactOptional().describe('Who asked for it, as far as the API server tells.'),
@@ -86,7 +90,7 @@ export type Unselected = z.output<typeof unselectedSchema>;
 
 /**
  * What a node is, in one word; the first that fits, from the top.
- * - `Failed`: its last result says so, however old it is;
+ * - `Failed`: a failure stands, or its last result says so, however old it is;
  * - `Unwatched`: it was watched, and is not selected any more;
  * - `Errored`: its last result says so, however old it is;
  * - `Held`: no scan is started on it;
@@ -111,6 +115,34 @@ const keptFailureSchema = z.object({
   baselineFault: baselineFaultSchema.exactOptional(),
 });
 export type KeptFailure = z.output<typeof keptFailureSchema>;
+
+/** What was found, and not undone nor accepted since. */
+const failureSchema = z.object({
+  since: time.describe('When the first scan that found it was taken in, by the clock of the operator.'),
+  lastProbeTime: time.describe('When the newest scan that found it ended.'),
+  baselineDigest: z
+    .string()
+    .exactOptional()
+    .describe(
+      'The baseline on record that it stands against: a scan that finds no difference from it ends the failure.',
+    ),
+  configMapName: z.string().exactOptional().describe('Config map with the report.'),
+  filesAdded: z.int().exactOptional(),
+  filesChanged: z.int().exactOptional(),
+  filesRemoved: z.int().exactOptional(),
+  mountChanges: z.int().exactOptional(),
+  baselineFault: baselineFaultSchema.exactOptional(),
+});
+export type StandingFailure = z.output<typeof failureSchema>;
+
+/** A failure that a new baseline ended. */
+const acceptedFailureSchema = failureSchema.extend({
+  acceptedAt: time.describe('When the receipt of the new baseline was taken in, by the clock of the operator.'),
+  order: z.string().describe('Id of the order that it was made by.'),
+  reason: reasonSchema.describe('Why the baseline was ordered.'),
+  who: z.string().describe('Who asked for it, as far as the API server tells; else unknown.'),
+});
+export type AcceptedFailure = z.output<typeof acceptedFailureSchema>;
 
 /** The fields of a FileIntegrityNodeStatus beside its metadata: top-level, as the existing operator has them. */
 export const nodeStatusFieldsSchema = z.object({
@@ -148,6 +180,15 @@ export const nodeStatusFieldsSchema = z.object({
     .exactOptional()
     .meta(whole('What the node was found to differ in before the baseline of this order, which is still to be made.')),
   failures: z.array(keptFailureSchema).exactOptional().describe('The Failed results that are kept, newest first.'),
+  failure: failureSchema
+    .exactOptional()
+    .meta(
+      whole('The failure that stands: until a scan finds no difference from the same baseline, or it is accepted.'),
+    ),
+  accepted: z
+    .array(acceptedFailureSchema)
+    .exactOptional()
+    .describe('The failures that new baselines ended, newest first: by which order, and who asked for it.'),
   notices: z
     .array(z.object({ at: time, reason: z.string(), message: z.string() }))
     .exactOptional()
@@ -168,6 +209,15 @@ export const nodeStatusFieldsSchema = z.object({
     })
     .exactOptional()
     .meta(whole('Facts of the newest scan.')),
+  freshness: z
+    .object({
+      since: time.describe('When the newest scan that was done was taken in, or came if it waited.'),
+      scanSeconds: z
+        .int()
+        .describe('How long a scan takes, as it counts for freshUntil: no word of the node more than doubles it.'),
+    })
+    .exactOptional()
+    .meta(whole('What freshUntil goes by, by the clocks of the API server and the operator.')),
   acknowledged: z.string().exactOptional().describe("Id of the daemon's message that was taken in last."),
 });
 export type NodeStatusFields = z.output<typeof nodeStatusFieldsSchema>;

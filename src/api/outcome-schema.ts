@@ -18,7 +18,7 @@ const count = z.int().nonnegative();
 
 export const verdictSchema = z.enum(['Succeeded', 'Failed', 'Errored']);
 export const baselineFaultSchema = z.enum(['Replaced', 'Missing', 'Damaged', 'Unordered']);
-const reason = z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']);
+export const reasonSchema = z.enum(['Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate']);
 
 /** Visible ASCII: see `RecordedMount`. A daemon lists no longer ones. */
 const mountText = z
@@ -66,7 +66,7 @@ export const receiptSchema = z.object({
   configurationDigest: digest,
   aideVersion: z.string().max(64),
   bootId: z.string().max(64),
-  reason,
+  reason: reasonSchema,
   adopted: z.boolean().exactOptional(),
   refused: sentence.exactOptional(),
   mounts: mountRecordSchema.exactOptional(),

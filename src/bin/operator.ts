@@ -3,10 +3,14 @@ import { connectInCluster } from '../kube/connection.ts';
 import { connectKubeconfig } from '../kube/kubeconfig.ts';
 import { FioError } from '../lib/errors.ts';
 import { readShipped } from '../operator/admission/shipped.ts';
+import { longestPause } from '../operator/bounds.ts';
 import { runOperator } from '../operator/operator.ts';
 import type { OperatorFlags } from './fio.ts';
 
-/** Runs the operator as flags and environment say: WATCH_NAMESPACE, RELATED_IMAGE_OPERATOR, POD_NAME, LOG_LEVEL. */
+/**
+ * Runs the operator as flags and environment say: WATCH_NAMESPACE, RELATED_IMAGE_OPERATOR, POD_NAME, LOG_LEVEL,
+ * MAX_GRACE_PERIOD_SECONDS.
+ */
 export async function startOperator(flags: OperatorFlags, signal: AbortSignal): Promise<void> {
   const { env } = process;
   const levels = ['trace', 'debug', 'info', 'warn', 'error'];
@@ -22,6 +26,7 @@ export async function startOperator(flags: OperatorFlags, signal: AbortSignal): 
       ...(namespace && { namespace }),
       ...(image && { image }),
       ...(env.POD_NAME && { podName: env.POD_NAME }),
+      longestPause: longestPause(env.MAX_GRACE_PERIOD_SECONDS),
       log,
       policies: await readShipped(),
       probePort: flags.probePort,

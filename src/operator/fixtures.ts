@@ -78,6 +78,7 @@ export function aWorld(changes: Partial<World> = {}): World {
     now: NOW,
     integrity,
     spec: integrity.spec,
+    exceeded: [],
     nodes: [aNode('a'), aNode('b')],
     statuses: new Map(),
     others: [],

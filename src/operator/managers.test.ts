@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { managerOf, onlyManagersOf, onlyTimeOf, writtenAt } from './managers.ts';
+import { lastManagerOf, managerOf, onlyManagersOf, onlyTimeOf, writtenAt } from './managers.ts';
 
 const managedFields = [
   { manager: 'kubelet', fieldsV1: { 'f:status': { 'f:conditions': {} } } },
@@ -38,4 +38,23 @@ test('an object was last written when the last of its managers wrote', () => {
   expect(writtenAt(written)).toBe('2026-11-24T12:00:09Z');
   expect(writtenAt({ managedFields: onlyTimeOf(written) })).toBe('2026-11-24T12:00:09Z');
   expect([writtenAt(undefined), writtenAt({}), onlyTimeOf({})]).toEqual([undefined, undefined, []]);
+});
+
+test('the last manager of some fields is the one that wrote last of those that have one of them', () => {
+  const entry = (manager: string, time: string | undefined, data: object) => ({
+    manager,
+    ...(time && { time }),
+    fieldsV1: { 'f:data': data },
+  });
+  const managedFields = [
+    entry('second', '2026-11-24T12:00:09Z', { 'f:aide.conf': {} }),
+    entry('first', '2026-11-24T12:00:00Z', { 'f:aide.conf': {} }),
+    entry('other', '2026-11-24T12:00:11Z', { 'f:other': {} }),
+    entry('timeless', undefined, { 'f:aide.conf': {} }),
+    { manager: 'odd', time: '2026-11-24T12:00:12Z', fieldsV1: { 'f:data': 'no' } },
+    { manager: 'odd', time: '2026-11-24T12:00:12Z' },
+  ];
+  expect(lastManagerOf({ managedFields }, ['data'], ['aide.conf'])).toBe('second');
+  expect(lastManagerOf({ managedFields }, ['data'], ['no'])).toBeUndefined();
+  expect(lastManagerOf({}, ['data'], ['aide.conf'])).toBeUndefined();
 });

@@ -16,6 +16,27 @@ export function managerOf({ managedFields }: ObjectMeta, what: Owned, key: strin
   return undefined;
 }
 
+/**
+ * The field manager that wrote last of those that are recorded for one of some fields, such as `data` and `aide.conf`; no
+ * more a proof of who it was than `managerOf`.
+ */
+export function lastManagerOf(
+  { managedFields }: ObjectMeta,
+  within: readonly string[],
+  fields: readonly string[],
+): string | undefined {
+  const owners = (managedFields ?? []).flatMap((entry) => {
+    const { manager, time = '', fieldsV1 } = entry as { manager?: unknown; time?: string; fieldsV1?: unknown };
+    const found = within.reduce<unknown>(
+      (at, key) => (at as Record<string, unknown> | undefined)?.[`f:${key}`],
+      fieldsV1,
+    );
+    if (typeof manager !== 'string' || typeof found !== 'object' || found === null) return [];
+    return fields.some((field) => `f:${field}` in found) ? [{ manager, time: String(time) }] : [];
+  });
+  return owners.sort((one, other) => (one.time < other.time ? -1 : 1)).at(-1)?.manager;
+}
+
 /** Of what is recorded about field managers, those of some annotations and labels: the rest is the larger part of a node. */
 export function onlyManagersOf(
   { managedFields }: ObjectMeta,

@@ -17,6 +17,7 @@ import { printable } from '../lib/text.ts';
 import { ADMISSION_KEY, createAdmissionController } from './admission/controller.ts';
 import type { Shipped } from './admission/policies.ts';
 import { type AdmissionWatch, createAdmissionWatch } from './admission/watch.ts';
+import { LONGEST_PAUSE_SECONDS } from './bounds.ts';
 import { createFileIntegrityController } from './fileintegrity/controller.ts';
 import { Judge } from './fileintegrity/judge.ts';
 import type { World } from './fileintegrity/world.ts';
@@ -48,6 +49,8 @@ export interface OperatorOptions {
   readonly podName?: string;
   /** Starts AIDE, to check configurations; default `['aide']`, as in the image. */
   readonly aide?: readonly [string, ...string[]];
+  /** The longest pause between scans that a FileIntegrity may have, in seconds; default a day. */
+  readonly longestPause?: number;
   readonly log: Logger;
   /** Default 8081; 0 takes a free one, undefined none. */
   readonly probePort?: number;
@@ -73,13 +76,13 @@ const ALARM_WAIT_MS = 2000;
  * @throws FioError `KUBE_LEADERSHIP_LOST`, `IMAGE_UNKNOWN`, `PORT_UNAVAILABLE`; ApiError
  */
 export async function runOperator(options: OperatorOptions, signal: AbortSignal): Promise<void> {
-  const { connection, log, probePort } = options;
+  const { connection, log, probePort, longestPause = LONGEST_PAUSE_SECONDS } = options;
   const namespace = options.namespace ?? connection.namespace;
   await using client = createClient(connection, { maxSockets: 32 });
   const state: State = { controllers: [], isLeading: false, reads: [] };
   const meters = createMeters({
     nodes: () => nodesOf(state.stores),
-    integrities: () => integritiesOf(state.stores),
+    integrities: () => integritiesOf(state.stores, longestPause),
     admission: () => state.admission?.standing(),
   });
   const runtime = createRuntimeMeters(() => state);
@@ -102,7 +105,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     onHolder: (holder: string) => log.info({ holder: printable(holder) }, 'another one leads'),
   };
   await runAsLeader(client, leadership, signal, (leading) =>
-    lead({ ...options, client, namespace, image, meters, runtime, state, endpoint }, leading),
+    lead({ ...options, longestPause, client, namespace, image, meters, runtime, state, endpoint }, leading),
   );
   log.info('stopped');
 }
@@ -120,6 +123,7 @@ interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics' | 'policie
   readonly client: Client;
   readonly namespace: string;
   readonly image: string;
+  readonly longestPause: number;
   readonly log: Logger;
   readonly meters: Meters;
   readonly runtime: RuntimeMeters;
@@ -128,7 +132,7 @@ interface Leadership extends Pick<OperatorOptions, 'aide' | 'metrics' | 'policie
 }
 
 async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> {
-  const { client, namespace, image, log, meters, runtime, endpoint, state, aide } = leadership;
+  const { client, namespace, image, longestPause, log, meters, runtime, endpoint, state, aide } = leadership;
   const stores = createStores(client, namespace, (error) => log.warn(`watch: ${printable(explain(error))}`));
   await using recorder = createRecorder(client, {
     component: 'file-integrity-operator',
@@ -144,7 +148,7 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
   });
   const informers = storesOf(stores);
   const unread = () => unreadOf(informers);
-  const tools: Tools = { client, stores, unread, machineConfigs, recorder, meters, runtime, log };
+  const tools: Tools = { client, stores, unread, machineConfigs, recorder, meters, runtime, log, longestPause };
   const alarms = new Alarms(
     (integrity, reason, message) => recorder.record(integrity, 'Warning', reason, message),
     ALARM_WAIT_MS,
@@ -255,8 +259,8 @@ function* nodesOf(stores: Stores | undefined): Iterable<NodeFacts> {
   for (const status of stores?.statuses.list() ?? []) yield nodeFactsOf(status, integrityNameOf(status) ?? '', now);
 }
 
-function* integritiesOf(stores: Stores | undefined): Iterable<IntegrityFacts> {
-  for (const integrity of stores?.integrities.list() ?? []) yield integrityFactsOf(integrity);
+function* integritiesOf(stores: Stores | undefined, longestPause: number): Iterable<IntegrityFacts> {
+  for (const integrity of stores?.integrities.list() ?? []) yield integrityFactsOf(integrity, longestPause);
 }
 
 async function ownImage(

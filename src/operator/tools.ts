@@ -19,4 +19,6 @@ export interface Tools {
   readonly meters: Meters;
   readonly runtime: RuntimeMeters;
   readonly log: Logger;
+  /** The longest pause between scans that is allowed, in seconds: see `bounded`. */
+  readonly longestPause: number;
 }

@@ -70,7 +70,7 @@ export function wire(stores: Stores, queues: Queues): void {
     if (ofNode.size > 0) statusesOfNode.set(object.nodeName, ofNode);
     else statusesOfNode.delete(object.nodeName);
     queues.results(key);
-    if (concerns(change, statusFacts)) queues.integrity(integrityKeyOf(object));
+    if (concerns(change, statusFacts) || countsShorter(change)) queues.integrity(integrityKeyOf(object));
   });
   stores.configMaps.onChange(({ object }) => {
     if (isKept(object)) return; // the user's to read and to delete
@@ -103,6 +103,13 @@ function selectionFacts({ metadata, spec }: FileIntegrity): unknown {
 
 function nodeFacts({ metadata, spec, status }: Node): unknown {
   return [metadata?.uid, metadata?.labels, metadata?.annotations, spec?.taints, status?.nodeInfo];
+}
+
+/** What is longer is looked at in time: see `nextFreshUntil`. */
+function countsShorter(change: Change<FileIntegrityNodeStatus>): boolean {
+  if (change.type === 'deleted' || change.previous === undefined) return false;
+  const [before, after] = [change.previous.freshUntil, change.object.freshUntil];
+  return (before === undefined) !== (after === undefined) || Date.parse(after ?? '') < Date.parse(before ?? '');
 }
 
 function statusFacts(status: FileIntegrityNodeStatus): unknown {

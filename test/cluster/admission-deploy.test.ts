@@ -94,7 +94,11 @@ describe('deploy/', () => {
     const more = (await kinds()).filter((kind) => !without.includes(kind));
     expect(more.sort()).toEqual([
       'MutatingAdmissionPolicy file-integrity-who-asked',
+      'MutatingAdmissionPolicy file-integrity-who-changed',
+      'MutatingAdmissionPolicy file-integrity-who-named',
       'MutatingAdmissionPolicyBinding file-integrity-who-asked',
+      'MutatingAdmissionPolicyBinding file-integrity-who-changed',
+      'MutatingAdmissionPolicyBinding file-integrity-who-named',
     ]);
   });
 });

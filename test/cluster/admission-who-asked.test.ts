@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities } from '../../src/api/group.ts';
 import {
+  CHANGED_BY_ANNOTATION,
+  CONFIGURATION_LABEL,
   FORGET_ANNOTATION,
   HOLDOFF_ANNOTATION,
   REINIT_ANNOTATION,
@@ -10,7 +12,7 @@ import {
 } from '../../src/api/keys.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { serviceAccounts } from '../../src/kube/resources.ts';
+import { configMaps, serviceAccounts } from '../../src/kube/resources.ts';
 import { enforcePolicies } from '../support/admission.ts';
 import { installCrds } from '../support/crds.ts';
 import { createNamespace } from '../support/namespace.ts';
@@ -45,9 +47,12 @@ beforeAll(async () => {
   [alice, bob, operator] = [await as('alice'), await as('bob'), await as('file-integrity-operator')];
   stack.use(
     await enforcePolicies(admin, 'who-asked/policy.yaml', [namespace], async () => {
-      const { metadata } = await make('probe', { [REINIT_ANNOTATION]: '' }, admin);
+      const { metadata } = await make('probe', { [REINIT_ANNOTATION]: '' }, admin, { name: 'x' });
       await admin.remove(fileIntegrities, { namespace, name: 'probe' });
-      return metadata.annotations?.[REQUESTED_BY_ANNOTATION] !== undefined;
+      const configured = await configure('probe', { 'aide.conf': '' }, admin);
+      await admin.remove(configMaps, { namespace, name: 'probe' });
+      const { [REQUESTED_BY_ANNOTATION]: asked, [CHANGED_BY_ANNOTATION]: named } = metadata.annotations ?? {};
+      return [asked, named, configured].every((who) => who !== undefined);
     }),
   );
 });
@@ -97,9 +102,74 @@ describe('who asks for a re-initialisation', () => {
   });
 });
 
-async function make(integrity: string, annotations: Record<string, string> | undefined, by: Client) {
+describe('who changes a configuration', () => {
+  const change = async (by: Client, map: string, patch: object) => {
+    const { metadata } = await by.patch(configMaps, { namespace, name: map }, patch, { type: 'merge' });
+    return metadata?.annotations?.[CHANGED_BY_ANNOTATION];
+  };
+  const annotated = (value: string | null) => ({ metadata: { annotations: { [CHANGED_BY_ANNOTATION]: value } } });
+
+  test('is written on the config map when its data change, and not by what changes none', async () => {
+    expect(await configure('mine', { 'aide.conf': '/etc R' }, alice)).toBe(name('alice'));
+    expect(await change(bob, 'mine', { metadata: { labels: { a: 'b' } } })).toBe(name('alice'));
+    expect(await change(bob, 'mine', { data: { 'aide.conf': '/etc/a R' } })).toBe(name('bob'));
+    expect(await change(alice, 'mine', { data: { other: 'x' } })).toBe(name('alice'));
+  });
+
+  test('cannot be forged, changed or taken away', async () => {
+    await configure('forged', { 'aide.conf': '/etc R' }, alice);
+    expect(await change(bob, 'forged', annotated('x'))).toBe(name('alice'));
+    expect(await change(bob, 'forged', annotated(null))).toBe(name('alice'));
+    expect(await change(bob, 'forged', { ...annotated(name('alice')), data: { 'aide.conf': '' } })).toBe(name('bob'));
+  });
+
+  test('is written with any key where the label asks for it, and what was written before that is no word', async () => {
+    expect(await configure('other', { mine: '/etc R' }, alice)).toBeUndefined();
+    const labelled = (value: string | null) => ({ metadata: { labels: { [CONFIGURATION_LABEL]: value } } });
+    // A name that was forged while there was no label goes with the label.
+    await change(bob, 'other', annotated(name('alice')));
+    expect(await change(bob, 'other', labelled(''))).toBe(name('bob'));
+    expect(await change(alice, 'other', { data: { mine: '/etc/a R' } })).toBe(name('alice'));
+    expect(await change(bob, 'other', labelled(null))).toBe(name('alice'));
+    await change(bob, 'other', { data: { mine: '' } });
+    expect(await change(bob, 'other', labelled(''))).toBe(name('bob'));
+  });
+
+  test('leaves all other config maps alone', async () => {
+    expect(await configure('any', { 'any.conf': '' }, alice)).toBeUndefined();
+    expect(await change(bob, 'any', { data: { 'any.conf': 'x' } })).toBeUndefined();
+    const bare = await alice.create(configMaps, { metadata: { name: 'bare', namespace } });
+    expect(bare.metadata?.annotations).toBeUndefined();
+  });
+
+  test('or says which one it is, is written on the FileIntegrity', async () => {
+    const made = await make('names', undefined, alice, { name: 'mine' });
+    const who = ({ metadata }: FileIntegrity) => metadata.annotations?.[CHANGED_BY_ANNOTATION];
+    expect(who(made)).toBe(name('alice'));
+    const ref = { namespace, name: 'names' };
+    const patch = async (by: Client, change: object) =>
+      who(await by.patch(fileIntegrities, ref, change, { type: 'merge' }));
+    expect(await patch(bob, { spec: { config: { gracePeriod: 60 } } })).toBe(name('alice'));
+    expect(await patch(bob, annotated('x'))).toBe(name('alice'));
+    expect(await patch(bob, { spec: { config: { key: 'other.conf' } } })).toBe(name('bob'));
+    expect(await patch(alice, { spec: { config: { name: null } } })).toBe(name('alice'));
+  });
+});
+
+async function make(
+  integrity: string,
+  annotations: Record<string, string> | undefined,
+  by: Client,
+  config: { name?: string } = {},
+) {
   const metadata = { name: integrity, namespace, ...(annotations && { annotations }) };
-  return await by.create(fileIntegrities, { metadata, spec: { config: {} } } as unknown as FileIntegrity);
+  return await by.create(fileIntegrities, { metadata, spec: { config } } as unknown as FileIntegrity);
+}
+
+/** Makes a config map and returns who is named then. */
+async function configure(map: string, data: Record<string, string>, by: Client): Promise<string | undefined> {
+  const { metadata } = await by.create(configMaps, { metadata: { name: map, namespace }, data });
+  return metadata?.annotations?.[CHANGED_BY_ANNOTATION];
 }
 
 /** Returns who is named then. */

@@ -52,6 +52,12 @@ describe.skipIf(!programs)('the alert', () => {
     );
   });
 
+  test('NodeIntegrityFailureStands fires when the last scan after a failure could not be done, until it is dealt with', async () => {
+    const series = { [node('node_failed', 'a')]: '0x4 1x8 0x20', [node('node_failure_stands', 'a')]: '0x4 1x20 0x8' };
+    const alert = 'NodeIntegrityFailureStands';
+    await evaluate(alert, series, { '1m': [], '2m30s': [], '3m45s': [ONE], '6m': [ONE], '7m': [] });
+  });
+
   test('NodeIntegrityScanStale fires a minute after a node is no longer fresh, and ends when it is', async () => {
     const series = { [node('node_fresh', 'a')]: '1x8 0x20 1x8' };
     await evaluate('NodeIntegrityScanStale', series, {

@@ -74,7 +74,7 @@ describe('re-init', () => {
     expect(await order(two)).toEqual(before);
     await eventually('it is told', async () =>
       (await harness.told('ReinitRequested')).some((message) =>
-        message.includes(`Last result Failed, which it accepts: ${one}. What it erases is recorded in `),
+        message.includes(`It accepts the findings on ${one}. What it erases is recorded in `),
       ),
     );
     await harness.daemon('fleet', one).makeBaseline();

@@ -301,11 +301,12 @@ describe('a baseline', () => {
   const digest = (text: string) => createHash('sha256').update(text).digest('hex');
   async function receipt(orderId: string, text: string): Promise<BaselineReceipt> {
     const id = randomUUID();
+    const configurationDigest = (await status())?.orders?.configuration.digest ?? '';
     const receipt: BaselineReceipt = {
       orderId,
       digest: digest(text),
       entries: 100,
-      configurationDigest: digest('configuration'),
+      configurationDigest,
       aideVersion: '0.19.1',
       bootId: 'boot',
       reason: 'Demand',

@@ -130,10 +130,7 @@ describe.concurrent('a node that was watched and', () => {
     await countsWhen('narrow', { selected: 1, deselected: 1, failed: 1 });
     await harness.integritySays('narrow', 'Ready', 'True Active');
     await harness.integritySays('narrow', 'IntegrityHeld', 'False Changed');
-    await told(
-      'NodeNotWatched',
-      `because the FileIntegrity does not ask for them: ${two}. Last result Failed: ${two}.`,
-    );
+    await told('NodeNotWatched', `because the FileIntegrity does not ask for them: ${two}. Failed: ${two}.`);
     await change('narrow', { history: { departedFor: 0 } });
     await eventually('the status is gone', async () => (await harness.status('narrow', two)) === undefined);
     await harness.integritySays('narrow', 'IntegrityHeld', 'True NoChanges');
@@ -148,10 +145,7 @@ describe.concurrent('a node that was watched and', () => {
     await change('forget', { history: { departedFor: 0 } });
     await harness.annotate('forget', { [FORGET]: `${two},${one}` });
     await eventually('the status is gone', async () => (await harness.status('forget', two)) === undefined);
-    await told(
-      'NodeForgotten',
-      `What is on record is shown no longer, as test asked: ${two}. Last result Failed: ${two}.`,
-    );
+    await told('NodeForgotten', `What is on record is shown no longer, as test asked: ${two}. Failed: ${two}.`);
     await told('NodeNotForgotten', one);
     const { metadata } = await harness.integritySays('forget', 'Ready', 'True Active');
     expect(metadata.annotations?.[FORGET]).toBeUndefined();

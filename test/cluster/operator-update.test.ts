@@ -56,7 +56,7 @@ describe('an update by the Machine Config Operator', () => {
     await harness.daemon('fleet', one).makeBaseline();
     await harness.daemon('fleet', one).report({ verdict: 'Succeeded' });
     await harness.phaseWhen('fleet', 'Active');
-    expect((await harness.told('BaselineOrdered')).join()).toContain(`NodeUpdate: from x to y): ${one}.`);
+    expect((await harness.told('BaselineOrdered')).join()).toContain(`NodeUpdate: from x to y, by test): ${one}.`);
   });
 
   test('of two seconds, with a change that no scan has seen: it is kept and told before the new baseline is on record', async () => {

@@ -215,9 +215,11 @@ test('another state of a node, or another reason, plans its FileIntegrity; anoth
   const both = ['integrity ns/fleet', 'results ns/fleet-node'];
   expect(await askedAfter(() => patch({ state: 'Silent' }))).toEqual(both);
   expect(await askedAfter(() => patch(says('Late', 'a')))).toEqual(both);
-  expect(await askedAfter(() => patch({ ...says('Late', 'b'), freshUntil: new Date().toISOString() }))).toEqual([
-    'results ns/fleet-node',
-  ]);
+  const until = (seconds: number) => ({ freshUntil: new Date(Date.now() + seconds * 1000).toISOString() });
+  expect(await askedAfter(() => patch(until(600)))).toEqual(both);
+  expect(await askedAfter(() => patch({ ...says('Late', 'b'), ...until(900) }))).toEqual(['results ns/fleet-node']);
+  // The FileIntegrity says until when it counts: that must not be later.
+  expect(await askedAfter(() => patch(until(300)))).toEqual(both);
   expect(await askedAfter(() => patch(says('DaemonMissing', 'b')))).toEqual(both);
 });
 

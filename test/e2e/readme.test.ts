@@ -46,6 +46,7 @@ describe.skipIf(!canHaveNodes())('the README', () => {
     expect(await run('see how the nodes are')).toMatch(/workers-worker-1 +worker-1 +Succeeded/);
     await integrity.phase('Active');
     expect(await run('see the whole')).toMatch(/workers +Active/);
+    expect(await run('see until when that counts, by the clock')).toMatch(/workers +(20|<none>)/);
     expect(await run('wait until every node is watched')).toContain('condition met');
     expect(await run('ask whether nothing has changed')).toContain('condition met');
   });

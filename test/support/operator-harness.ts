@@ -119,6 +119,7 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
   const own = new Set<string>();
   const lost = new Set<string>();
   const plays = new Map<string, KubeletPlay>();
+  const baselines = new Map<string, Pick<BaselineReceipt, 'digest' | 'configurationDigest'>>();
   let running: { ended: AbortController; operator: Promise<void> } | undefined;
 
   const harness: OperatorHarness = {
@@ -237,7 +238,7 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
       lost.delete(name);
       await beReady(client, name);
     },
-    daemon: (integrity, node) => playDaemon(harness, integrity, node),
+    daemon: (integrity, node) => playDaemon(harness, integrity, node, baselines),
     async events(reason) {
       const list = await client.list(events, { namespace });
       return list.items.filter((event) => event.reason === reason);
@@ -360,7 +361,13 @@ function statusUnder(play: KubeletPlay): PodStatus | undefined {
   }
 }
 
-function playDaemon(harness: OperatorHarness, integrity: string, node: string): PlayedDaemon {
+/** @param baselines receipts of the baselines that were made, by name of the node's messages */
+function playDaemon(
+  harness: OperatorHarness,
+  integrity: string,
+  node: string,
+  baselines: Map<string, Pick<BaselineReceipt, 'digest' | 'configurationDigest'>>,
+): PlayedDaemon {
   const { client, namespace } = harness;
   const name = resultName(integrity, node);
   const acknowledged = (id: string) =>
@@ -378,15 +385,16 @@ function playDaemon(harness: OperatorHarness, integrity: string, node: string): 
       );
       if (!orders) return;
       const id = randomUUID();
+      const made = { digest: sha256(id), configurationDigest: orders.configuration.digest };
+      baselines.set(name, made);
       await daemon.send({
         kind: 'baseline',
         id,
         node,
         receipt: {
           orderId: orders.baseline.id,
-          digest: sha256(id),
+          ...made,
           entries: 100,
-          configurationDigest: orders.configuration.digest,
           aideVersion: '0.19.1',
           bootId: 'boot',
           reason: orders.baseline.reason,
@@ -430,11 +438,17 @@ function playDaemon(harness: OperatorHarness, integrity: string, node: string): 
       startedAt: now(),
       finishedAt: now(),
       exitStatus: 0,
-      configurationDigest: sha256('configuration'),
+      ...comparedWith(baselines.get(name)),
       ...scan,
     }),
   };
   return daemon;
+}
+
+/** What AIDE read: the baseline that was made last. */
+function comparedWith(baseline: Pick<BaselineReceipt, 'digest' | 'configurationDigest'> | undefined) {
+  if (!baseline) return { configurationDigest: sha256('configuration') };
+  return { baselineDigest: baseline.digest, configurationDigest: baseline.configurationDigest };
 }
 
 function messageMap(

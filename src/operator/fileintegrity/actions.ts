@@ -45,4 +45,6 @@ export interface OrderNews {
 export interface NodeChange {
   readonly status: FileIntegrityNodeStatus;
   readonly news: OrderNews;
+  /** It has findings that nobody has accepted. */
+  readonly isFailing: boolean;
 }

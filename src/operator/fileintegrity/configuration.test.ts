@@ -10,6 +10,61 @@ const key = (name: string) => `file-integrity.openshift.io/${name}`;
 const user: World['judged'] = { kind: 'user', source: 'fio/mine:aide.conf', text: '/etc R\n', notes: [], remarks: [] };
 const refused: World['judged'] = { kind: 'refused', source: 'fio/mine:aide.conf', message: 'line 3: no.' };
 
+describe('who is behind a configuration', () => {
+  const by = (world: World) => settle(world).effective?.metadata?.annotations?.[key('configured-by')];
+  const changed = (text: string, who: string): World['judged'] => ({ ...user, text, who }) as World['judged'];
+
+  test('is who changed the config map, as long as that text is in use', () => {
+    const world = settle({
+      ...aSettledWorld({ judged: changed('/etc R\n', 'alice') }),
+      judged: changed('/usr R\n', 'bob'),
+    });
+    expect(by(world)).toBe('bob');
+    // The same text again is nobody's change.
+    expect(by({ ...world, judged: changed('/usr R\n', 'carol') })).toBe('bob');
+    expect(ordersOf(world, 'a')?.baseline).toMatchObject({ reason: 'Configuration', who: 'bob' });
+  });
+
+  test('is known when the operator ended between the configuration and the orders', () => {
+    const world = { ...aSettledWorld({ judged: changed('/etc R\n', 'alice') }), judged: changed('/usr R\n', 'bob') };
+    const half = carriedOut(world, actionsOf(world, 'apply-configuration'));
+    expect(ordersOf(settle(half), 'a')?.baseline.who).toBe('bob');
+  });
+
+  test('is who named another config map, where the API server tells', () => {
+    const world = aSettledWorld();
+    const entry = (manager: string, time: string, fields: object) => ({
+      manager,
+      time,
+      fieldsV1: { 'f:spec': { 'f:config': fields } },
+    });
+    const managedFields = [
+      entry('kubectl-edit', '2026-11-24T11:00:00Z', { 'f:name': {} }),
+      entry('kubectl-create', '2026-11-24T10:00:00Z', { 'f:name': {}, 'f:key': {} }),
+      entry('argocd', '2026-11-24T12:00:00Z', { 'f:gracePeriod': {} }),
+    ];
+    const named = (annotations: Record<string, string>): World => ({
+      ...world,
+      judged: changed('/etc R\n', 'the text’s'),
+      integrity: { ...world.integrity, metadata: { ...world.integrity.metadata, managedFields, annotations } },
+    });
+    expect(by(named({}))).toBe('kubectl-edit');
+    expect(by(named({ [key('changed-by')]: 'bob' }))).toBe('bob');
+  });
+
+  test('is nobody known where a config map is gone, or its name was taken away', () => {
+    const world = aSettledWorld({ judged: changed('/etc R\n', 'alice') });
+    expect(by({ ...world, judged: { kind: 'missing', message: 'It is gone.' } })).toBeUndefined();
+    expect(by({ ...world, judged: { kind: 'default' } })).toBeUndefined();
+  });
+
+  test('is the operator where its own default is another one', () => {
+    expect(by({ ...aSettledWorld(), defaults: { linux: '/lib linux\n', openshift: '' } })).toBe(
+      'file-integrity-operator',
+    );
+  });
+});
+
 describe('a user’s configuration', () => {
   test('that is refused with none before it leaves the default in use', () => {
     const world = settle(aWorld({ judged: refused }));

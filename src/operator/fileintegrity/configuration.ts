@@ -1,11 +1,22 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
-import { AIDE_CONF_LABEL, OWNER_LABEL, REINIT_REQUEST_ANNOTATION, UPDATED_ANNOTATION } from '../../api/keys.ts';
+import {
+  AIDE_CONF_LABEL,
+  CHANGED_BY_ANNOTATION,
+  CONFIGURED_BY_ANNOTATION,
+  FIELD_MANAGER,
+  OWNER_LABEL,
+  REINIT_REQUEST_ANNOTATION,
+  UPDATED_ANNOTATION,
+} from '../../api/keys.ts';
 import { labelValue } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Orders } from '../../api/outcome.ts';
+import { printable } from '../../lib/text.ts';
 import { contains } from '../contains.ts';
+import { lastManagerOf } from '../managers.ts';
 import { PROFILE_NAMES, type Profile } from '../nodes/profile.ts';
 import { isOwnedBy, ownerReference } from '../owner.ts';
 import type { ReinitPlan } from './reinit.ts';
@@ -31,6 +42,8 @@ export type JudgedConfiguration =
       readonly kind: 'user';
       readonly source: string;
       readonly text: string;
+      /** Who changed it last, as far as the API server tells. */
+      readonly who?: string;
       /** What does not do all that it says, or hardly what is meant. */
       readonly notes: readonly string[];
       /** What was carried over in other words, or left out because it means nothing here. */
@@ -65,9 +78,39 @@ export interface ConfigurationPlan {
   forNode(node: Node): Orders['configuration'];
   /** Which configuration is in use, in words for the person. */
   readonly description: string;
+  /** Who made it what it is, as far as the API server tells. */
+  readonly who: string | undefined;
 }
 
 export function planConfiguration(world: ConfigurationWorld): ConfigurationPlan {
+  const plan = planTexts(world);
+  return { ...plan, who: whoConfigured(world, plan) };
+}
+
+/** The fields of `spec.config` that say which configuration it is. */
+const NAMING = ['name', 'namespace', 'key'];
+
+type TextsPlan = Omit<ConfigurationPlan, 'who'>;
+
+/**
+ * Who is behind a configuration that is another one than before: who changed the config map; or, where another one is named,
+ * the FileIntegrity. It is kept with the effective one, so that it is known until each node has its orders.
+ */
+function whoConfigured({ integrity, judged, effective }: ConfigurationWorld, { source, data }: TextsPlan) {
+  const { [SOURCE_ANNOTATION]: before, [CONFIGURED_BY_ANNOTATION]: known } = effective?.metadata?.annotations ?? {};
+  if (before === source && isDeepStrictEqual(effective?.data, data)) return known;
+  if (judged.kind === 'missing') return undefined;
+  if (before === source) return judged.kind === 'user' ? judged.who : FIELD_MANAGER;
+  if (before === undefined) return undefined;
+  const { metadata } = integrity;
+  const user = metadata.annotations?.[CHANGED_BY_ANNOTATION];
+  // Of a name that was taken away, the API server does not say by which client.
+  const client = () => (judged.kind === 'default' ? undefined : lastManagerOf(metadata, ['spec', 'config'], NAMING));
+  const who = user || client();
+  return who === undefined ? undefined : printable(who, 253);
+}
+
+function planTexts(world: ConfigurationWorld): TextsPlan {
   const { judged, effective } = world;
   if (judged.kind === 'user')
     return singleText(world, judged.source, judged.text, `Your configuration ${judged.source} is used.`);
@@ -84,12 +127,12 @@ export function lastGoodOf(effective: ConfigMap | undefined): GoodConfiguration 
   return { source, text };
 }
 
-function singleText(world: ConfigurationWorld, source: string, text: string, description: string): ConfigurationPlan {
+function singleText(world: ConfigurationWorld, source: string, text: string, description: string): TextsPlan {
   const reference = { name: world.integrity.metadata.name ?? '', key: CONFIGURATION_KEY, digest: digestOf(text) };
   return { source, data: { [CONFIGURATION_KEY]: text }, forNode: () => reference, description };
 }
 
-function defaultTexts(world: ConfigurationWorld): ConfigurationPlan {
+function defaultTexts(world: ConfigurationWorld): TextsPlan {
   const { defaults, integrity, nodes, profileOf } = world;
   const counts: Record<Profile, number> = { linux: 0, openshift: 0 };
   for (const node of nodes) counts[profileOf(node)] += 1;
@@ -139,6 +182,7 @@ export function desiredConfigMap(
       annotations: {
         [SOURCE_ANNOTATION]: plan.source,
         [DIGEST_ANNOTATION]: digestOf(plan.data[CONFIGURATION_KEY] ?? ''),
+        ...(plan.who !== undefined && { [CONFIGURED_BY_ANNOTATION]: plan.who }),
         ...(reinit.requests.length > 0 && { [REINIT_REQUEST_ANNOTATION]: JSON.stringify(reinit.requests) }),
         ...(reinit.updated !== undefined && { [UPDATED_ANNOTATION]: reinit.updated }),
       },

@@ -3,10 +3,14 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { checkConfiguration, type PreparedConfiguration } from '../../aide/config/prepare.ts';
 import { describeProblem, type Problem } from '../../aide/config/problem.ts';
 import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
+import { CHANGED_BY_ANNOTATION, CONFIGURATION_LABEL } from '../../api/keys.ts';
 import type { Client } from '../../kube/client.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { createInformer, type Informer, keyOf } from '../../kube/informer.ts';
 import { configMaps } from '../../kube/resources.ts';
+import type { ObjectMeta } from '../../kube/types.ts';
+import { printable } from '../../lib/text.ts';
+import { lastManagerOf } from '../managers.ts';
 import type { JudgedConfiguration } from './configuration.ts';
 
 export interface JudgeOptions {
@@ -56,7 +60,10 @@ export class Judge {
     const source = `${where}:${key}`;
     const { usable, problems, text: effective } = await this.#check(text);
     const say = (severity: Problem['severity']) => told(problems, severity, isForeign ? withoutWords : describeProblem);
-    if (usable) return { kind: 'user', source, text: effective, notes: say('warning'), remarks: say('info') };
+    if (usable) {
+      const who = found ? whoChanged(found, key) : 'unknown';
+      return { kind: 'user', source, text: effective, who, notes: say('warning'), remarks: say('info') };
+    }
     const more = isForeign ? ' What the codes mean is documented; more is said of one in its own namespace.' : '';
     const message = `The configuration ${source} was refused: ${say('error').join('. ')}.${more}`;
     return { kind: 'refused', source, message };
@@ -128,6 +135,14 @@ function whatIsMissing(where: string, key: string, found: ConfigMap | undefined,
 /** A problem without a word of the text: `line 12: CONFIG_UNKNOWN_GROUP`. */
 function withoutWords({ line, code }: Problem): string {
   return line === 0 ? code : `line ${line}: ${code}`;
+}
+
+/** The user, where the admission policy wrote it; else the client that wrote the text, as far as the API server tells. */
+function whoChanged({ metadata = {} }: ConfigMap, key: string): string {
+  const { annotations, labels } = metadata;
+  const isRecorded = key === 'aide.conf' || labels?.[CONFIGURATION_LABEL] !== undefined;
+  const user = isRecorded ? annotations?.[CHANGED_BY_ANNOTATION] : undefined;
+  return printable(user || (lastManagerOf(metadata as ObjectMeta, ['data'], [key]) ?? 'unknown'), 253);
 }
 
 /** As much as a condition and an event can show. */

@@ -1,5 +1,6 @@
 import type { FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
 import { printable } from '../../lib/text.ts';
+import { isFailing } from '../nodes/failure.ts';
 import type { ReinitRecord } from '../records/record.ts';
 import { countNodes } from '../words.ts';
 import type { Action, NodeChange } from './actions.ts';
@@ -21,10 +22,10 @@ export function tellTakenUp(
   if (!again && (isAll || listed.length > 0)) {
     const accepted = [...failed].filter((name) => isAll || listed.includes(name));
     const which = isAll ? 'every node' : names(listed);
-    const findings = accepted.length > 0 ? ` Last result Failed, which it accepts: ${names(accepted)}.` : '';
+    const findings = accepted.length > 0 ? ` It accepts the findings on ${names(accepted)}.` : '';
     const own = records.filter(({ nodes }) => nodes.some(({ order }) => order.id === request.id));
     const message = `A re-initialisation of ${which} was asked for by ${request.who}.${findings}${recordedIn(own)}`;
-    events.push(event('Normal', 'ReinitRequested', message));
+    events.push(event(accepted.length > 0 ? 'Warning' : 'Normal', 'ReinitRequested', message));
   }
   if (unknown.length > 0) {
     const message = `Not re-initialised, because this FileIntegrity watches no such node: ${names(unknown)}.`;
@@ -51,9 +52,14 @@ export function tellNews(
   { departed, forget, before, records }: NewsWorld,
 ): EventAction[] {
   const ordered = group(changes, ({ status, news }) => {
-    const { reason, detail } = status.orders?.baseline ?? {};
-    return news.ordered && [reason, detail].filter((text) => text !== undefined).join(': ');
+    const { reason, detail, who } = status.orders?.baseline ?? {};
+    if (!news.ordered) return undefined;
+    const by = who === undefined || reason === 'Demand' || reason === 'Failed' ? undefined : `by ${who}`;
+    return [[reason, detail].filter((text) => text !== undefined).join(': '), by]
+      .filter((text) => text !== undefined)
+      .join(', ');
   });
+  const failing = new Set(changes.filter(({ isFailing }) => isFailing).map(({ status }) => status.nodeName));
   const held = group(changes, ({ status, news }) =>
     news.hold === 'begins' ? status.orders?.hold?.message : undefined,
   );
@@ -62,8 +68,10 @@ export function tellNews(
     ...ordered.map(([why, which]) => {
       const of = new Set(which);
       const own = records.filter(({ nodes }) => nodes.some(({ before }) => of.has(before.nodeName)));
-      const message = `A new baseline of ${countNodes(which.length)} was ordered (${why}): ${names(which)}.${recordedIn(own)}`;
-      return event('Normal', 'BaselineOrdered', message);
+      const accepted = which.filter((node) => failing.has(node));
+      const findings = accepted.length > 0 ? ` It accepts the findings on ${names(accepted)}.` : '';
+      const message = `A new baseline of ${countNodes(which.length)} was ordered (${why}): ${names(which)}.${findings}${recordedIn(own)}`;
+      return event(accepted.length > 0 ? 'Warning' : 'Normal', 'BaselineOrdered', message);
     }),
     ...held.map(([why, which]) =>
       event('Normal', 'NodeHeld', `No scan is started on ${countNodes(which.length)} (${why}): ${names(which)}.`),
@@ -131,8 +139,8 @@ function tellOf(
   type: EventAction['type'],
 ): EventAction[] {
   if (statuses.length === 0) return [];
-  const failed = statuses.filter(({ lastResult }) => lastResult?.condition === 'Failed');
-  const findings = failed.length > 0 ? ` Last result Failed: ${names(failed.map(({ nodeName }) => nodeName))}.` : '';
+  const failed = statuses.filter(isFailing);
+  const findings = failed.length > 0 ? ` Failed: ${names(failed.map(({ nodeName }) => nodeName))}.` : '';
   const message = `${sentence} ${names(statuses.map(({ nodeName }) => nodeName))}.${findings}`;
   return [event(failed.length > 0 ? 'Warning' : type, reason, message)];
 }

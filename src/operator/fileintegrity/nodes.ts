@@ -3,6 +3,7 @@ import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import { resultName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { contains } from '../contains.ts';
+import { isFailing } from '../nodes/failure.ts';
 import { MEMORY_ANNOTATION } from '../nodes/memory.ts';
 import type { Profile } from '../nodes/profile.ts';
 import { planClosings } from '../records/closing.ts';
@@ -65,6 +66,7 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
       node,
       current,
       configuration: configuration.forNode(node),
+      configuredBy: configuration.who,
       profile: profileOf(node),
       request: requestOf(name),
       files: filesOn(name, world.integrity, current, world.others),
@@ -85,7 +87,7 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
     if (!current || !hasOrders(current, desired)) {
       const news = orderNews(current, desired);
       actions.push({ do: 'apply-node-status', object: desired, news });
-      changes.push({ status: desired, news });
+      changes.push({ status: desired, news, isFailing: current !== undefined && isFailing(current) });
     }
     if (current) actions.push(...planLease(world, current));
   }
@@ -94,7 +96,7 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
     if (hasOrders(status, desired)) continue;
     const news = orderNews(status, desired);
     actions.push({ do: 'apply-node-status', object: desired, news });
-    changes.push({ status: desired, news });
+    changes.push({ status: desired, news, isFailing: isFailing(status) });
   }
   for (const { status } of departed) {
     const { metadata, nodeName } = status;
@@ -103,7 +105,7 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
   actions.push(...removeMessages(world, selected, kept, departed));
   const records = planRecords(
     world.integrity,
-    changes.flatMap((change) => rebased(change, world, requestOf)),
+    changes.flatMap((change) => rebased(change, world)),
   );
   const news = tellNews(changes, { departed, forget: forgetOf(world.integrity), before: world.statuses, records });
   return {
@@ -135,15 +137,12 @@ export function planDeparted(
   return nodes.length > 0 ? [{ do: 'write-departed', nodes }] : [];
 }
 
-/** What a new order that is not the first erases: what the status says before it. Who asked, a request or a hold tells. */
-function rebased({ status, news }: NodeChange, { statuses }: World, requestOf: NodesWorld['requestOf']): Rebased[] {
+/** What a new order that is not the first erases: what the status says before it. */
+function rebased({ status, news }: NodeChange, { statuses }: World): Rebased[] {
   const before = statuses.get(status.nodeName);
   const order = status.orders?.baseline;
   if (!news.ordered || news.ordered === 'Initial' || !before || !order) return [];
-  const request = requestOf(status.nodeName);
-  const asked = request?.id === order.id ? request.who : undefined;
-  const held = order.reason === 'NodeUpdate' ? before.orders?.hold?.owner : undefined;
-  return [{ before, order, who: asked ?? held ?? 'unknown' }];
+  return [{ before, order, who: order.who ?? 'unknown' }];
 }
 
 /** Whether a status has exactly these orders: fields that are not wanted any more, like a hold, count too. */

@@ -6,6 +6,7 @@ import { daemonSetName, labelValue, nodeStatusName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { FioError } from '../../lib/errors.ts';
 import type { Standing } from '../admission/standing.ts';
+import { bounded } from '../bounds.ts';
 import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import { tellUnread } from '../reads.ts';
 import type { Departures } from '../records/departures.ts';
@@ -37,13 +38,14 @@ export interface Surroundings {
  */
 export async function observe(
   integrity: FileIntegrity,
-  { stores, machineConfigs, unread }: Tools,
+  { stores, machineConfigs, unread, longestPause }: Tools,
   { judge, departures }: { readonly judge: Judge; readonly departures: Departures },
   surroundings: Surroundings,
   signal: AbortSignal,
 ): Promise<World> {
   const { name = '', namespace = '' } = integrity.metadata;
-  const spec = readSpec(integrity);
+  const { spec: asked, exceeded } = bounded(integrity.spec, longestPause);
+  const spec = readSpec(asked);
   const { priorityClassName } = spec;
   const { lastGood, effectives, ...others } = surroundings;
   const effective = await effectives.find(namespace, name, signal);
@@ -61,6 +63,7 @@ export async function observe(
     ...(untold !== undefined && { unread: untold }),
     integrity,
     spec,
+    exceeded,
     nodes,
     others: othersThan(integrity, stores.integrities.list(), stores.statuses.list(), nodes),
     ...own,
@@ -86,8 +89,8 @@ function goodOf(
   return judged.kind === 'refused' ? (lastGoodOf(effective) ?? lastGood) : undefined;
 }
 
-function readSpec(integrity: FileIntegrity): World['spec'] {
-  const parsed = fileIntegritySpecSchema.safeParse(integrity.spec);
+function readSpec(spec: FileIntegrity['spec']): World['spec'] {
+  const parsed = fileIntegritySpecSchema.safeParse(spec);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const where = issue ? `spec.${issue.path.join('.')}: ${issue.message}` : 'spec';

@@ -15,6 +15,7 @@ import {
   withBaselinesMade,
   withResult,
   withSpec,
+  withStates,
 } from '../fixtures.ts';
 import type { World } from './world.ts';
 
@@ -164,8 +165,8 @@ describe('what is told of orders', () => {
     const [name] = actionsOf(world, 'write-record').map(({ record }) => record.name);
     const recorded = `What it erases is recorded in ${name}.`;
     expect(eventsOf(world)).toEqual([
-      `ReinitRequested: A re-initialisation of every node was asked for by unknown. Last result Failed, which it accepts: b. ${recorded}`,
-      `BaselineOrdered: A new baseline of 2 nodes was ordered (Demand: asked for by unknown): a, b. ${recorded}`,
+      `ReinitRequested: A re-initialisation of every node was asked for by unknown. It accepts the findings on b. ${recorded}`,
+      `BaselineOrdered: A new baseline of 2 nodes was ordered (Demand: asked for by unknown): a, b. It accepts the findings on b. ${recorded}`,
       'FileIntegrityStatus: Initializing',
     ]);
   });
@@ -179,10 +180,53 @@ describe('what is told of orders', () => {
     const after = { ...carriedOut(during), nodes: [at('a', 'y', 'y', 'Done'), aNode('b')] };
     expect(eventsOf(after).slice(0, 2)).toEqual([
       expect.stringContaining(
-        'BaselineOrdered: A new baseline of 1 node was ordered (NodeUpdate: from x to y): a. What it erases is recorded in ',
+        'BaselineOrdered: A new baseline of 1 node was ordered (NodeUpdate: from x to y, by unknown): a. What it erases is recorded in ',
       ),
       'NodeReleased: Scans go on on 1 node: a.',
     ]);
+  });
+
+  test('that accept findings, whatever orders them, is a warning that names who is behind it', () => {
+    const warnings = (world: World) =>
+      actionsOf(world, 'event')
+        .filter(({ type }) => type === 'Warning')
+        .map(({ reason, message }) => `${reason}: ${message.replace(/ What it erases.*/, '')}`);
+    const user = { kind: 'user', source: 'fio/mine:aide.conf', notes: [], remarks: [], who: 'mallory' } as const;
+    const configured = withResult(
+      aSettledWorld({ judged: { ...user, text: '/etc R\n', who: 'alice' } }),
+      'b',
+      'Failed',
+    );
+    const changed = { ...configured, judged: { ...user, text: '/etc/a R\n' } };
+    expect(warnings(changed)).toEqual([
+      expect.stringMatching(
+        /^BaselineOrdered: A new baseline of 2 nodes was ordered \(Configuration: from \w+ to \w+, by mallory\): a, b\. It accepts the findings on b\.$/,
+      ),
+    ]);
+    expect(actionsOf(changed, 'write-record')[0]?.record.nodes[0]?.who).toBe('mallory');
+
+    const failed = withResult(aSettledWorld({ nodes: [at('a', 'x', 'x', 'Done'), aNode('b')] }), 'a', 'Failed');
+    const held = carriedOut({ ...failed, nodes: [at('a', 'x', 'y', 'Working'), aNode('b')] });
+    expect(warnings({ ...held, nodes: [at('a', 'y', 'y', 'Done'), aNode('b')] })).toEqual([
+      'BaselineOrdered: A new baseline of 1 node was ordered (NodeUpdate: from x to y, by unknown): a. ' +
+        'It accepts the findings on a.',
+    ]);
+    const asked = withAnnotations(failed, { [key('re-init')]: 'a' });
+    expect(warnings(asked).map((text) => text.split(':')[0])).toEqual(['ReinitRequested', 'BaselineOrdered']);
+    expect(warnings(withAnnotations(failed, { [key('re-init')]: 'b' }))).toEqual([]);
+  });
+
+  test('of a failed node whose last scan could not be done are the same', () => {
+    const world = withResult(aSettledWorld(), 'b', 'Errored');
+    const status = world.statuses.get('b');
+    if (!status) throw new Error('no status');
+    const failure = { since: NOW.toISOString(), lastProbeTime: NOW.toISOString(), baselineDigest: 'd'.repeat(64) };
+    const standing = withStates({ ...world, statuses: new Map([...world.statuses, ['b', { ...status, failure }]]) });
+    const asked = withAnnotations(standing, { [key('re-init-on-failed')]: '' });
+    expect(eventsOf(asked)[0]).toContain(
+      'ReinitRequested: A re-initialisation of b was asked for by unknown. It accepts',
+    );
+    expect(actionsOf(asked, 'write-record')[0]?.record.nodes[0]?.before.failure).toEqual(failure);
   });
 
   test('of many nodes in one event', () => {
@@ -200,7 +244,7 @@ describe('what is told of orders', () => {
     const nodes = [aNode('a', { pool: 'x' }), aNode('b', { pool: 'x' })];
     const world = withResult(aSettledWorld({ nodes, integrity: selecting({ pool: 'x' }) }), 'b', 'Failed');
     expect(eventsOf({ ...world, nodes: [aNode('a', { pool: 'x' }), aNode('b')] })[0]).toBe(
-      'NodeNotWatched: Not watched any more, because labels do not fit, which nobody asked for here: b. Last result Failed: b.',
+      'NodeNotWatched: Not watched any more, because labels do not fit, which nobody asked for here: b. Failed: b.',
     );
     expect(eventsOf({ ...world, nodes: [aNode('a', { pool: 'x' })] })).toEqual([]);
   });

@@ -32,6 +32,8 @@ export interface OrdersWorld {
   /** The node's status as it is, if it has one. */
   readonly current: FileIntegrityNodeStatus | undefined;
   readonly configuration: Orders['configuration'];
+  /** Who made the configuration what it is, as far as that is known. */
+  readonly configuredBy: string | undefined;
   /** The default configuration that suits the node. */
   readonly profile: Profile;
   /** The newest re-init request that speaks of the node. */
@@ -120,40 +122,55 @@ function isNew(request: ReinitRequest | undefined, { requestedAt }: NodeMemory):
 
 /** @param updated the update whose changes are in no baseline yet; `isOver`: it has just ended */
 function planBaseline(
-  { integrity, node, current, configuration, request, files, predecessor, now }: OrdersWorld,
+  { integrity, node, current, configuration, configuredBy, request, files, predecessor, now }: OrdersWorld,
   memory: NodeMemory,
   updated: Transition | undefined,
   isOver: boolean,
 ): BaselineOrder {
   const standing = current?.orders;
-  const order = (reason: BaselineReason, id: string, ...details: readonly string[]): BaselineOrder => ({
+  const order = (
+    reason: BaselineReason,
+    id: string,
+    who: string | undefined,
+    ...details: readonly string[]
+  ): BaselineOrder => ({
     id,
     reason,
     requestedAt: now.toISOString(),
     ...(details.length > 0 && { detail: details.join('; ') }),
+    ...(who !== undefined && { who }),
   });
   // What was carried out under an earlier status is no answer to this one's order.
   const before = predecessor ? [predecessor.at, predecessor.baseline.digest] : [];
-  if (!standing) return order('Initial', `initial-${hash(integrity.metadata.uid, node.metadata?.uid, ...before)}`);
+  if (!standing) {
+    return order('Initial', `initial-${hash(integrity.metadata.uid, node.metadata?.uid, ...before)}`, undefined);
+  }
 
   const { id } = standing.baseline;
   // First, because it has to be told from which configuration to which; a request or a new configuration goes with it.
-  if (updated && isOver) return order('NodeUpdate', `update-${hash(id, updated.from, updated.to)}`, inWords(updated));
+  if (updated && isOver) {
+    return order('NodeUpdate', `update-${hash(id, updated.from, updated.to)}`, beganBy(standing), inWords(updated));
+  }
   const afterUpdate = updated ? [`the node was updated ${inWords(updated)}`] : [];
   if (isNew(request, memory)) {
-    const asked = order(request.reason, request.id, `asked for by ${request.who}`, ...afterUpdate);
+    const asked = order(request.reason, request.id, request.who, `asked for by ${request.who}`, ...afterUpdate);
     return { ...asked, requestedAt: request.at };
   }
   if (standing.configuration.digest !== configuration.digest) {
     const digest = configuration.digest.slice(0, 16);
     const change = `from ${standing.configuration.digest.slice(0, 16)} to ${digest}`;
-    return order('Configuration', `configuration-${digest}-${hash(id)}`, change, ...afterUpdate);
+    return order('Configuration', `configuration-${digest}-${hash(id)}`, configuredBy, change, ...afterUpdate);
   }
   if ((standing.files ?? DEFAULT_FILES) !== files) {
     const why = `files of its own, ${files}.db.gz and so on, because another FileIntegrity watches the node, too`;
-    return order('Configuration', `files-${hash(id, files)}`, why, ...afterUpdate);
+    return order('Configuration', `files-${hash(id, files)}`, undefined, why, ...afterUpdate);
   }
   return standing.baseline;
+}
+
+/** Who began the update that held the node until now. */
+function beganBy({ hold }: Orders): string | undefined {
+  return hold && hold.reason !== 'Annotation' ? hold.owner : undefined;
 }
 
 function inWords({ from, to }: Transition): string {

@@ -11,6 +11,7 @@ import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Outcome } from '../../kube/controller.ts';
 import { printable } from '../../lib/text.ts';
 import { CANNOT_READ } from '../nodes/blind.ts';
+import { isFailing } from '../nodes/failure.ts';
 import { profileOf } from '../nodes/profile.ts';
 import { isOwnedBy } from '../owner.ts';
 import type { ReinitRecord } from '../records/record.ts';
@@ -30,7 +31,7 @@ import { hasCarriedOut, memoryOf } from './orders.ts';
 import { sharedNodes } from './overlap.ts';
 import { parseRequests, planReinit, type ReinitPlan } from './reinit.ts';
 import { notTolerated, selectNodes, watchedNames } from './selection.ts';
-import { nextLost, type OwnStatus, planStatus, planTrouble, says, type Trouble } from './status.ts';
+import { nextFreshUntil, nextLost, type OwnStatus, planStatus, planTrouble, says, type Trouble } from './status.ts';
 import { forgetOf, nextOver } from './unselected.ts';
 import type { World } from './world.ts';
 
@@ -57,6 +58,7 @@ export function plan(world: World): Plan {
   const nodes = planNodes({ world, selected, configuration, profileOf: profile, requestOf: reinit.requestOf });
   const waitMs = delayLeft(world);
   const daemons = waitMs > 0 ? { actions: [], isCurrent: false } : planDaemonSet(world);
+  const status = planOwnStatus(world, nodes, selected, daemons.isCurrent, configuration, reinit);
 
   return {
     actions: [
@@ -66,15 +68,22 @@ export function plan(world: World): Plan {
       ...(waitMs > 0 ? [] : nodes.actions),
       ...daemons.actions,
       ...(waitMs > 0 ? [] : forgotten(world, selected)),
-      ...planStatusActions(world, nodes, selected, daemons.isCurrent, configuration, reinit),
+      ...statusActions(world.integrity, status),
     ],
-    outcome: outcomeOf(world, nodes, waitMs),
+    outcome: outcomeOf(world, nodes, status, waitMs),
   };
 }
 
-function outcomeOf({ now, spec }: World, { statuses, kept, writesAt }: NodesPlan, delayMs: number): Outcome {
+function outcomeOf(
+  { now, spec }: World,
+  { statuses, kept, writesAt }: NodesPlan,
+  status: OwnStatus,
+  delayMs: number,
+): Outcome {
   if (delayMs > 0) return { kind: 'waiting', reason: 'the initial delay is not over', requeueAfterMs: delayMs };
-  const times = [nextLost({ statuses, now }), writesAt].flatMap((time) => (time ? [time.getTime()] : []));
+  const times = [nextLost({ statuses, now }), writesAt, nextFreshUntil(status, now)].flatMap((time) =>
+    time ? [time.getTime()] : [],
+  );
   const next = Math.min(...times, nextOver(kept, spec));
   return Number.isFinite(next)
     ? { kind: 'done', requeueAfterMs: Math.max(next - now.getTime(), 0) + 1 }
@@ -128,7 +137,7 @@ type RequestsPlan = ReinitPlan & { readonly failed: ReadonlySet<string> };
 
 function planRequests(world: World, selected: readonly Node[]): RequestsPlan {
   const names = new Set(selected.map(nameOf));
-  const failed = new Set([...names].filter((name) => world.statuses.get(name)?.lastResult?.condition === 'Failed'));
+  const failed = new Set([...names].filter((name) => isFailing(world.statuses.get(name) ?? {})));
   const reinit = planReinit({
     ...world,
     selected: names,
@@ -191,16 +200,16 @@ function planDaemonSet(world: World): { actions: Action[]; isCurrent: boolean } 
   return { actions: [{ do: 'apply-daemon-set', object: desired }], isCurrent: false };
 }
 
-function planStatusActions(
+function planOwnStatus(
   world: World,
   { statuses, kept, taken }: NodesPlan,
   selected: readonly Node[],
   daemonSetIsCurrent: boolean,
   configuration: ConfigurationPlan,
   reinit: ReinitPlan,
-): Action[] {
-  const { judged, integrity } = world;
-  const status = planStatus({
+): OwnStatus {
+  const { judged } = world;
+  return planStatus({
     ...world,
     daemonSetIsCurrent,
     statuses,
@@ -215,9 +224,9 @@ function planStatusActions(
       ...(judged.kind === 'missing' && { missing: judged.message }),
       ...(judged.kind === 'user' && { notes: judged.notes, remarks: judged.remarks }),
       description: configuration.description,
+      exceeded: world.exceeded,
     },
   });
-  return statusActions(integrity, status);
 }
 
 function statusActions({ status: before }: World['integrity'], status: OwnStatus): Action[] {

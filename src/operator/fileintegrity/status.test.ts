@@ -301,3 +301,50 @@ describe('the status', () => {
     expect(eventsOf(next)).toEqual([]);
   });
 });
+
+describe('until when a FileIntegrity counts', () => {
+  const worldOf = (times: Record<string, string | undefined>, standing?: string): World => {
+    const world = aSettledWorld();
+    const statuses = [...world.statuses].map(([name, status]) => {
+      const { freshUntil: _, ...rest } = status;
+      const freshUntil = times[name];
+      return [name, { ...rest, ...(freshUntil !== undefined && { freshUntil }) }] as const;
+    });
+    const { status } = world.integrity;
+    const before = {
+      ...(status as NonNullable<typeof status>),
+      ...(standing !== undefined && { freshUntil: standing }),
+    };
+    return { ...world, statuses: new Map(statuses), integrity: { ...world.integrity, status: before } };
+  };
+  const until = (world: World) => carriedOut(world).integrity.status?.freshUntil;
+  const requeued = (world: World) => (plan(world).outcome as { requeueAfterMs?: number }).requeueAfterMs;
+
+  test('is the earliest time of its nodes, and unknown while one has none', () => {
+    expect(until(worldOf({ a: minutesBefore(-37), b: minutesBefore(-30) }))).toBe(minutesBefore(-30));
+    expect(until(worldOf({ a: minutesBefore(-37), b: undefined }))).toBeUndefined();
+    expect(until(worldOf({ a: minutesBefore(-37), b: minutesBefore(5) }))).toBe(minutesBefore(5));
+  });
+
+  test('stays what was written as long as that is early enough and will not be over soon', () => {
+    const times = { a: minutesBefore(-37), b: minutesBefore(-30) };
+    expect(until(worldOf(times, minutesBefore(-20)))).toBe(minutesBefore(-20));
+    expect(until(worldOf(times, minutesBefore(-14)))).toBe(minutesBefore(-30));
+    expect(until(worldOf(times, minutesBefore(-31)))).toBe(minutesBefore(-30));
+  });
+
+  test('is looked at again in time, though nothing tells', () => {
+    expect(requeued(worldOf({ a: minutesBefore(-37), b: minutesBefore(-30) }))).toBe(15 * 60_000 + 1);
+    expect(requeued(worldOf({ a: minutesBefore(5), b: minutesBefore(-30) }))).toBeUndefined();
+  });
+});
+
+test('what asks for more than is allowed is in the condition of the configuration, and told', () => {
+  const exceeded = ['spec.config.gracePeriod is 99 seconds, and counts as the most that is allowed, 10'];
+  const world = { ...aSettledWorld(), exceeded };
+  expect(condition(world, 'ConfigurationValid')).toMatchObject({ status: 'True', reason: 'Warnings' });
+  expect(eventsOf(world)).toEqual([expect.stringContaining(`More than is allowed: ${exceeded[0]}.`)]);
+  expect(verbs(settle(world))).toEqual([]);
+  const refused: World['judged'] = { kind: 'refused', source: 'fio/mine:aide.conf', message: 'line 3: no.' };
+  expect(condition({ ...world, judged: refused }, 'ConfigurationValid')?.message).toContain(`${exceeded[0]}.`);
+});

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
-import type { FileIntegrity, FileIntegrityStatus, NodeCounts, Phase } from '../../api/fileintegrity.ts';
+import type { FileIntegrity, FileIntegrityStatus, Phase } from '../../api/fileintegrity.ts';
 import { FORGET_ANNOTATION } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { admissionEnforced, type Standing } from '../admission/standing.ts';
 import { INTEGRITY_CONDITIONS, type Statement, sayAlready, stamp } from '../conditions.ts';
 import { CANNOT_READ } from '../nodes/blind.ts';
+import { isFailing } from '../nodes/failure.ts';
 import { countNodes, someNodes } from '../words.ts';
 import { byReason, conditionOf, countStates, summarize, told } from './summary.ts';
 
@@ -39,6 +40,8 @@ export interface StatusWorld {
     /** What was carried over in other words. */
     readonly remarks?: readonly string[];
     readonly description: string;
+    /** What asks for more than is allowed. */
+    readonly exceeded: readonly string[];
   };
   readonly admission?: Standing;
   readonly now: Date;
@@ -46,7 +49,18 @@ export interface StatusWorld {
 
 type WatchedNode = Pick<
   FileIntegrityNodeStatus,
-  'nodeName' | 'lastResult' | 'baseline' | 'orders' | 'state' | 'status' | 'unselected'
+  | 'nodeName'
+  | 'lastResult'
+  | 'results'
+  | 'failure'
+  | 'accepted'
+  | 'freshness'
+  | 'freshUntil'
+  | 'baseline'
+  | 'orders'
+  | 'state'
+  | 'status'
+  | 'unselected'
 >;
 
 /** A status as the operator writes it: whole, with its own conditions and no others. */
@@ -66,7 +80,7 @@ export function planStatus(world: StatusWorld): OwnStatus {
     ...admission(world),
     ...stalled([stands, valid]),
   ];
-  return statusOf(world.integrity, phase, countStates(world), wanted, world.now);
+  return statusOf(world.integrity, phase, world, wanted, world.now);
 }
 
 /** Why nothing can be done for a FileIntegrity, and what is known all the same. */
@@ -96,22 +110,48 @@ export function planTrouble(
     ({ type }) =>
       INTEGRITY_CONDITIONS.has(type) && type !== 'Stalled' && !said.some((statement) => statement.type === type),
   );
-  return statusOf(integrity, 'Error', countStates(nodes), [...said, ...stays], now);
+  return statusOf(integrity, 'Error', nodes, [...said, ...stays], now);
 }
 
 function statusOf(
   { metadata: { generation }, status }: FileIntegrity,
   phase: Phase,
-  nodes: NodeCounts,
+  nodes: Pick<StatusWorld, 'statuses' | 'kept' | 'taken' | 'notTolerated'>,
   statements: readonly Statement[],
   now: Date,
 ): OwnStatus {
+  const freshUntil = tellFreshUntil(nodes, status?.freshUntil, now);
   return {
     phase,
     ...(generation !== undefined && { observedGeneration: generation }),
-    nodes,
+    ...(freshUntil !== undefined && { freshUntil }),
+    nodes: countStates(nodes),
     conditions: statements.map((statement) => stamp(statement, status?.conditions ?? [], now, generation)),
   };
+}
+
+/**
+ * Until when what is said of all nodes counts: the earliest of theirs; undefined while one has none. A scan of any node could
+ * change it. What was written before is right as long as it is no later, and is replaced when half of what can be gained is:
+ * a few writes in the time that a scan counts, however many nodes there are.
+ */
+function tellFreshUntil(
+  { statuses, taken }: Pick<StatusWorld, 'statuses' | 'taken'>,
+  standing: string | undefined,
+  now: Date,
+): string | undefined {
+  const times = statuses.map(({ freshUntil }) => Date.parse(freshUntil ?? ''));
+  if (taken.length > 0 || times.length === 0 || times.some(Number.isNaN)) return undefined;
+  const earliest = times.reduce((one, other) => Math.min(one, other));
+  const before = Date.parse(standing ?? '');
+  const isEnough = before <= earliest && before - now.getTime() > earliest - before;
+  return isEnough ? standing : new Date(earliest).toISOString();
+}
+
+/** When it is to be looked whether a later time can be written; undefined: not before something else happens. */
+export function nextFreshUntil({ freshUntil }: Pick<OwnStatus, 'freshUntil'>, now: Date): Date | undefined {
+  const left = Date.parse(freshUntil ?? '') - now.getTime();
+  return left > 0 ? new Date(now.getTime() + Math.max(left / 2, 1000)) : undefined;
 }
 
 /** Whether a status says all this already. Conditions of others do not count. */
@@ -119,6 +159,7 @@ export function says(actual: FileIntegrityStatus, wanted: OwnStatus): boolean {
   return (
     actual.phase === wanted.phase &&
     actual.observedGeneration === wanted.observedGeneration &&
+    actual.freshUntil === wanted.freshUntil &&
     isDeepStrictEqual(actual.nodes, wanted.nodes) &&
     sayAlready(actual.conditions, wanted.conditions, INTEGRITY_CONDITIONS)
   );
@@ -140,7 +181,7 @@ function count({ statuses }: StatusWorld): Tally {
     errored: names((status) => isErrored(status) && !isStale(status)),
     initializing: names((status) => isPending(status) && !status.orders?.hold),
     unproven: names((status) => isErrored(status) && isStale(status) && !isPending(status) && !status.orders?.hold),
-    failed: names((status) => status.lastResult?.condition === 'Failed'),
+    failed: names(isFailing),
     held: names((status) => status.orders?.hold !== undefined),
   };
 }
@@ -298,19 +339,21 @@ function whyNotYet(world: StatusWorld, phase: Phase, tally: Tally): string {
 
 function configurationValid({ configuration }: StatusWorld): Statement {
   const type = 'ConfigurationValid';
+  const { exceeded } = configuration;
+  const bounds = exceeded.length > 0 ? ` More than is allowed: ${exceeded.join('; ')}.` : '';
   if (configuration.refused !== undefined) {
-    const message = `${configuration.refused} ${configuration.description}`;
+    const message = `${configuration.refused} ${configuration.description}${bounds}`;
     return { type, status: 'False', reason: 'Refused', message };
   }
   if (configuration.missing !== undefined) {
-    const message = `${configuration.missing} ${configuration.description}`;
+    const message = `${configuration.missing} ${configuration.description}${bounds}`;
     return { type, status: 'False', reason: 'Missing', message };
   }
   const { description, notes = [], remarks = [] } = configuration;
   const warnings = notes.length > 0 ? ` To be known of it: ${notes.join('. ')}.` : '';
   const changes = remarks.length > 0 ? ` Carried over in other words: ${remarks.join('. ')}.` : '';
-  const reason = notes.length > 0 ? 'Warnings' : 'Valid';
-  return { type, status: 'True', reason, message: `${description}${warnings}${changes}` };
+  const reason = notes.length > 0 || exceeded.length > 0 ? 'Warnings' : 'Valid';
+  return { type, status: 'True', reason, message: `${description}${warnings}${changes}${bounds}` };
 }
 
 /** Two on one node are no fault, but each of them costs it a scan. */

@@ -139,7 +139,7 @@ describe('a node that its FileIntegrity does not ask for any more', () => {
     const failed = withResult(before, 'b', 'Failed');
     const asked = withSpec(failed, { nodeSelector: { role: 'master' } });
     expect(eventsOf(asked)).toContain(
-      'NodeNotWatched: Not watched any more, because the FileIntegrity does not ask for them: a, b. Last result Failed: b.',
+      'NodeNotWatched: Not watched any more, because the FileIntegrity does not ask for them: a, b. Failed: b.',
     );
     const world = settle(withStates(carriedOut(asked)));
     expect(conditionOf(world, 'IntegrityHeld')?.status).toBe('False');
@@ -165,7 +165,7 @@ describe('the annotation forget', () => {
       const asked = withAnnotations(dropped, { [FORGET]: value });
       expect(actionsOf(asked, 'remove-node-status').map(({ nodeName }) => nodeName)).toEqual(['b']);
       expect(eventsOf(asked)).toContain(
-        'NodeForgotten: What is on record is shown no longer, as unknown asked: b. Last result Failed: b.',
+        'NodeForgotten: What is on record is shown no longer, as unknown asked: b. Failed: b.',
       );
       const world = settle(asked);
       expect(world.integrity.metadata.annotations).toEqual({});

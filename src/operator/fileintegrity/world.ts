@@ -13,8 +13,10 @@ import type { Other } from './overlap.ts';
 export interface World {
   readonly now: Date;
   readonly integrity: FileIntegrity;
-  /** Its spec with all defaults, also where the stored object lacks them. */
+  /** Its spec as it counts: with all defaults, also where the stored object lacks them, and within bounds. */
   readonly spec: FileIntegritySpec;
+  /** What of the stored spec is beyond these bounds, each in a sentence. */
+  readonly exceeded: readonly string[];
   /** Every node of the cluster. */
   readonly nodes: readonly Node[];
   /** The node statuses that this FileIntegrity owns, by node. */

@@ -26,6 +26,7 @@ describe('the facts of a node', () => {
       integrity: 'example',
       node: 'one',
       failed: false,
+      stands: false,
       scannedAt: new Date('2026-11-25T09:50:00Z'),
       state: 'Succeeded',
       fresh: true,
@@ -34,6 +35,13 @@ describe('the facts of a node', () => {
       fault: undefined,
       hold: undefined,
     });
+  });
+
+  test('are that a failure stands, and of which kind, though the last scan could not be done', () => {
+    const time = '2026-11-25T09:40:00Z';
+    const lastResult = { condition: 'Errored', lastProbeTime: '2026-11-25T09:50:00Z' } as const;
+    const failure = { since: time, lastProbeTime: time, baselineFault: 'Replaced' } as const;
+    expect(factsOf({ lastResult, failure })).toMatchObject({ failed: false, stands: true, fault: 'Replaced' });
   });
 
   test('are not fresh once its time is over, though nobody came to say so', () => {
@@ -74,13 +82,18 @@ describe('the facts of a node', () => {
 });
 
 describe('the facts of a FileIntegrity', () => {
-  const integrity = (more: Partial<FileIntegrity>) =>
-    ({ metadata: { name: 'example' }, spec: {}, ...more }) as FileIntegrity;
+  const factsOfIntegrity = (more: Partial<FileIntegrity>) =>
+    integrityFactsOf({ metadata: { name: 'example' }, spec: {}, ...more } as FileIntegrity, 86_400);
+
+  test('have a limit within what an administrator allows', () => {
+    const spec = { holdLimit: 1e12 } as FileIntegrity['spec'];
+    expect(factsOfIntegrity({ spec }).holdLimitSeconds).toBe(3 * 86_400);
+  });
 
   test('are its counts of nodes, its conditions and its limit; conditions of others are left out', () => {
     const nodes = { selected: 4, watched: 2, succeeded: 1, failed: 1, errored: 0, initializing: 0, held: 1, silent: 0 };
     const conditions = [condition('Ready', 'True'), condition('Foreign', 'True')];
-    const facts = integrityFactsOf(integrity({ status: { nodes: { ...nodes, unwatched: 1 }, conditions } }));
+    const facts = factsOfIntegrity({ status: { nodes: { ...nodes, unwatched: 1 }, conditions } });
     expect(facts.conditions).toEqual([['Ready', 'True']]);
     expect(facts.holdLimitSeconds).toBe(14_400);
     expect(Object.fromEntries(facts.nodes)).toEqual({
@@ -99,6 +112,6 @@ describe('the facts of a FileIntegrity', () => {
   });
 
   test('of one that nobody has looked at yet are none', () => {
-    expect(integrityFactsOf(integrity({}))).toMatchObject({ conditions: [], nodes: [] });
+    expect(factsOfIntegrity({})).toMatchObject({ conditions: [], nodes: [] });
   });
 });

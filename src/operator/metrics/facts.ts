@@ -1,13 +1,18 @@
 import { DEFAULT_HOLD_LIMIT_SECONDS, type FileIntegrity, type NodeCounts } from '../../api/fileintegrity.ts';
 import { type FileIntegrityNodeStatus, NODE_STATES, type NodeState } from '../../api/nodestatus.ts';
 import type { BaselineFault } from '../../api/outcome.ts';
+import { bounded } from '../bounds.ts';
 import { INTEGRITY_CONDITIONS } from '../conditions.ts';
+import { isFailing, standingFailure } from '../nodes/failure.ts';
 
 /** One FileIntegrity's node as the gauges show it. */
 export interface NodeFacts {
   readonly integrity: string;
   readonly node: string;
+  /** Its last result is Failed. */
   readonly failed: boolean;
+  /** It has findings that no scan has found gone, and nobody has accepted. */
+  readonly stands: boolean;
   /** When its newest result was obtained; undefined before the first. */
   readonly scannedAt: Date | undefined;
   readonly state: NodeState;
@@ -33,12 +38,13 @@ export function nodeFactsOf(status: FileIntegrityNodeStatus, integrity: string, 
     integrity,
     node,
     failed: lastResult?.condition === 'Failed',
+    stands: isFailing(status),
     scannedAt: lastResult && new Date(lastResult.lastProbeTime),
     state: state ?? 'Initializing',
     unwatched: unselected !== undefined && !isUnasked,
     fresh: isUnasked ? undefined : { True: !isOver, False: false, Unknown: undefined }[said('Fresh') ?? 'Unknown'],
     trusted: said('BaselineTrusted') === 'True',
-    fault: lastResult?.baselineFault,
+    fault: (standingFailure(status) ?? lastResult)?.baselineFault,
     hold: hold && { reason: hold.reason, owner: hold.owner, since: timeOf(hold.since) },
   };
 }
@@ -70,14 +76,15 @@ const COUNTS: Readonly<Record<keyof NodeCounts, string>> = {
   >),
 };
 
-export function integrityFactsOf({ metadata, spec, status }: FileIntegrity): IntegrityFacts {
+/** @param longestPause see `bounded` */
+export function integrityFactsOf({ metadata, spec, status }: FileIntegrity, longestPause: number): IntegrityFacts {
   const { conditions = [], nodes } = status ?? {};
   const known = conditions.filter(({ type }) => INTEGRITY_CONDITIONS.has(type));
   const counts = Object.entries(COUNTS) as [keyof NodeCounts, string][];
   return {
     integrity: metadata.name ?? '',
     // One that was stored before there was a limit has none.
-    holdLimitSeconds: spec.holdLimit ?? DEFAULT_HOLD_LIMIT_SECONDS,
+    holdLimitSeconds: bounded(spec, longestPause).spec.holdLimit ?? DEFAULT_HOLD_LIMIT_SECONDS,
     conditions: known.map(({ type, status: says }) => [type, says] as const),
     nodes: nodes === undefined ? [] : counts.map(([field, state]) => [state, nodes[field] ?? 0] as const),
   };

@@ -76,6 +76,12 @@ export function registerGauges(registry: Registry, prefix: string, facts: Facts)
     },
   });
   ofNode('node_failed', '1 while the last result of the node is Failed.', [], ({ failed }) => [flag(failed)]);
+  ofNode(
+    'node_failure_stands',
+    '1 while findings on the node are neither gone nor accepted, whatever its last result is.',
+    [],
+    ({ stands }) => [flag(stands)],
+  );
   ofNode('node_last_scan_timestamp_seconds', 'When the newest scan of the node ended.', [], ({ scannedAt }) =>
     scannedAt ? [[seconds(scannedAt), {}]] : [],
   );

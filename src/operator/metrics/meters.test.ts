@@ -19,6 +19,7 @@ const CONTRACT: Readonly<Record<string, { type: 'counter' | 'gauge'; labels: rea
 
 /** Metrics that the existing operator has not. */
 const OURS: typeof CONTRACT = {
+  node_failure_stands: { type: 'gauge', labels: ['node', 'fileintegrity'] },
   node_last_scan_timestamp_seconds: { type: 'gauge', labels: ['node', 'fileintegrity'] },
   node_state: { type: 'gauge', labels: ['node', 'fileintegrity', 'state'] },
   node_fresh: { type: 'gauge', labels: ['node', 'fileintegrity'] },
@@ -37,6 +38,7 @@ const FAILED: NodeFacts = {
   integrity: 'example',
   node: 'one',
   failed: true,
+  stands: true,
   scannedAt: new Date(1_700_000_000_500),
   state: 'Failed',
   fresh: true,

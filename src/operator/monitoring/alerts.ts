@@ -61,6 +61,16 @@ function others(namespace: string): Alert[] {
   const here = `namespace="${namespace}"`;
   return [
     {
+      alert: 'NodeIntegrityFailureStands',
+      // While the last result is Failed, NodeHasIntegrityFailure says it.
+      expr: `${ofNode('node_failure_stands')} > 0 unless on (node, fileintegrity) ${ofNode('node_failed')} > 0`,
+      for: '1s',
+      summary: `${NODE} had a file integrity failure that nobody has dealt with`,
+      description:
+        `Files differed from the baseline of ${BY}, and no scan has found since that they do not: the last one could not be ` +
+        `done. ${statusOf} names the config map with the report, in failure.`,
+    },
+    {
       alert: 'NodeIntegrityScanStale',
       expr: `${ofNode('node_fresh')} == 0`,
       for: '1m',

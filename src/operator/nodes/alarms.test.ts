@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Condition } from '../../api/condition.ts';
-import { anIntegrity, NOW } from '../fixtures.ts';
-import { Alarms, alarmsOf } from './alarms.ts';
+import { anIntegrity, minutesBefore, NOW } from '../fixtures.ts';
+import { Alarms, alarmsOf, lastsLong } from './alarms.ts';
 
 function conditions(said: Record<string, string>): Condition[] {
   return Object.entries(said).map(([type, text]) => {
@@ -33,6 +33,27 @@ describe('a node is told of', () => {
 
   test('not because its daemon was restarted', () => {
     expect(alarms(well, { Ready: 'False DaemonNotRunning', Fresh: 'True Scanned' })).toEqual([]);
+  });
+});
+
+describe('that a scan counts for longer than a day', () => {
+  const lasting = (hours: number) => ({
+    freshness: { since: NOW.toISOString(), scanSeconds: 60 },
+    freshUntil: minutesBefore(-60 * hours),
+  });
+  const told = (before: number | undefined, after: number) =>
+    lastsLong(before === undefined ? {} : lasting(before), lasting(after)).map(
+      ({ reason, why }) => `${reason}: ${why}`,
+    );
+
+  test('is told when it comes about, with the time', () => {
+    expect(told(1, 24)).toEqual([]);
+    expect(told(1, 48.5)).toEqual(['FreshForLong: until 2026-11-26T13:00Z']);
+    expect(told(undefined, 48.5)).toEqual(['FreshForLong: until 2026-11-26T13:00Z']);
+  });
+
+  test('is told again when it grows, and not with each scan', () => {
+    expect([told(48, 48.1), told(48, 40), told(48, 72)]).toEqual([[], [], ['FreshForLong: until 2026-11-27T12:00Z']]);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { Condition } from '../../api/condition.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
+import type { NodeStatusFields } from '../../api/nodestatus.ts';
 import type { Hold } from '../../api/outcome.ts';
 import type { ObjectMeta } from '../../kube/types.ts';
 import { countNodes, someNodes } from '../words.ts';
@@ -15,6 +16,7 @@ export interface Alarm {
 const SENTENCES = {
   NodeNotFresh: 'No scan is recent enough',
   NodeHeldTooLong: 'Held for longer than spec.holdLimit allows',
+  FreshForLong: 'A scan counts for longer than a day',
 } as const;
 
 /** What is new in a node's conditions and worth a warning. What a scan found is told where it is taken in. */
@@ -32,6 +34,26 @@ export function alarmsOf(
     }
     return type === 'Fresh' && was(type)?.status !== 'False' ? [{ reason: 'NodeNotFresh', why: reason }] : [];
   });
+}
+
+/** From when until when a scan counts. */
+type Lasting = Pick<NodeStatusFields, 'freshness' | 'freshUntil'>;
+
+const LONG_MS = 24 * 60 * 60 * 1000;
+
+/** That a scan counts for longer than a day from now on: a node looks fresh all that time, whatever becomes of it. */
+export function lastsLong(before: Lasting, after: Lasting): Alarm[] {
+  const [was, is] = [lastingMs(before), lastingMs(after)];
+  // That of a node whose scans take long varies.
+  if (!(is > LONG_MS) || is <= Math.max(LONG_MS, 1.25 * was)) return [];
+  const hour = 60 * 60 * 1000;
+  const until = new Date(Math.ceil(Date.parse(after.freshUntil ?? '') / hour) * hour).toISOString();
+  return [{ reason: 'FreshForLong', why: `until ${until.slice(0, 16)}Z` }];
+}
+
+function lastingMs({ freshness, freshUntil }: Lasting): number {
+  const ms = Date.parse(freshUntil ?? '') - Date.parse(freshness?.since ?? '');
+  return Number.isNaN(ms) ? 0 : ms;
 }
 
 /** Tells the alarms that come close together as one, with the nodes in it: a thousand nodes make no thousand events. */

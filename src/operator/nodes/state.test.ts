@@ -155,16 +155,24 @@ describe('silence', () => {
     expect(planNodeState(aWorld(future)).freshUntil).toBeUndefined();
   });
 
-  test('has a limit that no node can stretch without end: the longest scan that is waited for takes 12 hours', () => {
-    const took = (startedAt: string) =>
+  test('has a limit that goes by how long scans take as far as that counts, and not by what the node says', () => {
+    const lastScan = {
+      startedAt: '1970-01-01T00:00:00Z',
+      finishedAt: NOW.toISOString(),
+      observedAt: NOW.toISOString(),
+    };
+    const until = (scanSeconds?: number) =>
       planNodeState(
         aWorld({
           ...scanned(0),
-          lastScan: { startedAt, finishedAt: NOW.toISOString(), observedAt: NOW.toISOString() },
+          lastScan,
+          ...(scanSeconds !== undefined && { freshness: { since: NOW.toISOString(), scanSeconds } }),
         }),
       ).freshUntil;
-    expect(took('1970-01-01T00:00:00Z')).toBe(minutesBefore(-(35 + 24 * 60)));
-    expect(took(minutesBefore(-100))).toBe(minutesBefore(-35));
+    expect(until(120)).toBe(minutesBefore(-39));
+    expect(until(1e9)).toBe(minutesBefore(-(35 + 24 * 60)));
+    // An earlier version noted the node's word only.
+    expect(until()).toBe(minutesBefore(-(35 + 20)));
   });
 
   test('survives a spec that lacks what it needs', () => {
@@ -401,6 +409,72 @@ describe('what a scan found', () => {
     expect(told(aWorld({ ...scanned(10), baseline: aReceipt({ adopted: true }) }), 'BaselineTrusted')).toBe(
       'Unknown Adopted',
     );
+  });
+});
+
+describe('a failure that stands', () => {
+  const failure = {
+    since: minutesBefore(30),
+    lastProbeTime: minutesBefore(31),
+    baselineDigest: DIGEST,
+    filesAdded: 1,
+    filesChanged: 2,
+    filesRemoved: 3,
+  };
+  const message = (world: NodeStateWorld) => say(planNodeState(world), 'IntegrityHeld')?.message;
+
+  test('makes the node Failed though the last scan could not be done, and both are said', () => {
+    const errored = scanned(10, { condition: 'Errored', errorMessage: 'AIDE was ended by signal 9.' });
+    const world = aWorld({ ...errored, failure });
+    expect([stateOf(world), told(world, 'IntegrityHeld')]).toEqual(['Failed', 'False Changed']);
+    expect(message(world)).toBe(
+      'A scan found differences from the baseline: 1 added, 2 changed, 3 removed. ' +
+        `That stands since ${minutesBefore(30)}. The last scan could not be done. AIDE was ended by signal 9.`,
+    );
+  });
+
+  test('of the baseline counts in its condition, too', () => {
+    const world = aWorld({
+      ...scanned(10, { condition: 'Errored' }),
+      failure: { ...failure, baselineFault: 'Missing' },
+    });
+    expect(told(world, 'IntegrityHeld')).toBe('False BaselineMissing');
+    expect(told(world, 'BaselineTrusted')).toBe('False BaselineMissing');
+  });
+
+  test('is not ended by a word that proves nothing', () => {
+    const world = aWorld({ ...scanned(10, { unproven: true }), failure });
+    expect([stateOf(world), told(world, 'IntegrityHeld')]).toEqual(['Failed', 'False Changed']);
+  });
+
+  test('is Failed while the node is held', () => {
+    const world = aWorld({ ...scanned(10), ...hold('NodeUpdating', 5), failure });
+    expect([stateOf(world), told(world, 'IntegrityHeld')]).toEqual(['Failed', 'False Changed']);
+  });
+
+  test('and was accepted counts until the first scan against the new baseline', () => {
+    const accepted = { ...failure, acceptedAt: minutesBefore(5), order: 'o', reason: 'Demand', who: 'alice' } as const;
+    const failed = scanned(10, { condition: 'Failed', filesAdded: 1 });
+    expect(stateOf(aWorld({ ...failed, accepted: [accepted] }))).toBe('Failed');
+    const errored = scanned(1, { condition: 'Errored' });
+    const world = aWorld({
+      ...errored,
+      results: [...(failed.results ?? []), ...(errored.results ?? [])],
+      accepted: [accepted],
+    });
+    expect([stateOf(world), told(world, 'IntegrityHeld')]).toEqual(['Errored', 'Unknown Errored']);
+  });
+});
+
+describe('a result that proves nothing', () => {
+  const unproven = (ago: number) => {
+    const { lastScan: _, ...fields } = scanned(ago, { unproven: true });
+    return aWorld(fields);
+  };
+
+  test('says nothing of the node’s integrity, and makes it no fresher', () => {
+    expect(told(unproven(10), 'IntegrityHeld')).toBe('Unknown Unproven');
+    expect([stateOf(unproven(10)), told(unproven(10), 'Fresh')]).toEqual(['Silent', 'False Late']);
   });
 });
 

@@ -6,6 +6,8 @@ import type { BaselineFault } from '../../api/outcome.ts';
 import { printable } from '../../lib/text.ts';
 import { type Statement, stamp } from '../conditions.ts';
 import type { Daemon } from './daemon.ts';
+import { countsInWords, type FailureFields, newestDone, standingFailure } from './failure.ts';
+import { usualScanSeconds } from './freshness.ts';
 
 /** All that is looked at to say what a node is. */
 export interface NodeStateWorld {
@@ -20,12 +22,10 @@ export interface NodeStateWorld {
   readonly generation: number | undefined;
 }
 
-type StateFields = Pick<
-  NodeStatusFields,
-  'lastResult' | 'results' | 'lastScan' | 'baseline' | 'orders' | 'unselected'
-> & {
-  readonly conditions?: Condition[];
-};
+type StateFields = FailureFields &
+  Pick<NodeStatusFields, 'lastScan' | 'orders' | 'unselected'> & {
+    readonly conditions?: Condition[];
+  };
 
 export interface NodeStatePlan {
   readonly state: NodeState;
@@ -62,8 +62,6 @@ export function planNodeState(world: NodeStateWorld): NodeStatePlan {
   };
 }
 
-/** Scans that take longer are given up by the daemon: a node cannot say that its took a year. */
-const LONGEST_SCAN_MS = 12 * 60 * 60 * 1000;
 /** What is allowed for a machine that is busy, and for the way of a result. */
 const MARGIN_MS = 300_000;
 /** How far ahead of the operator's clock a time may be, in which another operator wrote it. */
@@ -111,10 +109,9 @@ function unscannedSince({ conditions = [] }: StateFields): number | undefined {
   return standing && Date.parse(standing.lastTransitionTime);
 }
 
-function staleAfterMs(spec: NodeStateWorld['spec'], { lastScan }: StateFields): number {
+function staleAfterMs(spec: NodeStateWorld['spec'], fields: StateFields): number {
   const grace = seconds(spec.config && effectiveGracePeriod(spec), 900) * 1000;
-  const tookMs = lastScan ? Date.parse(lastScan.finishedAt) - Date.parse(lastScan.startedAt) : 0;
-  const usual = 2 * grace + 2 * within(tookMs, 0, LONGEST_SCAN_MS) + MARGIN_MS;
+  const usual = 2 * grace + 2 * usualScanSeconds(fields) * 1000 + MARGIN_MS;
   return spec.staleAfter === undefined ? usual : seconds(spec.staleAfter, usual / 1000) * 1000;
 }
 
@@ -128,19 +125,20 @@ function within(value: number, least: number, most: number): number {
 }
 
 /**
- * When the newest scan that was done was taken in. Where `lastScan` does not say it (it is of one that could not be done, or
- * was written by an earlier version), the times of results do, which are the node's, and no later. A time in the future
- * proves nothing, nor does a receipt that nobody ordered.
+ * When the newest scan that was done was taken in. Of a status that an earlier version wrote `lastScan` tells it, or the
+ * times of results, which are the node's. A time in the future proves nothing, nor does a receipt that nobody ordered.
  */
-function lastDone({ lastResult, results = [], lastScan }: StateFields, now: Date): number | undefined {
+function lastDone({ lastResult, results = [], lastScan, freshness }: StateFields, now: Date): number | undefined {
   const passed = (time: string | undefined) => {
     const at = Date.parse(time ?? '');
     return at <= now.getTime() + CLOCK_SKEW_MS ? [at] : [];
   };
+  if (freshness) return passed(freshness.since)[0];
   const [scannedAt] = lastResult?.condition === 'Errored' ? [] : passed(lastScan?.observedAt);
   if (scannedAt !== undefined) return scannedAt;
   const times = [...results, ...(lastResult ? [lastResult] : [])]
-    .filter(({ condition, baselineFault }) => condition !== 'Errored' && baselineFault !== 'Unordered')
+    .filter(({ condition, unproven }) => condition !== 'Errored' && !unproven)
+    .filter(({ baselineFault }) => baselineFault !== 'Unordered')
     .flatMap(({ lastProbeTime }) => passed(lastProbeTime));
   return times.length > 0 ? Math.max(...times) : undefined;
 }
@@ -159,7 +157,9 @@ function awaitedSince(fields: StateFields): number | undefined {
   return Math.max(createdAt, requestedAt);
 }
 
-function stateOf({ lastResult, orders, unselected }: StateFields, fresh: Statement): NodeState {
+function stateOf(fields: StateFields, fresh: Statement): NodeState {
+  const { lastResult, orders, unselected } = fields;
+  if (standingFailure(fields)) return 'Failed';
   if (unselected) return lastResult?.condition === 'Failed' ? 'Failed' : 'Unwatched';
   if (lastResult && lastResult.condition !== 'Succeeded') return lastResult.condition;
   if (orders?.hold) return 'Held';
@@ -255,37 +255,49 @@ const FAULTS: Readonly<Record<BaselineFault, string>> = {
   Unordered: 'A baseline was made on the node that the operator did not order.',
 };
 
-function integrityOf({ lastResult }: StateFields): Statement {
+function integrityOf(fields: StateFields): Statement {
+  const { lastResult } = fields;
   const say = (status: Statement['status'], reason: string, message: string): Statement => ({
     type: 'IntegrityHeld',
     status,
     reason,
     message,
   });
-  switch (lastResult?.condition) {
-    case undefined:
-      return say('Unknown', 'NotScanned', 'The first scan is still to come.');
-    case 'Errored':
-      return say('Unknown', 'Errored', `The last scan could not be done. ${lastResult?.errorMessage ?? ''}`.trim());
-    case 'Succeeded':
-      return say('True', 'NoChanges', 'The last scan found no difference from the baseline.');
-    case 'Failed': {
-      const {
-        baselineFault: fault,
-        mountChanges,
-        filesAdded = 0,
-        filesChanged = 0,
-        filesRemoved = 0,
-      } = lastResult ?? {};
-      if (fault) return say('False', `Baseline${fault}`, `${FAULTS[fault]} Nothing that was compared is verified.`);
-      const counts = `${filesAdded} added, ${filesChanged} changed, ${filesRemoved} removed`;
-      if (mountChanges !== undefined) {
-        const mounts = `${mountChanges} ${mountChanges === 1 ? 'mount is' : 'mounts are'} otherwise than at the baseline`;
-        return say('False', 'MountsChanged', `${mounts}: see lastResult. Files: ${counts}.`);
-      }
-      return say('False', 'Changed', `The last scan found differences from the baseline: ${counts}.`);
+  const standing = standingFailure(fields);
+  // One that was accepted counts until the first scan against the new baseline.
+  const failure = standing ?? (lastResult?.condition === 'Failed' ? lastResult : undefined);
+  if (failure) {
+    const { baselineFault: fault } = failure;
+    const since = lastResult?.condition === 'Failed' || !standing ? '' : sinceThen(standing.since, lastResult);
+    if (fault)
+      return say('False', `Baseline${fault}`, `${FAULTS[fault]} Nothing that was compared is verified.${since}`);
+    if (failure.mountChanges !== undefined) {
+      const { mountChanges: count } = failure;
+      const mounts = `${count} ${count === 1 ? 'mount is' : 'mounts are'} otherwise than at the baseline`;
+      const where = since === '' ? ': see lastResult' : '';
+      return say('False', 'MountsChanged', `${mounts}${where}. Files: ${countsInWords(failure)}.${since}`);
     }
+    const which = since === '' ? 'The last scan' : 'A scan';
+    const message = `${which} found differences from the baseline: ${countsInWords(failure)}.${since}`;
+    return say('False', 'Changed', message);
   }
+  if (!lastResult) return say('Unknown', 'NotScanned', 'The first scan is still to come.');
+  if (lastResult.condition === 'Errored') {
+    return say('Unknown', 'Errored', `The last scan could not be done. ${lastResult.errorMessage ?? ''}`.trim());
+  }
+  if (lastResult.unproven) {
+    return say('Unknown', 'Unproven', 'Nothing says which database the last scan read: it proves nothing.');
+  }
+  return say('True', 'NoChanges', 'The last scan found no difference from the baseline.');
+}
+
+/** What has come after a failure that stands, and why that does not end it. */
+function sinceThen(since: string, lastResult: StateFields['lastResult']): string {
+  const stands = ` That stands since ${since}.`;
+  if (lastResult?.condition !== 'Errored') {
+    return `${stands} No scan has found since that there is no difference from the same baseline.`;
+  }
+  return `${stands} The last scan could not be done. ${lastResult.errorMessage ?? ''}`.trimEnd();
 }
 
 /** A fault counts until a scan without it: a new receipt alone proves nothing. */
@@ -297,7 +309,7 @@ function trustOf(fields: StateFields): Statement {
     reason,
     message,
   });
-  const fault = newestDone(fields)?.baselineFault;
+  const fault = (standingFailure(fields) ?? newestDone(fields))?.baselineFault;
   if (fault) return say('False', `Baseline${fault}`, FAULTS[fault]);
   if (!baseline) return say('Unknown', 'Pending', 'No receipt of a baseline is on record yet.');
   // What was on record of a node of this name before is compared with what this one says first.
@@ -308,11 +320,4 @@ function trustOf(fields: StateFields): Statement {
     return say('Unknown', 'Adopted', message);
   }
   return say('True', 'Recorded', `The receipt of the baseline is on record, digest ${baseline.digest.slice(0, 16)}….`);
-}
-
-/** The newest result of a scan that was done: one that could not be done proves nothing of what was found before. */
-function newestDone({ lastResult, results = [] }: StateFields): NodeStatusFields['lastResult'] {
-  if (lastResult?.condition !== 'Errored') return lastResult;
-  const done = results.filter(({ condition }) => condition !== 'Errored');
-  return done.sort((one, other) => Date.parse(other.lastProbeTime) - Date.parse(one.lastProbeTime))[0];
 }

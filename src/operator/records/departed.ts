@@ -3,6 +3,7 @@ import { OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
 import { departedName, labelValue } from '../../api/names.ts';
 import { type Departed, departedSchema, type FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { ObjectMeta } from '../../kube/types.ts';
+import { standingFailure } from '../nodes/failure.ts';
 import { MEMORY_ANNOTATION, parseMemory } from '../nodes/memory.ts';
 import { DEPARTED, REASON_LABEL } from './record.ts';
 
@@ -13,11 +14,15 @@ export interface DepartedNode extends Departed {
 
 /** What is on record of a node whose status goes; nothing where it never had a baseline. */
 export function departedOf(
-  { nodeName, metadata, baseline, lastResult, predecessor }: FileIntegrityNodeStatus,
+  status: FileIntegrityNodeStatus,
   why: Departed['why'],
   now: Date,
   who?: string,
 ): DepartedNode[] {
+  const { nodeName, metadata, baseline, lastResult, results = [], predecessor } = status;
+  // A failure stands whatever came after it.
+  const found = standingFailure(status) ? results.find(({ condition }) => condition === 'Failed') : undefined;
+  const failed = found ?? (lastResult?.condition === 'Failed' ? lastResult : undefined);
   // One that went again before its daemon said anything has what was known before.
   if (!baseline) return predecessor ? [{ node: nodeName, ...predecessor }] : [];
   const uid = parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).node;
@@ -29,7 +34,7 @@ export function departedOf(
       ...(who !== undefined && { who }),
       ...(uid !== undefined && { uid }),
       baseline,
-      ...(lastResult?.condition === 'Failed' && { lastResult }),
+      ...(failed && { lastResult: failed }),
     },
   ];
 }

@@ -56,6 +56,7 @@ describe('a re-initialisation', () => {
           node: 'b',
           order: order?.id,
           lastResult: { condition: 'Failed', lastProbeTime: NOW.toISOString() },
+          failure: { since: NOW.toISOString(), lastProbeTime: NOW.toISOString(), baselineDigest: 'd'.repeat(64) },
           baselineDigest: 'd'.repeat(64),
         },
       ],

@@ -5,6 +5,7 @@ import { OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
 import { labelValue, recordName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus, KeptFailure, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineOrder } from '../../api/outcome.ts';
+import { isFailing, standingFailure } from '../nodes/failure.ts';
 
 /** Label on a record: why the baselines were ordered. */
 export const REASON_LABEL = 'file-integrity.openshift.io/reason';
@@ -112,17 +113,19 @@ function recordText({ id, integrity, nodes }: ReinitRecord, bytes: number): stri
   return `${JSON.stringify(head).slice(0, -1)},${lists}}\n`;
 }
 
-function hasFindings({ lastResult }: FileIntegrityNodeStatus): boolean {
-  return lastResult !== undefined && lastResult.condition !== 'Succeeded';
+function hasFindings(status: FileIntegrityNodeStatus): boolean {
+  return status.lastResult?.condition === 'Errored' || isFailing(status);
 }
 
 function facts({ before, order }: Rebased): object {
   const { nodeName, lastResult, failures = [], baseline } = before;
   const [newest] = failures;
+  const failure = standingFailure(before);
   return {
     node: nodeName,
     order: order.id,
     lastResult,
+    ...(failure && { failure }),
     ...(newest && {
       keptFailure: { configMapName: newest.configMapName, sequence: newest.sequence, digest: newest.digest },
     }),

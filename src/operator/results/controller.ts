@@ -6,8 +6,9 @@ import { type Controller, createController, type Outcome } from '../../kube/cont
 import { isConflict } from '../../kube/errors.ts';
 import { explain } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
+import { bounded } from '../bounds.ts';
 import { sayAlready } from '../conditions.ts';
-import { type Alarms, alarmsOf } from '../nodes/alarms.ts';
+import { type Alarms, alarmsOf, lastsLong } from '../nodes/alarms.ts';
 import { withoutSight } from '../nodes/blind.ts';
 import { DaemonPods } from '../nodes/daemon.ts';
 import { planNodeState } from '../nodes/state.ts';
@@ -52,7 +53,8 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
     const plan = planResults({ now, integrity: name, status, node, hasMachineConfigs, slot, parts, lease });
     const before = fieldsOf(status);
     const blind = blindFor(tools.unread());
-    const context = { now, status, integrity, node, daemons, blind, slotTaken: plan.slotTaken };
+    const { longestPause } = tools;
+    const context = { now, status, integrity, node, daemons, blind, slotTaken: plan.slotTaken, longestPause };
     const { fields, changesAt } = withState(plan.fields ?? before, context);
     const isNews = plan.fields !== undefined || !says(before, fields);
     let isDone: boolean;
@@ -81,11 +83,13 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
     return { kind: 'waiting', reason: 'the time counts', requeueAfterMs: next - now.getTime() + 1 };
   }
 
-  function tellAlarms(before: ResultFields, { conditions = [] }: ResultFields, context: StateContext) {
-    const { status, integrity, slotTaken } = context;
+  function tellAlarms(before: ResultFields, after: ResultFields, { status, integrity, slotTaken }: StateContext) {
     const wasTaken = before.conditions?.some(({ reason }) => reason === SLOT_TAKEN);
     if (slotTaken !== undefined && !wasTaken) tools.recorder.record(integrity, 'Warning', SLOT_TAKEN, slotTaken);
-    alarms.add(integrity, status.nodeName, alarmsOf(before.conditions, conditions, status.orders?.hold));
+    alarms.add(integrity, status.nodeName, [
+      ...alarmsOf(before.conditions, after.conditions ?? [], status.orders?.hold),
+      ...lastsLong(before, after),
+    ]);
   }
 
   /** What hinders a message from being taken in must hinder neither that its finding shows nor that silence does. */
@@ -123,7 +127,7 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
 /** The fields, and what they say of the node at this time. A status without orders is none of this operator yet. */
 function withState(
   fields: ResultFields,
-  { now, status, integrity, node, daemons, blind, slotTaken }: StateContext,
+  { now, status, integrity, node, daemons, blind, slotTaken, longestPause }: StateContext,
 ): { readonly fields: ResultFields; readonly changesAt?: Date } {
   if (!status.orders) return { fields };
   const planned = planNodeState({
@@ -132,7 +136,7 @@ function withState(
     // Not to be told of as missing: what is not known of it is said below.
     daemon: blind.daemon === undefined ? daemons.of(status) : { is: 'running' },
     node,
-    spec: integrity.spec,
+    spec: bounded(integrity.spec, longestPause).spec,
     generation: integrity.metadata.generation,
   });
   const standing = fields.conditions ?? [];
@@ -169,6 +173,7 @@ interface StateContext {
   readonly daemons: DaemonPods;
   readonly blind: Blind;
   readonly slotTaken: string | undefined;
+  readonly longestPause: number;
 }
 
 /** How often it is looked whether a slot has become free that cannot be freed, in milliseconds: nothing tells. */

@@ -19,6 +19,7 @@ export function aScan(changes: Partial<ScanOutcome> = {}): ScanOutcome {
     startedAt: minutesBefore(2),
     finishedAt: minutesBefore(1),
     exitStatus: 0,
+    baselineDigest: DIGEST,
     configurationDigest: CONFIGURATION,
     ...changes,
   };
@@ -104,7 +105,10 @@ export function afterResults(world: ResultsWorld, plan: ResultsPlan = planResult
     ...world.status.metadata.annotations,
     ...(heartbeat !== undefined && { [HEARTBEAT_ANNOTATION]: heartbeat }),
   };
-  const status = { ...world.status, ...fields, metadata: { ...world.status.metadata, annotations } };
+  // What goes is not in the fields any more: they are written as a whole.
+  const { failure: _, ...standing } = world.status;
+  const before = plan.fields ? standing : world.status;
+  const status = { ...before, ...fields, metadata: { ...world.status.metadata, annotations } };
   return { ...world, status, slot: plan.remove ? undefined : world.slot, parts: plan.remove ? [] : world.parts };
 }
 

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '../../api/condition.ts';
-import type { NodeStatusFields, ScanResult } from '../../api/nodestatus.ts';
+import type { NodeStatusFields, ScanResult, StandingFailure } from '../../api/nodestatus.ts';
 import type { BaselineReceipt, FileCounts } from '../../api/outcome.ts';
+import { afterReceipt, failureAfter } from '../nodes/failure.ts';
+import { freshnessAfter } from '../nodes/freshness.ts';
 import type { Kept } from './keep.ts';
 import type { Message, ScanMessage } from './message.ts';
 
@@ -23,6 +25,9 @@ export interface ResultFields
     | 'baselines'
     | 'closing'
     | 'failures'
+    | 'failure'
+    | 'accepted'
+    | 'freshness'
     | 'notices'
     | 'acknowledged'
   > {
@@ -48,12 +53,15 @@ export function foldScan(
   return foldResult(fields, resultOf(scan, report, now), scan, now);
 }
 
-function foldResult(fields: ResultFields, result: ScanResult, scan: ScanMessage, now: Date): ResultFields {
+function foldResult(before: ResultFields, result: ScanResult, scan: ScanMessage, now: Date): ResultFields {
+  const { failure: _, ...fields } = before;
+  const failure = failureAfter(before, result, scan.facts?.baselineDigest, now);
   return {
     ...fields,
     lastResult: result,
     results: [...(fields.results ?? []).filter(({ condition }) => condition !== result.condition), result],
-    ...observed(scan, now),
+    ...(failure && { failure }),
+    ...observed(before, scan, now),
   };
 }
 
@@ -64,23 +72,47 @@ const WAITED_MS = 60_000;
  * The facts of a scan, and when the operator took it in: the one time in them that is not the node's word. A message that
  * waited for an operator is as old as its coming: nobody knows how its node has fared since.
  */
-function observed({ facts, arrivedAt = '' }: ScanMessage, now: Date): Pick<ResultFields, 'lastScan'> {
+function observed(
+  before: ResultFields,
+  { facts, verdict, arrivedAt = '' }: ScanMessage,
+  now: Date,
+): Pick<ResultFields, 'lastScan' | 'freshness'> {
+  if (!facts) return {};
   const arrived = Date.parse(arrivedAt);
   const hasWaited = now.getTime() - arrived > WAITED_MS;
-  return facts ? { lastScan: { ...facts, observedAt: (hasWaited ? new Date(arrived) : now).toISOString() } } : {};
+  const observedAt = (hasWaited ? new Date(arrived) : now).toISOString();
+  return {
+    lastScan: { ...facts, observedAt },
+    // One that could not be done proves nothing.
+    ...(verdict !== 'Errored' && { freshness: freshnessAfter(before, facts, observedAt) }),
+  };
 }
 
 /** A scan whose findings do not count, because the node was being updated: that it took place is all that is noted. */
 export function foldSetAside(fields: ResultFields, scan: ScanMessage, now: Date): ResultFields {
-  return { ...fields, ...observed(scan, now) };
+  return { ...fields, ...observed(fields, scan, now) };
 }
 
-/** A receipt that was taken in is the baseline, and the first of those that are kept. */
-export function foldReceipt(fields: ResultFields, receipt: BaselineReceipt): ResultFields {
+/**
+ * A receipt that was taken in is the baseline, and the first of those that are kept. It may accept a failure.
+ * @param said the receipt as it came
+ */
+export function foldReceipt(
+  before: ResultFields,
+  receipt: BaselineReceipt,
+  said: BaselineReceipt,
+  { status, now }: { readonly status: Pick<NodeStatusFields, 'orders'>; readonly now: Date },
+): ResultFields {
+  const { failure: _, accepted: __, ...fields } = before;
   // A status of before has one receipt and no list.
   const earlier = fields.baselines ?? (fields.baseline ? [fields.baseline] : []);
-  const { closing: _, ...rest } = fields; // the receipt has it
-  return { ...rest, baseline: receipt, baselines: [receipt, ...earlier].slice(0, RECEIPTS).map(inShort) };
+  const { closing: ___, ...rest } = fields; // the receipt has it
+  return {
+    ...rest,
+    baseline: receipt,
+    baselines: [receipt, ...earlier].slice(0, RECEIPTS).map(inShort),
+    ...afterReceipt(before, said, status.orders?.baseline, now),
+  };
 }
 
 /** The list of the mounts stands in the receipt of the baseline itself; ten of them would be much for each node. */
@@ -123,7 +155,7 @@ export function foldKept(
  * @param planned the fields as they would be with the report kept
  */
 export function foldUnkept(before: ResultFields, planned: ResultFields, why: string): ResultFields {
-  const { lastResult: finding, lastScan } = planned;
+  const { lastResult: finding, lastScan, freshness, failure } = planned;
   if (finding?.condition !== 'Failed') return before; // what was set aside is no result
   const { resultConfigMapName: _, resultConfigMapNamespace: __, findingsConfigMapName: ___, ...rest } = finding;
   const errorMessage = [rest.errorMessage, `The report could not be kept: ${why}`].filter(Boolean).join(' ');
@@ -135,13 +167,20 @@ export function foldUnkept(before: ResultFields, planned: ResultFields, why: str
     lastResult: result,
     results: [...(before.results ?? []).filter(({ condition }) => condition !== 'Failed'), result],
     ...(lastScan && { lastScan }),
+    ...(freshness && { freshness }),
+    ...(failure && { failure: withoutReport(failure) }),
   };
+}
+
+function withoutReport({ configMapName: _, ...failure }: StandingFailure): StandingFailure {
+  return failure;
 }
 
 /** The last result, if a scan says the same but for ids and times. What a report lacks is the operator's to say. */
 export function repeated({ lastResult: last }: ResultFields, scan: ScanMessage): ScanResult | undefined {
   const isSame =
     last?.condition === scan.verdict &&
+    last.unproven === isUnproven(scan) &&
     last.baselineFault === scan.baselineFault &&
     last.mountChanges === scan.mountChanges &&
     (scan.verdict !== 'Errored' || last.errorMessage === scan.errorMessage) &&
@@ -173,7 +212,13 @@ function resultOf(scan: ScanMessage, report: KeptReport | undefined, now: Date):
     ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
     ...(scan.mountChanges !== undefined && { mountChanges: scan.mountChanges }),
     ...countsIn(scan),
+    ...(isUnproven(scan) && { unproven: true as const }),
   };
+}
+
+/** An earlier operator's daemon says that nothing has changed, and neither since when nor against what. */
+function isUnproven({ verdict, facts }: ScanMessage): true | undefined {
+  return verdict === 'Succeeded' && facts === undefined ? true : undefined;
 }
 
 /** The counts of a scan as the contract names them; nothing where there are none. */

@@ -409,7 +409,8 @@ describe('a heartbeat', () => {
     expect(planResults(withBeat(aWorldAfter(failed()), beat(old)))).toEqual({ events: [] });
     const world = aWorldAfter(aScan());
     const rebased = { ...world, status: { ...world.status, baseline: aReceipt({ createdAt: minutesBefore(0.15) }) } };
-    expect(planResults(withBeat(rebased, beat({ verdict: 'Failed', counts })))).toEqual({ events: [] });
+    const before = { baselineDigest: 'b'.repeat(64), verdict: 'Failed', counts } as const;
+    expect(planResults(withBeat(rebased, beat(before)))).toEqual({ events: [] });
   });
 
   test('of a scan before a receipt that nobody ordered does not make up for it, and the next scan does', () => {
@@ -476,8 +477,13 @@ describe('a scan that was compared with another baseline than the receipt names'
   });
 
   test('because it began before that baseline was made, is as good as ever', () => {
-    const status = aStatus({ baseline: aReceipt({ createdAt: minutesBefore(1.5) }) });
-    expect(planResults(aResultsWorld({ status, slot: aSlot(scan()) })).fields?.lastResult?.condition).toBe('Succeeded');
+    const baseline = aReceipt({ createdAt: minutesBefore(1.5) });
+    const earlier = aReceipt({ orderId: 'order-0', digest: 'e'.repeat(64), createdAt: minutesBefore(50) });
+    const told = (status: FileIntegrityNodeStatus) =>
+      planResults(aResultsWorld({ status, slot: aSlot(scan()) })).fields?.lastResult?.condition;
+    expect(told(aStatus({ baseline, baselines: [baseline, earlier] }))).toBe('Succeeded');
+    // What was never on record is none that was before.
+    expect(told(aStatus({ baseline, baselines: [baseline] }))).toBe('Errored');
   });
 
   test('but not the one with the right baseline', () => {
@@ -642,5 +648,200 @@ describe('when a scan was taken in', () => {
     expect(observedAt(worldOf(minutesBefore(0.9)))).toBe(NOW.toISOString());
     expect(observedAt(worldOf(minutesBefore(-9)))).toBe(NOW.toISOString());
     expect(observedAt(worldOf(minutesBefore(30)))).toBe(minutesBefore(30));
+  });
+});
+
+describe('a scan that says that nothing has changed', () => {
+  const result = (slot: ReturnType<typeof aSlot>, changes: Partial<FileIntegrityNodeStatus> = {}) =>
+    planResults(aResultsWorld({ slot, status: aStatus(changes) })).fields?.lastResult;
+  const unproven = (why: string) => ({
+    condition: 'Errored',
+    errorMessage: expect.stringContaining(`which is not proven: it ${why}`),
+  });
+  const without = ({ baselineDigest: _, ...scan }: ScanOutcome): ScanOutcome => scan;
+
+  test('and not compared with what is Errored, with a code', () => {
+    const world = aResultsWorld({ slot: aSlot(without(aScan())) });
+    expect(planResults(world).fields?.lastResult).toMatchObject(unproven('says not which database'));
+    expect(planResults(world).events).toMatchObject([{ type: 'Warning', errorCode: 'SCAN_UNPROVEN' }]);
+  });
+
+  test('while no baseline is on record is Errored', () => {
+    expect(result(aSlot(aScan()), { baseline: undefined as never })).toMatchObject(
+      unproven('was compared with a database of which no receipt is on record'),
+    );
+  });
+
+  test('by another configuration than that of its baseline is Errored', () => {
+    const slot = aSlot(aScan({ configurationDigest: 'b'.repeat(64) }));
+    expect(result(slot)).toMatchObject(unproven('went by another configuration (bbbbbbbbbbbbbbbb…)'));
+  });
+
+  test('by heartbeat is the same, and no newer than the result before it', () => {
+    const times = { startedAt: minutesBefore(0.3), finishedAt: minutesBefore(0.2) };
+    const world = { ...aWorldAfter(aScan()), lease: aLease(without(aScan({ id: 'beat', ...times }))) };
+    const after = afterResults(world).status;
+    expect(after.lastResult).toMatchObject(unproven('says not which database'));
+    expect(after.freshness).toEqual(world.status.freshness);
+  });
+
+  test('in an earlier operator’s words counts as the last result and proves nothing', () => {
+    expect(result(aSlot(undefined))).toMatchObject({ condition: 'Succeeded', unproven: true });
+    const after = afterResults(withSlot(aWorldAfter(failed()), undefined)).status;
+    expect(after.lastResult).toMatchObject({ condition: 'Succeeded', unproven: true });
+    expect(after.failure).toMatchObject({ filesAdded: 1 });
+    // The same word with its proof is another one.
+    const proven = afterResults(withSlot(aResultsWorld({ status: after }), aScan({ id: '3' }))).status;
+    expect(proven.lastResult).not.toHaveProperty('unproven');
+    expect(proven.failure).toBeUndefined();
+  });
+});
+
+describe('a failure', () => {
+  const found = {
+    since: NOW.toISOString(),
+    lastProbeTime: minutesBefore(1),
+    baselineDigest: DIGEST,
+    configMapName: 'aide-worker-a-failed',
+    filesAdded: 1,
+    filesChanged: 2,
+    filesRemoved: 3,
+  };
+  const next = (world: ResultsWorld, message: Parameters<typeof aSlot>[0], changes: Partial<ResultsWorld> = {}) =>
+    afterResults({ ...withSlot(world, message), ...changes });
+  const receipt = (changes: Partial<BaselineReceipt> = {}) =>
+    ({
+      kind: 'baseline',
+      id: 'receipt-2',
+      node: 'a',
+      receipt: aReceipt({ orderId: 'order-2', digest: 'e'.repeat(64), reason: 'Demand', ...changes }),
+    }) as const;
+  const ordered = (world: ResultsWorld, more: object = {}): ResultsWorld => {
+    const { orders } = world.status;
+    const baseline = {
+      id: 'order-2',
+      reason: 'Demand',
+      requestedAt: NOW.toISOString(),
+      who: 'alice',
+      ...more,
+    } as const;
+    return { ...world, status: { ...world.status, ...(orders && { orders: { ...orders, baseline } }) } };
+  };
+  const laterOn = (world: ResultsWorld): ResultsWorld => ({ ...world, now: new Date(NOW.getTime() + 60_000) });
+
+  test('stands from the first scan that found it, with the baseline that it stands against', () => {
+    expect(aWorldAfter(failed()).status.failure).toEqual(found);
+  });
+
+  test('stands with the newest findings, since the first', () => {
+    const again = failed({ id: '2', finishedAt: minutesBefore(0.5), counts: { added: 9, changed: 0, removed: 0 } });
+    const after = next(laterOn(aWorldAfter(failed())), again).status.failure;
+    expect(after).toMatchObject({ since: found.since, lastProbeTime: minutesBefore(0.5), filesAdded: 9 });
+  });
+
+  test('stands through a scan that could not be done', () => {
+    const { status } = next(aWorldAfter(failed()), aScan({ id: '2', verdict: 'Errored', errorMessage: 'AIDE died.' }));
+    expect(status.lastResult?.condition).toBe('Errored');
+    expect(status.failure).toEqual(found);
+  });
+
+  test('stands while its node is updated, whatever is found and set aside then', () => {
+    const node = machineConfigured(aNode('a'), 'x', 'y', 'Working');
+    expect(next(aWorldAfter(failed()), failed({ id: '2' }), { node }).status.failure).toEqual(found);
+  });
+
+  test('ends with a scan that finds no difference from the same baseline', () => {
+    expect(next(aWorldAfter(failed()), aScan({ id: '2' })).status).not.toHaveProperty('failure');
+    const lease = aLease(aScan({ id: 'b', startedAt: minutesBefore(0.3), finishedAt: minutesBefore(0.2) }));
+    expect(afterResults({ ...aWorldAfter(failed()), lease }).status).not.toHaveProperty('failure');
+  });
+
+  test('does not end with a scan that finds none from another one', () => {
+    const world = aWorldAfter(failed());
+    const earlier = aReceipt({ orderId: 'order-0', digest: 'e'.repeat(64), createdAt: minutesBefore(50) });
+    const status = { ...world.status, baselines: [aReceipt({ createdAt: minutesBefore(1.5) }), earlier] };
+    const old = aScan({ id: '2', baselineDigest: earlier.digest, startedAt: minutesBefore(40) });
+    const after = next({ ...world, status }, old).status;
+    expect([after.lastResult?.condition, after.failure]).toEqual(['Succeeded', found]);
+  });
+
+  test('that a new baseline accepts is kept with who asked for that, and told in a warning', () => {
+    const world = withSlot(ordered(aWorldAfter(failed())), receipt());
+    const { fields, events } = planResults(world);
+    expect(fields).not.toHaveProperty('failure');
+    expect(fields?.accepted).toEqual([
+      { ...found, acceptedAt: NOW.toISOString(), order: 'order-2', reason: 'Demand', who: 'alice' },
+    ]);
+    expect(events).toEqual([
+      {
+        type: 'Warning',
+        reason: 'FailureAccepted',
+        message:
+          `node a: a new baseline (Demand, asked for by alice) accepts the failure that stands since ${found.since}: ` +
+          '1 added, 2 changed, 3 removed log:fio/aide-worker-a-failed',
+      },
+    ]);
+  });
+
+  test('that was found after the baseline was ordered is accepted, and that is said', () => {
+    const world = withSlot(ordered(aWorldAfter(failed()), { requestedAt: minutesBefore(5) }), receipt());
+    expect(told(world)).toEqual([expect.stringContaining(', found when the baseline was ordered already: 1 added')]);
+  });
+
+  test('is not accepted by a database that the node had already', () => {
+    const { baseline: _, ...bare } = aStatus();
+    const world = aResultsWorld({ status: bare as FileIntegrityNodeStatus });
+    const after = next(next(world, failed()), receipt({ orderId: 'order-1', reason: 'Initial', adopted: true })).status;
+    expect(after.baseline?.adopted).toBe(true);
+    expect(after).not.toHaveProperty('accepted');
+    expect(after.failure).toEqual(found);
+  });
+
+  test('accepted is followed by a new one, against the new baseline', () => {
+    const accepted = afterResults(withSlot(ordered(aWorldAfter(failed())), receipt({ createdAt: minutesBefore(0.9) })));
+    const again = failed({ id: '2', startedAt: minutesBefore(0.5), baselineDigest: 'e'.repeat(64) });
+    const after = next(laterOn(accepted), again).status;
+    expect(after.failure).toMatchObject({ since: minutesBefore(-1), baselineDigest: 'e'.repeat(64) });
+    expect(after.accepted).toHaveLength(1);
+  });
+
+  test('of a status that an earlier version wrote stands all the same', () => {
+    const { failure: _, freshness: __, ...old } = aWorldAfter(failed()).status;
+    const after = next({ ...aResultsWorld(), status: old }, aScan({ id: '2', verdict: 'Errored' })).status;
+    expect(after.failure).toEqual({ ...found, since: found.lastProbeTime });
+  });
+});
+
+describe('how long a node’s scans take', () => {
+  const scanOf = (id: string, minutes: number, now = NOW): ScanOutcome => {
+    const finishedAt = new Date(now.getTime() + minutes * 60_000).toISOString();
+    return aScan({ id, startedAt: now.toISOString(), finishedAt });
+  };
+  const secondAfter = (seconds: number, first: ResultsWorld, minutes: number) => {
+    const now = new Date(NOW.getTime() + seconds * 1000);
+    const slot = aSlot(scanOf('2', minutes, now));
+    const metadata = { ...slot.metadata, creationTimestamp: now.toISOString() };
+    return afterResults({ ...first, slot: { ...slot, metadata }, now }).status.freshness?.scanSeconds;
+  };
+
+  test('is never more than twice what was usual by one word of the node', () => {
+    const first = aWorldAfter(scanOf('1', 12 * 60));
+    expect(first.status.freshness).toEqual({ since: NOW.toISOString(), scanSeconds: 600 });
+    expect(secondAfter(24 * 3600, first, 12 * 60)).toBe(1200);
+  });
+
+  test('is never longer than the time between two arrivals', () => {
+    expect(secondAfter(90, aWorldAfter(scanOf('1', 5)), 5)).toBe(90);
+  });
+
+  test('and a time to come hide no heartbeat that comes after it', () => {
+    const first = aWorldAfter(aScan({ startedAt: '2031-01-01T00:00:00Z', finishedAt: '2033-01-01T00:00:00Z' }));
+    const lease = aLease(failed({ id: 'beat', startedAt: minutesBefore(-1), finishedAt: minutesBefore(-2) }));
+    const beatAt = (time: string) => ({
+      ...first,
+      lease: { ...lease, metadata: { ...lease.metadata, managedFields: [{ time }] } },
+    });
+    expect(planResults(beatAt(minutesBefore(-2))).fields?.lastResult?.condition).toBe('Failed');
+    expect(planResults(beatAt(NOW.toISOString()))).toEqual({ events: [] });
   });
 });

@@ -2,8 +2,9 @@ import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import { RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
 import { failedName, setAsideName } from '../../api/names.ts';
-import type { FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
+import type { AcceptedFailure, FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
+import { countsInWords } from '../nodes/failure.ts';
 import { MEMORY_ANNOTATION, parseMemory, type Transition } from '../nodes/memory.ts';
 import { foldClosing, tellClosing, withClosing } from './closing.ts';
 import {
@@ -160,13 +161,25 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
   const noted = { ...fields, heartbeat: scan.id };
   const last = repeated(fields, scan);
   if (last) return { fields: foldAgain(noted, last, scan, now), events: [] };
-  if (!(Date.parse(scan.finishedAt) > Date.parse(fields.lastScan?.finishedAt ?? '1970-01-01'))) return nothing;
+  if (!isNewest(scan, fields)) return nothing;
   if (scan.verdict === 'Failed') {
     if (coverOf(world, scan)) return { fields: foldSetAside(noted, scan, now), events: [] };
     return keepFailure(world, noted, { scan, from: undefined, parts: 1 });
   }
   const after = foldScan(noted, scan, undefined, now);
   return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
+}
+
+/** By so much the clocks of the API server and the operator may differ, in milliseconds. */
+const SKEW_MS = 60_000;
+
+/**
+ * By the node's clock; and by when it came, or one time that a node said, which was to come, would make all that it says later
+ * look older.
+ */
+function isNewest({ finishedAt, arrivedAt = '' }: ScanMessage, { lastScan }: ResultFields): boolean {
+  if (!lastScan || Date.parse(finishedAt) > Date.parse(lastScan.finishedAt)) return true;
+  return Date.parse(arrivedAt) > Date.parse(lastScan.observedAt ?? '') + SKEW_MS;
 }
 
 function isLater({ finishedAt }: ScanMessage, { lastProbeTime }: ScanResult): boolean {
@@ -205,7 +218,11 @@ function takeReceipt(
 ): Taken {
   const judged = judgeReceipt(world.status, fields, receipt);
   if (judged.kind === 'known') return { fields, events: [] };
-  if (judged.kind === 'good') return takeGoodReceipt(world, fields, withClosing(fields, receipt, world.now));
+  if (judged.kind === 'good') {
+    const taken = takeGoodReceipt(world, fields, withClosing(fields, receipt, world.now));
+    const [accepted] = taken.fields.accepted === fields.accepted ? [] : (taken.fields.accepted ?? []);
+    return { ...taken, events: [...taken.events, ...tellAccepted(world.status, accepted)] };
+  }
   const scan: ScanMessage = {
     kind: 'scan',
     id,
@@ -226,20 +243,21 @@ function takeReceipt(
 /** A database that is adopted and is the one on record is no other than before, and nothing of it is unknown. */
 function takeGoodReceipt(world: ResultsWorld, fields: ResultFields, receipt: BaselineReceipt): Taken {
   const { baseline } = fields;
+  const fold = (made: BaselineReceipt) => foldReceipt(fields, made, receipt, world);
   const isFirst = world.status.orders?.baseline.reason === 'Initial' && baseline?.orderId !== receipt.orderId;
-  if (!baseline || !isFirst) return { fields: foldReceipt(fields, receipt), events: tellReceipt(world, receipt) };
+  if (!baseline || !isFirst) return { fields: fold(receipt), events: tellReceipt(world, receipt) };
   const node = `node ${world.status.nodeName}`;
   if (receipt.adopted) {
     const { adopted: _, ...own } = receipt;
     const known: BaselineReceipt = { ...own, ...(baseline.adopted && { adopted: true }), reason: baseline.reason };
     const message = `${node}: the database on the node is the one on record since ${baseline.createdAt}`;
-    return { fields: foldReceipt(fields, known), events: [{ type: 'Normal', reason: 'DatabaseRecognised', message }] };
+    return { fields: fold(known), events: [{ type: 'Normal', reason: 'DatabaseRecognised', message }] };
   }
   const why = receipt.refused === undefined ? '' : ` ${receipt.refused}`;
   const message =
     `${node}: a baseline was on record for a node of this name (${baseline.digest.slice(0, 16)}…, of ${baseline.createdAt}), ` +
     `and it began with a new one.${why}`;
-  return { fields: foldReceipt(fields, receipt), events: [{ type: 'Warning', reason: 'BaselineBeganAnew', message }] };
+  return { fields: fold(receipt), events: [{ type: 'Warning', reason: 'BaselineBeganAnew', message }] };
 }
 
 /**
@@ -353,6 +371,22 @@ function tellReceipt({ status }: ResultsWorld, receipt: BaselineReceipt): Result
   return [{ type: 'Warning', reason: 'DatabaseRefused', message }, ...accepted];
 }
 
+/** Whatever ends findings without a scan is told, with who is behind it. */
+function tellAccepted(
+  { nodeName, metadata, orders }: FileIntegrityNodeStatus,
+  accepted: AcceptedFailure | undefined,
+): ResultEvent[] {
+  if (!accepted) return [];
+  const { since, reason, who, configMapName, baselineFault } = accepted;
+  const isLater = orders && Date.parse(since) > Date.parse(orders.baseline.requestedAt);
+  const found = baselineFault === undefined ? countsInWords(accepted) : `baseline ${baselineFault.toLowerCase()}`;
+  const message =
+    `node ${nodeName}: a new baseline (${reason}, asked for by ${who}) accepts the failure that stands since ${since}` +
+    `${isLater ? ', found when the baseline was ordered already' : ''}: ${found}` +
+    `${configMapName === undefined ? '' : ` log:${metadata.namespace ?? ''}/${configMapName}`}`;
+  return [{ type: 'Warning', reason: 'FailureAccepted', message }];
+}
+
 /** The contract's words. */
 function tell(node: string, result: ScanResult, errorCode: string | undefined): ResultEvent {
   const common = { reason: 'NodeIntegrityStatus', result, ...(errorCode !== undefined && { errorCode }) } as const;
@@ -376,7 +410,7 @@ function tell(node: string, result: ScanResult, errorCode: string | undefined): 
 export function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
   const { state, freshUntil, observedGeneration, lastResult, results, lastScan } = status;
   const { conditions } = status.status ?? {};
-  const { baseline, baselines, closing, failures, notices, acknowledged } = status;
+  const { baseline, baselines, closing, failures, failure, accepted, freshness, notices, acknowledged } = status;
   const heartbeat = status.metadata.annotations?.[HEARTBEAT_ANNOTATION];
   return {
     ...(state && { state }),
@@ -390,6 +424,9 @@ export function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
     ...(baselines && { baselines }),
     ...(closing && { closing }),
     ...(failures && { failures }),
+    ...(failure && { failure }),
+    ...(accepted && { accepted }),
+    ...(freshness && { freshness }),
     ...(notices && { notices }),
     ...(acknowledged !== undefined && { acknowledged }),
     ...(heartbeat !== undefined && { heartbeat }),

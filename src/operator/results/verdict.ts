@@ -29,16 +29,40 @@ export function updateOf(
  * What a scan is worth, by the database that it was compared with: AIDE itself says what it read. Unless that is the one
  * whose receipt is on record, nothing is verified, and the node is Failed whatever the scan found.
  */
-export function judgeScan({ baseline, lastResult }: ResultFields, scan: ScanMessage): ScanMessage {
+export function judgeScan(fields: ResultFields, scan: ScanMessage): ScanMessage {
+  const { baseline, lastResult } = fields;
   if (scan.baselineFault) return withFault(scan, scan.baselineFault);
   const digest = scan.facts?.baselineDigest;
-  if (scan.verdict === 'Errored' || digest === undefined) return scan;
-  if (!baseline) return lastResult?.baselineFault === 'Unordered' ? withFault(scan, 'Unordered') : scan;
-  if (digest === baseline.digest || isOlder(scan, baseline)) return scan;
+  if (scan.verdict === 'Errored') return scan;
+  if (digest === undefined) return judgeProof(fields, scan);
+  if (!baseline && lastResult?.baselineFault === 'Unordered') return withFault(scan, 'Unordered');
+  if (!baseline || digest === baseline.digest || isOlder(scan, baseline)) return judgeProof(fields, scan);
   const sentence =
     `The node was compared with another baseline (${short(digest)}) than the one whose receipt is on record ` +
     `(${short(baseline.digest)}): its database was replaced. Re-initialise the node once you know why.`;
   return withFault(scan, 'Replaced', sentence);
+}
+
+/**
+ * That nothing has changed counts only with what it was compared with: a baseline that is on record, by its configuration. An
+ * earlier operator's daemon says neither; see `ScanResult.unproven`.
+ */
+function judgeProof({ baseline, baselines = [] }: ResultFields, scan: ScanMessage): ScanMessage {
+  const { verdict, facts } = scan;
+  if (verdict !== 'Succeeded' || facts === undefined) return scan;
+  const { baselineDigest, configurationDigest } = facts;
+  if (baselineDigest === undefined) return unproven(scan, 'says not which database it was compared with');
+  if (!baseline) return unproven(scan, 'was compared with a database of which no receipt is on record');
+  const receipt = [baseline, ...baselines].find(({ digest }) => digest === baselineDigest);
+  if (!receipt)
+    return unproven(scan, `was compared with a database that was never on record (${short(baselineDigest)})`);
+  if (configurationDigest === receipt.configurationDigest) return scan;
+  return unproven(scan, `went by another configuration (${short(configurationDigest ?? '')}) than its baseline`);
+}
+
+function unproven({ verdict: _, ...scan }: ScanMessage, why: string): ScanMessage {
+  const errorMessage = `The scan says that nothing has changed, which is not proven: it ${why}.`;
+  return { ...scan, verdict: 'Errored', errorMessage, errorCode: 'SCAN_UNPROVEN' };
 }
 
 const FAULTS: Readonly<Record<BaselineFault, string>> = {
@@ -102,7 +126,8 @@ function short(digest: string): string {
   return `${digest.slice(0, 16)}…`;
 }
 
-/** The scan began before the baseline was made. Both times are by the node's clock. */
+/** The scan began before the baseline was made: it read another one. Both times are by the node's clock. */
 export function isOlder(scan: ScanMessage, receipt: BaselineReceipt): boolean {
+  if (scan.facts?.baselineDigest === receipt.digest) return false;
   return Date.parse(scan.facts?.startedAt ?? '') < Date.parse(receipt.createdAt);
 }

@@ -115,6 +115,9 @@ const NODE = {
   status: { conditions: [{ type: 'Ready', status: 'True' }] },
 } as unknown as Node;
 
+/** In milliseconds: two pauses, two scans of 600 seconds, which is the most that counts without a history, and the margin. */
+const LONGEST_FRESH = (2 * 900 + 2 * 600 + 300) * 1000;
+
 /** Whatever a daemon says, and says again: what is made of it is a status that the API server takes, and can be shown. */
 const plans: Target = {
   name: 'results-plan',
@@ -134,7 +137,7 @@ const plans: Target = {
     };
     const desired = desiredLease(INTEGRITY, STATUS);
     const lease = { ...desired, metadata: { ...desired.metadata, annotations } };
-    let status = STATUS;
+    let status: FileIntegrityNodeStatus = STATUS;
     // By message, by heartbeat, and by message again.
     for (const said of [
       { slot, lease: undefined },
@@ -166,6 +169,16 @@ const plans: Target = {
         }),
       );
       const { changesAt: _, ...shown } = node;
+      const until = Date.parse(shown.freshUntil ?? NOW.toISOString());
+      assert.ok(until <= NOW.getTime() + LONGEST_FRESH, `one word makes the node fresh until ${shown.freshUntil}`);
+      if (fields.lastResult?.condition === 'Succeeded' && !fields.failure) {
+        const proven = fields.lastScan?.baselineDigest === fields.baseline?.digest;
+        assert.ok(proven || node.state !== 'Succeeded', 'a scan that proves nothing makes the node Succeeded');
+      }
+      if (status.failure && !fields.failure) {
+        const gone = fields.lastScan?.baselineDigest === status.failure.baselineDigest;
+        assert.ok(gone || fields.accepted?.[0]?.since === status.failure.since, 'a failure has ended for no reason');
+      }
       const whole = { nodeName: 'node-1', ...rest, ...shown };
       const parsed = nodeStatusFieldsSchema.safeParse(whole);
       assert.equal(parsed.error?.message, undefined, 'the API server would refuse the status');

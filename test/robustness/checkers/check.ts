@@ -9,6 +9,7 @@ import { checkSettled } from './settled.ts';
 import { checkShown } from './shown.ts';
 import { checkSight } from './sight.ts';
 import { checkSilence } from './silence.ts';
+import { checkStanding } from './standing.ts';
 import type { Checker, Violation } from './violation.ts';
 
 const CHECKERS: Readonly<Record<string, Checker>> = {
@@ -22,6 +23,7 @@ const CHECKERS: Readonly<Record<string, Checker>> = {
   faults: checkFaults,
   operators: checkOperators,
   settled: checkSettled,
+  standing: checkStanding,
 };
 
 /** A promise that was not kept, and by which checker that was found. */

@@ -26,6 +26,7 @@ import { checkSettled } from './settled.ts';
 import { checkShown } from './shown.ts';
 import { checkSight } from './sight.ts';
 import { checkSilence } from './silence.ts';
+import { checkStanding } from './standing.ts';
 import type { Violation } from './violation.ts';
 
 const told = (violations: readonly Violation[]) => violations.map(({ message }) => message);
@@ -364,6 +365,46 @@ test('a database that an intruder replaced, and that the next scan or the status
   expect(checkFaults(madeUp(made, intrusion, ...heard(seen), shown))).toEqual([]);
   const gone: Happening = { type: 'status', change: 'deleted', rv: 9, uid: 's1', status: statusOf() };
   expect(checkFaults(madeUp(made, intrusion, ...heard(seen), gone, quietAt(5, { lastResult })))).toEqual([]);
+});
+
+test('a failure that ends without being judged', () => {
+  const failure = { since: at(1), lastProbeTime: at(1), baselineDigest: 'd1' };
+  const orders = ordersOf('order-1', 'Initial');
+  const failed = {
+    orders,
+    state: 'Failed' as const,
+    lastResult: resultAt(1, 'Failed'),
+    results: [resultAt(1, 'Failed')],
+    failure,
+  };
+  const scanned = (baselineDigest: string) => ({
+    orders,
+    state: 'Succeeded' as const,
+    lastResult: resultAt(3),
+    results: [resultAt(1, 'Failed'), resultAt(3)],
+    lastScan: { startedAt: at(3), finishedAt: at(3), baselineDigest },
+  });
+  const check = (...versions: Parameters<typeof version>[1][]) =>
+    told(checkStanding(madeUp(...versions.map((each, index) => version(index, each)))));
+  expect(check(failed, scanned('d1'))).toEqual([]);
+  const ended = 'node-1: a failure ended without a scan of the same baseline, or an acceptance';
+  expect(check(failed, scanned('d2'))).toEqual([ended]);
+  const errored = {
+    orders,
+    state: 'Errored' as const,
+    lastResult: resultAt(2, 'Errored'),
+    results: [resultAt(2, 'Errored')],
+  };
+  expect(check(failed, errored)).toEqual([ended]);
+  expect(check({ ...failed, ...errored })).toEqual(['node-1: a failure stands, and it is shown as Errored']);
+  const { failure: _, ...bare } = failed;
+  expect(check(bare)).toEqual(['node-1: the last result is Failed, and no failure stands']);
+  const accepted = (order: string) => ({
+    ...bare,
+    accepted: [{ ...failure, acceptedAt: at(2), order, reason: 'Demand' as const, who: 'alice' }],
+  });
+  expect(check(failed, accepted('order-1'))).toEqual([]);
+  expect(check(failed, accepted('order-9'))).toEqual(['node-1: a failure was accepted by what nobody ordered']);
 });
 
 test('an operator that ends by itself, unless it does not lead any more', () => {

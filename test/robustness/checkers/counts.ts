@@ -27,7 +27,7 @@ function checkIntegrity(quiet: Of<'quiet'>, { metadata: { name = '' }, status }:
   }
   const says = (type: string) => status?.conditions?.find((condition) => condition.type === type)?.status;
   for (const [type, isFalse] of [
-    ['IntegrityHeld', quiet.statuses.some(({ lastResult }) => lastResult?.condition === 'Failed')],
+    ['IntegrityHeld', quiet.statuses.some(({ lastResult, failure }) => failure || lastResult?.condition === 'Failed')],
     ['BaselineTrusted', quiet.statuses.some((each) => isConditionFalse(each, 'BaselineTrusted'))],
   ] as const) {
     if ((says(type) === 'False') === isFalse) continue;
