@@ -235,7 +235,7 @@ class World {
       return;
     }
     const failed = verdict === 'Failed' && { report: { compressed: false, log: 'x' }, fingerprint: `f${report}` };
-    const result = { kind: 'ended', facts: { verdict, ...time }, configurationDigest: 'c1', ...failed } as const;
+    const result = { kind: 'ended', facts: { verdict, ...time }, configurationDigest: C1, ...failed } as const;
     const { cancelled } = this;
     this.tell({ type: 'closed', result });
     // The same again, after an attempt at the baseline that failed, is not told.

@@ -637,7 +637,7 @@ describe('sending', () => {
 
   test('whose place is taken, when no scan waits, is told as a notice; without a lease it stays where it is', () => {
     const play = ready({ orders });
-    play.tell({ type: 'baselined', result: { kind: 'made', receipt } });
+    play.tell(needless, { type: 'baselined', result: { kind: 'made', receipt } });
     const id = play.state.outbox.queue[0]?.outcome.id ?? '';
     const effects = play.tell({ type: 'busy', id, squatted: true });
     const beat = effects.find((effect) => effect.type === 'beat');

@@ -50,15 +50,13 @@ const BINDING = 'ValidatingAdmissionPolicyBinding';
 const NAMES: Path = ['matchResources', 'namespaceSelector', 'matchExpressions', 0, 'values'];
 
 describe('the admission policies', () => {
-  test('that are shipped are policies with their bindings, and one that is optional', () => {
+  test('that are shipped are policies with their bindings, and those that say who did something are optional', () => {
     const named = (binding: boolean) =>
       all.filter((object) => isBinding(object) === binding).map(({ metadata }) => metadata.name);
     expect(named(false)).toEqual(expect.arrayContaining(['file-integrity-daemon', 'file-integrity-records']));
     expect(named(true)).toEqual(named(false));
-    expect(shipped.optional.map(({ metadata }) => metadata.name)).toEqual([
-      'file-integrity-who-asked',
-      'file-integrity-who-asked',
-    ]);
+    const optional = ['file-integrity-who-asked', 'file-integrity-who-changed', 'file-integrity-who-named'];
+    expect(shipped.optional.map(({ metadata }) => metadata.name)).toEqual([...optional, ...optional]);
   });
 
   test('are in force as they are shipped, in the namespace of the operator, with what is optional or without', () => {

@@ -98,7 +98,7 @@ type TextsPlan = Omit<ConfigurationPlan, 'who'>;
  */
 function whoConfigured({ integrity, judged, effective }: ConfigurationWorld, { source, data }: TextsPlan) {
   const { [SOURCE_ANNOTATION]: before, [CONFIGURED_BY_ANNOTATION]: known } = effective?.metadata?.annotations ?? {};
-  if (before === source && isDeepStrictEqual(effective?.data, data)) return known;
+  if (before === source && isDeepStrictEqual(textsInUse(effective), data)) return known;
   if (judged.kind === 'missing') return undefined;
   if (before === source) return judged.kind === 'user' ? judged.who : FIELD_MANAGER;
   if (before === undefined) return undefined;
@@ -108,6 +108,12 @@ function whoConfigured({ integrity, judged, effective }: ConfigurationWorld, { s
   const client = () => (judged.kind === 'default' ? undefined : lastManagerOf(metadata, ['spec', 'config'], NAMING));
   const who = user || client();
   return who === undefined ? undefined : printable(who, 253);
+}
+
+/** Without those by which nodes’ baselines go that are to be made anew. */
+function textsInUse(effective: ConfigMap | undefined): Record<string, string> {
+  const texts = Object.entries(effective?.data ?? {});
+  return Object.fromEntries(texts.filter(([key]) => !key.startsWith(EARLIER_PREFIX)));
 }
 
 function planTexts(world: ConfigurationWorld): TextsPlan {
@@ -193,6 +199,7 @@ export function desiredConfigMap(
 }
 
 /** Earlier texts that are kept, and characters of all texts together: the object has to fit into the API server. */
+const EARLIER_PREFIX = 'previous-';
 const EARLIER_LIMIT = 2;
 const TEXTS_LIMIT = 900_000;
 
@@ -219,7 +226,7 @@ export function earlierTexts(
     const text = there.get(digest);
     if (text === undefined || Object.keys(earlier).length === EARLIER_LIMIT) continue;
     room -= Buffer.byteLength(text);
-    if (room >= 0) earlier[`previous-${digest.slice(0, 16)}`] = text;
+    if (room >= 0) earlier[`${EARLIER_PREFIX}${digest.slice(0, 16)}`] = text;
   }
   return earlier;
 }

@@ -253,7 +253,8 @@ describe('a receipt', () => {
     ])('that %s says so', (_, scan, why) => {
       const { closing: linked, events } = receive(taken(scan), { scan: 'close' });
       expect(linked).toMatchObject({ verdict: scan.verdict, uncompared: why });
-      expect(events).toMatchObject([{ type: 'Warning', message: expect.stringContaining(why) }]);
+      const standing = scan.verdict === 'Failed' ? [{ type: 'Warning', reason: 'FailureAccepted' }] : [];
+      expect(events).toMatchObject([{ type: 'Warning', message: expect.stringContaining(why) }, ...standing]);
     });
 
     test.each<[string, ScanOutcome, BaselineReceipt['closing'], string]>([
@@ -264,7 +265,8 @@ describe('a receipt', () => {
     ])('%s: counts as none', (_, scan, said, why) => {
       const { closing: linked, events } = receive(taken(scan), said);
       expect(linked).toEqual({ uncompared: expect.stringContaining(why), at: NOW.toISOString() });
-      expect(events).toMatchObject([{ type: 'Warning', reason: 'BaselineAccepted' }]);
+      const standing = scan.verdict === 'Failed' ? [{ type: 'Warning', reason: 'FailureAccepted' }] : [];
+      expect(events).toMatchObject([{ type: 'Warning', reason: 'BaselineAccepted' }, ...standing]);
     });
 
     test('is set aside while the node is updated, and linked all the same', () => {
@@ -772,7 +774,8 @@ describe('a failure', () => {
     expect(fields?.accepted).toEqual([
       { ...found, acceptedAt: NOW.toISOString(), order: 'order-2', reason: 'Demand', who: 'alice' },
     ]);
-    expect(events).toEqual([
+    expect(events).toMatchObject([
+      { type: 'Warning', reason: 'BaselineAccepted', message: expect.stringContaining('without a comparison') },
       {
         type: 'Warning',
         reason: 'FailureAccepted',
@@ -785,7 +788,10 @@ describe('a failure', () => {
 
   test('that was found after the baseline was ordered is accepted, and that is said', () => {
     const world = withSlot(ordered(aWorldAfter(failed()), { requestedAt: minutesBefore(5) }), receipt());
-    expect(told(world)).toEqual([expect.stringContaining(', found when the baseline was ordered already: 1 added')]);
+    expect(told(world)).toEqual([
+      expect.stringContaining('without a comparison'),
+      expect.stringContaining(', found when the baseline was ordered already: 1 added'),
+    ]);
   });
 
   test('is not accepted by a database that the node had already', () => {
