@@ -24,6 +24,7 @@ import type { World } from './fileintegrity/world.ts';
 import { serve } from './http.ts';
 import { type Endpoint, type MetricsOptions, serveMetrics } from './metrics/endpoint.ts';
 import { type IntegrityFacts, integrityFactsOf, type NodeFacts, nodeFactsOf } from './metrics/facts.ts';
+import type { ReadFact } from './metrics/gauges.ts';
 import { createMeters, type Meters } from './metrics/meters.ts';
 import { createRuntimeMeters, type RuntimeFacts, type RuntimeMeters } from './metrics/runtime.ts';
 import { createSayOnce } from './monitoring/say-once.ts';
@@ -84,6 +85,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     nodes: () => nodesOf(state.stores),
     integrities: () => integritiesOf(state.stores, longestPause),
     admission: () => state.admission?.standing(),
+    reads: () => state.reads,
   });
   const runtime = createRuntimeMeters(() => state);
   await using served = new AsyncDisposableStack();
@@ -114,7 +116,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
 interface State extends RuntimeFacts {
   controllers: readonly Controller[];
   isLeading: boolean;
-  reads: RuntimeFacts['reads'];
+  reads: Iterable<ReadFact>;
   stores?: Stores;
   admission?: AdmissionWatch;
 }
@@ -245,7 +247,7 @@ function defaultTexts(): World['defaults'] {
 }
 
 /** Asked for at each scrape. */
-function readsOf(informers: readonly Informer<KubeObject>[]): RuntimeFacts['reads'] {
+function readsOf(informers: readonly Informer<KubeObject>[]): Iterable<ReadFact> {
   return {
     *[Symbol.iterator]() {
       const unread = new Set(unreadOf(informers).map(({ resource }) => resource));

@@ -9,6 +9,13 @@ export interface Facts {
   integrities(): Iterable<IntegrityFacts>;
   /** Undefined where nobody looks, or has not looked yet. */
   admission?(): Standing | undefined;
+  reads?(): Iterable<ReadFact>;
+}
+
+/** While the operator leads: whether it has read all of a resource that it follows, and is told of changes. */
+export interface ReadFact {
+  readonly resource: string;
+  readonly isRead: boolean;
 }
 
 /** Labels beside those that every gauge of its kind has, and the number. */
@@ -73,6 +80,16 @@ export function registerGauges(registry: Registry, prefix: string, facts: Facts)
       if (isKnown) this.set(standing.is === 'enforced' ? 1 : 0);
       // Without labels prom-client shows 0 for what was never set.
       else this.remove();
+    },
+  });
+  new Gauge({
+    name: `${prefix}reads`,
+    help: '1 while the operator leads and has read all objects of the resource.',
+    labelNames: ['resource'] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { resource, isRead } of facts.reads?.() ?? []) this.set({ resource }, isRead ? 1 : 0);
     },
   });
   ofNode('node_failed', '1 while the last result of the node is Failed.', [], ({ failed }) => [flag(failed)]);

@@ -17,8 +17,6 @@ export interface RuntimeFacts {
   /** Controllers that run, with the keys that wait in each. */
   readonly controllers: Iterable<{ readonly name: string; readonly depth: number }>;
   readonly isLeading: boolean;
-  /** While it leads: of each resource that it follows, whether it has read all of it and is told of changes. */
-  readonly reads: Iterable<{ readonly resource: string; readonly isRead: boolean }>;
 }
 
 // controller-runtime's go from 5 ms to 60 s, in 26 steps; these are enough to see what is slow.
@@ -58,16 +56,6 @@ export function createRuntimeMeters(facts: () => RuntimeFacts): RuntimeMeters {
     registers,
     collect() {
       this.set({ name: 'file-integrity-operator' }, facts().isLeading ? 1 : 0);
-    },
-  });
-  new Gauge({
-    name: 'file_integrity_operator_reads',
-    help: '1 while this process leads and has read all objects of the resource.',
-    labelNames: ['resource'] as const,
-    registers,
-    collect() {
-      this.reset();
-      for (const { resource, isRead } of facts().reads) this.set({ resource }, isRead ? 1 : 0);
     },
   });
   registerProcess(registry);
