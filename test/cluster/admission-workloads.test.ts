@@ -61,7 +61,7 @@ describe('a daemon set with the daemons’ account', () => {
       { metadata: { finalizers: ['mallory.example/stay'] } },
     ]) {
       const attempt = mallory.patch(daemonSets, ref, patch, { type: 'merge' });
-      expect(await refusal(attempt)).toMatch(/by the operator only|Daemons run the image/);
+      expect(await refusal(attempt)).toMatch(/by the operator only|Daemons run the image|has one container/);
     }
     expect(await refusal(mallory.remove(daemonSets, ref))).toContain('by the operator only');
     const restarted = { spec: { template: { metadata: { annotations: { restarted: 'now' } } } } };

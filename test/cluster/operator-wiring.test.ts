@@ -89,7 +89,8 @@ let marks = 0;
 /** Waits until all that was done before has come in: the API server tells the changes of a resource in order. */
 async function settled(): Promise<void> {
   const name = `mark-${marks++}`;
-  const metadata = { name, namespace, labels: { [OWNER_LABEL]: 'mark' } };
+  // What is none of a daemon’s or of the operator’s own never comes in.
+  const metadata = { name, namespace, labels: { [OWNER_LABEL]: 'mark', [NODE_LABEL]: 'mark', [LOG_LABEL]: '' } };
   await client.create(configMaps, { metadata });
   await client.create(leases, { metadata });
   await client.patch(nodes, { name: node }, { metadata: { annotations: { mark: name } } }, { type: 'merge' });
