@@ -53,7 +53,7 @@ describe('a daemon set with the daemons’ account', () => {
     expect(await make(mallory, daemonSet())).toContain('by the operator only');
     const zzz = daemonSet(() => {}, 'zzz');
     expect(await make(mallory, zzz)).toContain('by the operator only');
-    const made = await operator.apply(daemonSets, daemonSet(), { fieldManager: 'operator' });
+    await operator.apply(daemonSets, daemonSet(), APPLY);
     const ref = { namespace, name: 'aide-worker' };
     for (const patch of [
       { spec: { template: { spec: { containers: [{ name: 'daemon', image: 'mallory/image' }] } } } },
@@ -66,7 +66,7 @@ describe('a daemon set with the daemons’ account', () => {
     expect(await refusal(mallory.remove(daemonSets, ref))).toContain('by the operator only');
     const restarted = { spec: { template: { metadata: { annotations: { restarted: 'now' } } } } };
     await keeper.patch(daemonSets, ref, restarted, { type: 'merge' });
-    await operator.apply(daemonSets, { ...daemonSet(), metadata: { ...made.metadata, managedFields: [] } }, APPLY);
+    await operator.apply(daemonSets, daemonSet(), APPLY);
     expect(await operator.remove(daemonSets, ref)).toBe(true);
   });
 

@@ -247,14 +247,14 @@ test('a message and its parts concern their node, and their reports are not kept
   const parts = await askedAfter(() => client.create(configMaps, map(`${name}-2`, { [PART_LABEL]: '2' })));
   expect(parts).toEqual(['results ns/fleet-node']);
   expect(await askedAfter(() => client.create(configMaps, map(name, { [LOG_LABEL]: '' })))).toEqual(parts);
-  expect(stores.configMaps.get(`${namespace}/${name}`)?.data).toEqual({ integritylog: '' });
+  expect(Object.keys(stores.configMaps.get(`${namespace}/${name}`) ?? {})).toEqual(['metadata']);
   expect(await askedAfter(() => client.remove(configMaps, { namespace, name: `${name}-2` }))).toEqual(parts);
 });
 
 test('of a lease it is kept when it was last written, as the API server recorded it', async () => {
   const name = 'written';
   const ref = { namespace, name };
-  await client.create(leases, { metadata: { ...ref, labels: { [OWNER_LABEL]: 'mark' } } });
+  await client.create(leases, { metadata: { ...ref, labels: { [OWNER_LABEL]: 'mark', [NODE_LABEL]: 'mark' } } });
   const { metadata } = await client.patch(leases, ref, { spec: { holderIdentity: 'x' } }, { type: 'merge' });
   await eventually('it has come in', () => {
     return stores.leases.get(`${namespace}/${name}`)?.metadata?.resourceVersion === metadata?.resourceVersion;
@@ -266,7 +266,7 @@ test('of a lease it is kept when it was last written, as the API server recorded
 
 test('a heartbeat concerns its node; a lease that is gone, the FileIntegrity', async () => {
   const name = `aide-fleet-${node}`;
-  const metadata = { name, namespace, labels: { [OWNER_LABEL]: 'fleet' } };
+  const metadata = { name, namespace, labels: { [OWNER_LABEL]: 'fleet', [NODE_LABEL]: node } };
   expect(await askedAfter(() => client.create(leases, { metadata }))).toEqual(['results ns/fleet-node']);
   expect(await askedAfter(() => client.remove(leases, { namespace, name }))).toEqual(['integrity ns/fleet']);
 });
@@ -295,7 +295,10 @@ test('the effective configuration, the daemon set and a priority class concern t
     metadata: { labels: { app: 'x' } },
     spec: { containers: [{ name: 'x', image: 'x' }], nodeSelector: { no: 'where' } },
   };
-  const set = { metadata: { name: 'x', namespace, labels: { [OWNER_LABEL]: 'fleet' } }, spec: { selector, template } };
+  const set = {
+    metadata: { name: 'aide-x', namespace, labels: { [OWNER_LABEL]: 'fleet' } },
+    spec: { selector, template },
+  };
   const made = client.create(daemonSets, set);
   await eventually('the daemon set has come in', () => asked.includes('integrity ns/fleet'));
   await made;
