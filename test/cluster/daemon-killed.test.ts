@@ -48,7 +48,8 @@ class Scene implements AsyncDisposable {
   }
 
   get #file(): string {
-    return join(this.stage.node.root, '../stops-at');
+    // The daemon’s own user removes it.
+    return join(this.stage.node.root, '../home/tmp/stops-at');
   }
 
   async start(): Promise<void> {
