@@ -53,7 +53,7 @@ describe('a FileIntegrity', () => {
         { key: 'node-role.kubernetes.io/infra', operator: 'Exists', effect: 'NoSchedule' },
       ],
       holdLimit: 14_400,
-      history: { failedResults: 5, reinitRecords: 50 },
+      history: { failedResults: 5, reinitRecords: 50, departedFor: 2_592_000 },
     });
   });
 
@@ -103,13 +103,15 @@ describe('a FileIntegrity', () => {
     ];
     const others = { succeeded: 0, errored: 0, initializing: 0, unwatched: 0 };
     const counts = { selected: 12, watched: 11, failed: 3, silent: 2, held: 1, ...others };
-    const status = { phase: 'Active', conditions, nodes: counts };
+    const freshUntil = '2026-11-24T12:00:00.000Z';
+    const status = { phase: 'Active', conditions, nodes: counts, freshUntil };
     await client.replace(fileIntegrities, { ...object, status } as FileIntegrity, { subresource: 'status' });
     const table = await kubectl('get', 'fi', 'shown');
-    expect(columnsOf(table)).toEqual(['NAME', 'PHASE', 'READY', 'INTEGRITY', 'FRESH', 'NODES', 'FAILED', 'AGE']);
-    expect(table).toMatch(/^shown\s+Active\s+True\s+False\s+Unknown\s+12\s+3\s+\d+s$/m);
+    const columns = ['NAME', 'PHASE', 'READY', 'INTEGRITY', 'FRESH', 'FRESH UNTIL', 'NODES', 'FAILED', 'AGE'];
+    expect(columnsOf(table)).toEqual(columns);
+    expect(table).toMatch(/^shown\s+Active\s+True\s+False\s+Unknown\s+2026-11-24T12:00:00\S*\s+12\s+3\s+\d+s$/m);
     const wide = await kubectl('get', 'fi', 'shown', '-o', 'wide');
-    expect(columnsOf(wide).slice(7)).toEqual(['WATCHED', 'SILENT', 'HELD', 'TRUSTED', 'AGE']);
+    expect(columnsOf(wide).slice(8)).toEqual(['WATCHED', 'SILENT', 'HELD', 'TRUSTED', 'AGE']);
     expect(wide).toMatch(/\s12\s+3\s+11\s+2\s+1\s+True\s+\d+s$/m);
     const name = 'fileintegrity.fileintegrity.openshift.io/shown';
     expect(await kubectl('get', 'fileintegrity', 'shown', '-o', 'name')).toBe(name);
@@ -138,12 +140,14 @@ describe('a FileIntegrityNodeStatus', () => {
       aCondition('Fresh', 'False', 'DaemonMissing'),
       aCondition('BaselineTrusted', 'Unknown', 'Adopted'),
     ];
-    await client.create(nodeStatuses, status('shown-node-1', { lastResult, status: { conditions }, state: 'Silent' }));
+    const freshUntil = '2026-11-24T12:00:00.000Z';
+    const fields = { lastResult, status: { conditions }, state: 'Silent', freshUntil } as const;
+    await client.create(nodeStatuses, status('shown-node-1', fields));
     const table = await kubectl('get', 'fins', 'shown-node-1');
-    expect(columnsOf(table)).toEqual(['NAME', 'NODE', 'STATUS', 'LAST SCAN', 'FRESH', 'HELD']);
-    expect(table).toMatch(/^shown-node-1\s+node-1\s+Silent\s+60m\s+False\s*$/m);
+    expect(columnsOf(table)).toEqual(['NAME', 'NODE', 'STATUS', 'LAST SCAN', 'FRESH', 'FRESH UNTIL', 'HELD']);
+    expect(table).toMatch(/^shown-node-1\s+node-1\s+Silent\s+60m\s+False\s+2026-11-24T12:00:00\S*\s*$/m);
     const wide = await kubectl('get', 'fins', 'shown-node-1', '-o', 'wide');
-    expect(columnsOf(wide).slice(6)).toEqual(['RESULT', 'ADDED', 'CHANGED', 'REMOVED', 'DAEMON', 'BASELINE', 'AGE']);
+    expect(columnsOf(wide).slice(7)).toEqual(['RESULT', 'ADDED', 'CHANGED', 'REMOVED', 'DAEMON', 'BASELINE', 'AGE']);
     expect(wide).toMatch(/\sSucceeded\s+1\s+2\s+3\s+DaemonMissing\s+Adopted\s+\d+s$/m);
     const path = 'jsonpath={.items[?(@.metadata.name=="shown-node-1")].lastResult.condition}';
     expect(await kubectl('get', 'fileintegritynodestatuses', '-o', path)).toBe('Succeeded');
