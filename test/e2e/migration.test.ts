@@ -14,7 +14,8 @@ describe.skipIf(!canHaveNodes())('nodes that were watched before', () => {
 
   beforeAll(async () => {
     stage = await openStage();
-    const before = await createIntegrity(stage, 'migrating');
+    // Under another name: of its own this operator knows what was on record.
+    const before = await createIntegrity(stage, 'before');
     for (const node of ['worker-1', 'worker-2']) await before.condition(node, 'Succeeded');
     await before.remove();
     for (const name of ['worker-1', 'worker-2']) {
