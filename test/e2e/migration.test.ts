@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NAMESPACE } from '../../demo/stage.ts';
 import { backupsOn } from '../../demo/story.ts';
+import { departedName } from '../../src/api/names.ts';
+import { configMaps } from '../../src/kube/resources.ts';
 import { createIntegrity, type Integrity } from '../support/e2e-integrity.ts';
 import { type E2eStage, openStage } from '../support/e2e-stage.ts';
 import { eventually } from '../support/eventually.ts';
@@ -17,6 +20,13 @@ describe.skipIf(!canHaveNodes())('nodes that were watched before', () => {
     const before = await createIntegrity(stage, 'migrating');
     for (const node of ['worker-1', 'worker-2']) await before.condition(node, 'Succeeded');
     await before.remove();
+    // An operator of before kept nothing of nodes that it watched no more.
+    const departed = { namespace: NAMESPACE, name: departedName('migrating') };
+    await eventually('what was on record of both is kept', async () => {
+      const kept = JSON.stringify(await stage.client.find(configMaps, departed)) ?? '';
+      return kept.includes('worker-1') && kept.includes('worker-2');
+    });
+    await stage.client.remove(configMaps, departed);
     for (const name of ['worker-1', 'worker-2']) {
       const node = stage.node(name);
       await node.removeFile('/etc/kubernetes/aide.receipt.json');
