@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NAMESPACE } from '../../demo/stage.ts';
 import type { ClusterNode } from '../../devcluster/cluster.ts';
+import { mustRun } from '../../devcluster/lib/run.ts';
 import { IMAGE } from '../../image/build.ts';
 import { failedName, resultName } from '../../src/api/names.ts';
 import { configMaps } from '../../src/kube/resources.ts';
@@ -52,9 +53,16 @@ describe.skipIf(!canHaveNodes())('an intruder', () => {
   beforeAll(async () => {
     stage = await openStage();
     node = stage.node(NODE);
+    // A node has no mkfs.ext4: the host makes the file system, and its /dev is the node's.
+    const image = `/dev/shm/fio-intruder-${process.pid}.img`;
+    try {
+      await mustRun(['sh', '-c', `truncate -s 16M ${image} && mkfs.ext4 -q ${image}`]);
+      await shell(`cp ${image} /srv/disk.img`);
+    } finally {
+      rmSync(image, { force: true });
+    }
     await shell(
-      `truncate -s 16M /srv/disk.img && mkfs.ext4 -q /srv/disk.img && mkdir ${DISK} && ` +
-        `mount -o loop /srv/disk.img ${DISK} && echo THE-CONTENT-AS-IT-WAS > ${DISK}/file && sync`,
+      `mkdir ${DISK} && mount -o loop /srv/disk.img ${DISK} && echo THE-CONTENT-AS-IT-WAS > ${DISK}/file && sync`,
     );
     integrity = await createIntegrity(stage, NAME, { history: { failedResults: 20 } });
     await integrity.condition(NODE, 'Succeeded');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NAMESPACE } from '../../demo/stage.ts';
 import { backupsOn } from '../../demo/story.ts';
 import { createIntegrity, type Integrity } from '../support/e2e-integrity.ts';
 import { type E2eStage, openStage } from '../support/e2e-stage.ts';
@@ -17,7 +18,17 @@ describe.skipIf(!canHaveNodes())('nodes that were watched before', () => {
     // Under another name: of its own this operator knows what was on record.
     const before = await createIntegrity(stage, 'before');
     for (const node of ['worker-1', 'worker-2']) await before.condition(node, 'Succeeded');
+    // An operator of before kept nothing of nodes that it watched no more: nor does one that is not there.
+    const scale = (replicas: number) =>
+      stage.kubectl(['scale', 'deployment/file-integrity-operator', '-n', NAMESPACE, `--replicas=${replicas}`]);
+    const operators = ['get', 'pods', '-n', NAMESPACE, '-l', 'name=file-integrity-operator', '-o', 'name'];
+    await scale(0);
+    await eventually('the operator is gone', async () => (await stage.kubectl(operators)).stdout.trim() === '');
     await before.remove();
+    for (const node of ['worker-1', 'worker-2']) {
+      await eventually(`nothing is on record of ${node}`, async () => (await before.status(node)) === undefined);
+    }
+    await scale(1);
     for (const name of ['worker-1', 'worker-2']) {
       const node = stage.node(name);
       await node.removeFile('/etc/kubernetes/aide.receipt.json');

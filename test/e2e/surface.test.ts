@@ -74,7 +74,11 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
     await integrity.condition('worker-1', 'Succeeded');
     const selector = ['-l', `app=aide-${NAME}`, `--field-selector=spec.nodeName=worker-1`];
     daemon = (await stage.kubectl(['get', 'pods', '-n', NAMESPACE, ...selector, '-o', 'name'])).stdout.trim();
-    await node.exec(['sh', '-c', `mkdir -p ${LATER} && mount -t tmpfs none ${LATER} && echo seen > ${LATER}/file`]);
+    await node.exec([
+      'sh',
+      '-c',
+      `mkdir -p ${LATER} && mount -t tmpfs none ${LATER} && echo seen > ${LATER}/file && mkdir ${LATER}/roots && cp ${LATER}/file ${LATER}/roots`,
+    ]);
   });
   afterAll(async () => {
     await node?.exec(['sh', '-c', `umount ${LATER}; rmdir ${LATER}`]);
@@ -233,11 +237,13 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
 
   test('a daemon that was taken over changes no file and no folder of others in /etc/kubernetes, and makes none', async () => {
     const before = await others();
-    const files = [...THEIRS.map((path) => `/hostroot${path}`), `/hostroot${LATER}/file`];
+    // Whoever is on the node may make files in the folder of the mount itself, so that there Landlock alone keeps it from that.
+    const open = `/hostroot${LATER}/file`;
+    const files = [...THEIRS, `${LATER}/roots/file`].map((path) => `/hostroot${path}`);
     const program = Buffer.from(TAKE_OVER).toString('base64');
     await run('sh', '-c', `echo ${program} | base64 -d >/tmp/take-over.mjs; chmod 644 /tmp/take-over.mjs`);
     const words = ['/tmp/take-over.mjs', FOLDER, ...files];
-    const started = `child.spawnSync(process.execPath, ${JSON.stringify(words)}).stdout + ''`;
+    const started = `child.spawnSync(process.execPath, ${JSON.stringify([...words, open])}).stdout + ''`;
     expect(JSON.parse(await evaluate(started))).toEqual([]);
     expect(await others()).toBe(before);
     // Where the kernel has no Landlock, its user alone keeps it from all that.
@@ -252,7 +258,7 @@ describe.skipIf(!canHaveNodes())('in the container of a daemon', () => {
     expect(without).toContain('not confined by Landlock');
     expect(JSON.parse(without.split('\n').at(-1) ?? '')).toEqual([]);
     expect(await others()).toBe(before);
-    expect(await run('cat', `/hostroot${LATER}/file`)).toBe('seen');
+    for (const path of [open, files.at(-1) ?? '']) expect(await run('cat', path)).toBe('seen');
   });
 
   test('the keeper of a daemon that was taken over does nothing to what is not called like a daemon’s files', async () => {
