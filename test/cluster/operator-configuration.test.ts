@@ -125,7 +125,7 @@ describe('the user’s configuration', () => {
     // Whoever reads the FileIntegrity need not be allowed to read that config map.
     await write(
       'theirs',
-      { special: '/etc R\ndatabase_password=hunter2\n/etc HUNTER2\n', other: 'hunter2' },
+      { special: `/etc R\ndatabase_password=hunter2\n/etc HUNTER2\n${OURS}`, other: 'hunter2' },
       elsewhere,
     );
     const { message } = await validWhen('Refused');
@@ -139,8 +139,10 @@ describe('the user’s configuration', () => {
     await name({ key: 'other' });
     await eventually('it is said', async () => (await validWhen('Missing')).message?.includes(isMissing('other')));
     await harness.client.remove(namespaces, { name: elsewhere });
+    const last = await digest();
     await name({ name: 'mine', namespace: null, key: 'aide.conf' });
-    await eventually('it is back', async () => (await text()).includes('MINE'));
+    await configured(last);
+    expect(await text()).toContain('MINE');
     await initialized();
   });
 

@@ -110,10 +110,11 @@ function whoConfigured({ integrity, judged, effective }: ConfigurationWorld, { s
   return who === undefined ? undefined : printable(who, 253);
 }
 
-/** Without those by which nodes’ baselines go that are to be made anew. */
+/** Without those by which nodes’ baselines go that are to be made anew, and without what does not belong there. */
 function textsInUse(effective: ConfigMap | undefined): Record<string, string> {
   const texts = Object.entries(effective?.data ?? {});
-  return Object.fromEntries(texts.filter(([key]) => !key.startsWith(EARLIER_PREFIX)));
+  const keys = [CONFIGURATION_KEY, ...Object.values(OTHER_KEY)];
+  return Object.fromEntries(texts.filter(([key]) => keys.includes(key)));
 }
 
 function planTexts(world: ConfigurationWorld): TextsPlan {
