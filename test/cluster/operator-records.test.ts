@@ -10,8 +10,9 @@ import {
   REINIT_ON_FAILED_ANNOTATION,
   REQUESTED_BY_ANNOTATION,
 } from '../../src/api/keys.ts';
-import { failedName } from '../../src/api/names.ts';
+import { departedName, failedName } from '../../src/api/names.ts';
 import { configMaps } from '../../src/kube/resources.ts';
+import { REASON_LABEL } from '../../src/operator/records/record.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Gate, startGate } from '../support/gate.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
@@ -163,16 +164,22 @@ describe('what a re-init erases', () => {
 
   test('is not pushed out by a node that has itself updated again and again', async () => {
     const before = (await records()).map(({ metadata }) => metadata?.uid);
-    const state = 'machineconfiguration.openshift.io/state';
+    const at = (current: string, desired: string, state: string) => ({
+      'machineconfiguration.openshift.io/currentConfig': current,
+      'machineconfiguration.openshift.io/desiredConfig': desired,
+      'machineconfiguration.openshift.io/state': state,
+    });
     for (let round = 0; round < 5; round++) {
       const earlier = await orderOf(one);
-      await harness.annotateNode(one, { [state]: 'Working' });
+      await harness.annotateNode(one, at(`c${round}`, `c${round + 1}`, 'Working'));
       await harness.statusWhen('recorded', one, 'is held', ({ orders }) => orders?.hold !== undefined);
-      await harness.annotateNode(one, { [state]: 'Done' });
+      await harness.annotateNode(one, at(`c${round + 1}`, `c${round + 1}`, 'Done'));
       await eventually('it has an order', async () => (await orderOf(one))?.id !== earlier?.id);
       await harness.daemon('recorded', one).makeBaseline();
     }
-    await eventually('there are three of updates', async () => (await records()).length === before.length + 3);
+    const isOfUpdate = ({ metadata: { labels = {} } = {} }: ConfigMap) =>
+      labels[REASON_LABEL] === 'NodeUpdate' && !(CLOSING_LABEL in labels);
+    await eventually('there are three of updates', async () => (await records()).filter(isOfUpdate).length === 3);
     const after = (await records()).map(({ metadata }) => metadata?.uid);
     expect(before.filter((uid) => !after.includes(uid))).toEqual([]);
   });
@@ -181,6 +188,10 @@ describe('what a re-init erases', () => {
     const before = (await records()).map(({ metadata }) => metadata?.uid);
     await harness.client.remove(fileIntegrities, { namespace: harness.namespace, name: 'recorded' });
     await eventually('the status is gone', async () => (await harness.status('recorded', one)) === undefined);
-    expect((await records()).map(({ metadata }) => metadata?.uid)).toEqual(before);
+    const after = await records();
+    expect(after.map(({ metadata }) => metadata?.uid)).toEqual(expect.arrayContaining(before));
+    // What was on record of its nodes is kept beside them.
+    const names = after.filter(({ metadata }) => !before.includes(metadata?.uid)).map(({ metadata }) => metadata?.name);
+    expect(names).toEqual([departedName('recorded')]);
   });
 });
