@@ -3,6 +3,7 @@ import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 import type { ConfigMap, Node, NodeCondition, NodeSystemInfo } from 'kubernetes-types/core/v1.d.ts';
 import {
   AIDE_CONF_LABEL,
+  CLOSING_LABEL,
   HISTORY_LABEL,
   LOG_LABEL,
   NODE_LABEL,
@@ -38,6 +39,7 @@ const LABELS: ReadonlySet<string> = new Set([
   AIDE_CONF_LABEL,
   HISTORY_LABEL,
   RECORD_LABEL,
+  CLOSING_LABEL,
   REASON_LABEL,
 ]);
 const ANNOTATIONS: ReadonlySet<string> = new Set([
