@@ -32,6 +32,16 @@ describe('what stays in memory of a config map', () => {
     },
   );
 
+  test('that is a record are also the labels by which records push out only their like', () => {
+    const record = {
+      [key('reinit-record')]: '',
+      [key('accepted')]: '',
+      [key('reason')]: 'NodeUpdate',
+      [key('owner')]: 'w',
+    };
+    expect(sketchConfigMap(hostile(record))?.metadata?.labels).toEqual(record);
+  });
+
   test('that nothing looks at is nothing', () => {
     expect(sketchConfigMap(hostile({ [key('owner')]: 'w' }))).toBeUndefined();
     expect(sketchConfigMap(hostile({ [key('part')]: '2' }, { [key('message')]: 'id' }))).toBeUndefined();

@@ -40,6 +40,7 @@ const LABELS: ReadonlySet<string> = new Set([
   CLOSING_LABEL,
   HISTORY_LABEL,
   RECORD_LABEL,
+  CLOSING_LABEL,
   REASON_LABEL,
 ]);
 const ANNOTATIONS: ReadonlySet<string> = new Set([

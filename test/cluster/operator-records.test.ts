@@ -10,9 +10,8 @@ import {
   REINIT_ON_FAILED_ANNOTATION,
   REQUESTED_BY_ANNOTATION,
 } from '../../src/api/keys.ts';
-import { departedName, failedName } from '../../src/api/names.ts';
+import { failedName } from '../../src/api/names.ts';
 import { configMaps } from '../../src/kube/resources.ts';
-import { REASON_LABEL } from '../../src/operator/records/record.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Gate, startGate } from '../support/gate.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
@@ -47,7 +46,7 @@ async function records(): Promise<ConfigMap[]> {
 const contentOf = (record: ConfigMap | undefined) => JSON.parse(record?.data?.[RECORD_KEY] ?? '');
 const orderOf = async (node: string) => (await harness.status('recorded', node))?.orders?.baseline;
 
-/** Asks, waits until the nodes have the order and have carried it out, and gives the record that there is more. */
+/** Asks, waits until the nodes have the order and have carried it out, finding nothing, and gives the record that there is more. */
 async function reinit(annotations: Record<string, string>, nodes: readonly string[]): Promise<ConfigMap | undefined> {
   const before = await records();
   const orders = await Promise.all(nodes.map(orderOf));
@@ -57,7 +56,7 @@ async function reinit(annotations: Record<string, string>, nodes: readonly strin
   }
   const known = new Set(before.map(({ metadata }) => metadata?.name));
   const added = (await records()).filter(({ metadata }) => !known.has(metadata?.name));
-  for (const node of nodes) await harness.daemon('recorded', node).makeBaseline();
+  for (const node of nodes) await harness.daemon('recorded', node).replaceBaseline({ verdict: 'Succeeded' });
   await harness.phaseWhen('recorded', 'Active');
   expect(added).toHaveLength(1);
   return added[0];
@@ -164,22 +163,23 @@ describe('what a re-init erases', () => {
 
   test('is not pushed out by a node that has itself updated again and again', async () => {
     const before = (await records()).map(({ metadata }) => metadata?.uid);
-    const at = (current: string, desired: string, state: string) => ({
-      'machineconfiguration.openshift.io/currentConfig': current,
-      'machineconfiguration.openshift.io/desiredConfig': desired,
-      'machineconfiguration.openshift.io/state': state,
-    });
+    const config = (name: string) => `machineconfiguration.openshift.io/${name}`;
+    const counts = { added: 0, changed: 1, removed: 0 };
     for (let round = 0; round < 5; round++) {
       const earlier = await orderOf(one);
-      await harness.annotateNode(one, at(`c${round}`, `c${round + 1}`, 'Working'));
+      await harness.annotateNode(one, { [config('desiredConfig')]: `${round}`, [config('state')]: 'Working' });
       await harness.statusWhen('recorded', one, 'is held', ({ orders }) => orders?.hold !== undefined);
-      await harness.annotateNode(one, at(`c${round + 1}`, `c${round + 1}`, 'Done'));
+      await harness.annotateNode(one, { [config('currentConfig')]: `${round}`, [config('state')]: 'Done' });
       await eventually('it has an order', async () => (await orderOf(one))?.id !== earlier?.id);
-      await harness.daemon('recorded', one).makeBaseline();
+      const found = { verdict: 'Failed', exitStatus: 4, counts } as const;
+      await harness.daemon('recorded', one).replaceBaseline(found, [{ integritylog: 'x' }]);
     }
-    const isOfUpdate = ({ metadata: { labels = {} } = {} }: ConfigMap) =>
-      labels[REASON_LABEL] === 'NodeUpdate' && !(CLOSING_LABEL in labels);
-    await eventually('there are three of updates', async () => (await records()).filter(isOfUpdate).length === 3);
+    const last = (await orderOf(one))?.id;
+    await eventually('there are three of updates, and three of what their baselines accepted', async () => {
+      const now = await records();
+      const isThere = now.map(contentOf).some(({ kind, nodes }) => kind === 'Acceptance' && nodes[0]?.order === last);
+      return isThere && now.length === before.length + 6;
+    });
     const after = (await records()).map(({ metadata }) => metadata?.uid);
     expect(before.filter((uid) => !after.includes(uid))).toEqual([]);
   });
@@ -188,10 +188,6 @@ describe('what a re-init erases', () => {
     const before = (await records()).map(({ metadata }) => metadata?.uid);
     await harness.client.remove(fileIntegrities, { namespace: harness.namespace, name: 'recorded' });
     await eventually('the status is gone', async () => (await harness.status('recorded', one)) === undefined);
-    const after = await records();
-    expect(after.map(({ metadata }) => metadata?.uid)).toEqual(expect.arrayContaining(before));
-    // What was on record of its nodes is kept beside them.
-    const names = after.filter(({ metadata }) => !before.includes(metadata?.uid)).map(({ metadata }) => metadata?.name);
-    expect(names).toEqual([departedName('recorded')]);
+    expect((await records()).map(({ metadata }) => metadata?.uid)).toEqual(before);
   });
 });

@@ -138,7 +138,9 @@ describe('an operator that dies while it takes up a re-init', () => {
     harness.start();
     const [first, second] = await Promise.all([ordered(one, 'Demand', before[0]), ordered(two, 'Demand', before[1])]);
     expect(first.orders?.baseline.id).toBe(second.orders?.baseline.id);
-    await Promise.all([one, two].map((node) => harness.daemon('fleet', node).makeBaseline()));
+    await Promise.all(
+      [one, two].map((node) => harness.daemon('fleet', node).replaceBaseline({ verdict: 'Succeeded' })),
+    );
     await updatedWhen(undefined);
     await harness.phaseWhen('fleet', 'Active');
     expect(await annotation(REINIT_ANNOTATION)).toBeUndefined();
