@@ -11,7 +11,7 @@ import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { configMaps, leases } from '../../src/kube/resources.ts';
+import { configMaps, leases, pods } from '../../src/kube/resources.ts';
 import { HEARTBEAT_ANNOTATION } from '../../src/operator/results/plan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { installMachineConfigs } from '../support/crds.ts';
@@ -305,10 +305,33 @@ async function install(cluster: Cluster, admin: Client): Promise<void> {
   }
 }
 
-/** The operator's own service account, with the rights of deploy/. */
+/**
+ * The operator's own service account, with the rights of deploy/; by the token of a pod of its, which runs nowhere, since
+ * nobody is the operator without one.
+ */
 async function connectOperator(admin: Client, connection: Connection): Promise<Connection> {
+  const pod = await admin.create(pods, {
+    metadata: { name: 'file-integrity-operator-outside', namespace: NAMESPACE },
+    spec: {
+      serviceAccountName: 'file-integrity-operator',
+      nodeSelector: { no: 'where' },
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          name: 'outside',
+          image: 'none',
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+        },
+      ],
+    },
+  });
+  const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name: pod.metadata?.name, uid: pod.metadata?.uid };
   const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/file-integrity-operator/token`;
-  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 14_400 } };
+  const body = {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec: { expirationSeconds: 14_400, boundObjectRef },
+  };
   const answer = await admin.raw(path, { method: 'POST', body });
   const { status } = JSON.parse(answer) as { status: { token: string } };
   const { tls } = await connection.credentials();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Standing } from '../admission/standing.ts';
 import type { IntegrityFacts, NodeFacts } from './facts.ts';
+import type { ReadFact } from './gauges.ts';
 import { createMeters, type Meters } from './meters.ts';
 
 /** `contract.md`, "Metrics": name without the prefix → type and labels. */
@@ -28,6 +29,7 @@ const OURS: typeof CONTRACT = {
   node_baseline_fault: { type: 'gauge', labels: ['node', 'fileintegrity', 'fault'] },
   node_held_since_timestamp_seconds: { type: 'gauge', labels: ['node', 'fileintegrity', 'reason', 'owner'] },
   admission_enforced: { type: 'gauge', labels: [] },
+  reads: { type: 'gauge', labels: ['resource'] },
   hold_limit_seconds: { type: 'gauge', labels: ['fileintegrity'] },
   nodes: { type: 'gauge', labels: ['fileintegrity', 'state'] },
   fileintegrity_condition: { type: 'gauge', labels: ['fileintegrity', 'condition', 'status'] },
@@ -61,7 +63,14 @@ const metersOf = (
   nodes: readonly NodeFacts[] = [],
   integrities: readonly IntegrityFacts[] = [],
   admission: Standing | undefined = undefined,
-) => createMeters({ nodes: () => nodes, integrities: () => integrities, admission: () => admission });
+  reads: readonly ReadFact[] = [],
+) =>
+  createMeters({
+    nodes: () => nodes,
+    integrities: () => integrities,
+    admission: () => admission,
+    reads: () => reads,
+  });
 
 function countEverything(meters: Meters): void {
   meters.phase('Active');
@@ -87,7 +96,9 @@ async function samples(meters: Meters): Promise<string[]> {
 
 describe('the metrics of the contract', () => {
   test('are there under their names, with their types and labels, and nothing else has their prefix but what is known', async () => {
-    const meters = metersOf([FAILED], [EXAMPLE], { is: 'enforced', policies: 2 });
+    const meters = metersOf([FAILED], [EXAMPLE], { is: 'enforced', policies: 2 }, [
+      { resource: 'nodes', isRead: true },
+    ]);
     countEverything(meters);
     const all = await meters.registry.getMetricsAsJSON();
     const seen = all.map(({ name, type, values }) => {
