@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { IMAGE } from '../../image/build.ts';
 import type { Client } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { leases } from '../../src/kube/resources.ts';
@@ -71,7 +72,7 @@ export class Operators {
     const kubeconfig = join(this.#folder, `kubeconfig-${number}`);
     writeFileSync(kubeconfig, await kubeconfigOf(gate.connection), { mode: 0o600 });
     const project = fileURLToPath(new URL('../..', import.meta.url));
-    const flags = ['--namespace', this.#options.namespace, '--image', 'registry.example/fio:test'];
+    const flags = ['--namespace', this.#options.namespace, '--image', IMAGE];
     const ports = ['--probe-port', '0', '--metrics-port', '0', '--secure-metrics-port', '0'];
     const words = [join(project, 'src/bin/fio.ts'), 'operator', ...flags, ...ports, '--kubeconfig', kubeconfig];
     const child = spawn(process.execPath, [...words, '--log-level', 'warn'], {
