@@ -67,7 +67,10 @@ function checkStatus(
       if (!given.has(baseline.orderId)) {
         violations.push(violation(`${nodeName}: a baseline that nobody ordered is on record`, before, version));
       }
-      if (last && !baseline.adopted && baseline.closing?.scan === undefined) {
+      // What was on record under an earlier status was another machine's, perhaps: it may have nothing to compare with, which
+      // is told in a warning.
+      const beginsAnew = orders?.baseline.reason === 'Initial' && last !== undefined && earlier.has(last.orderId);
+      if (last && !beginsAnew && !baseline.adopted && baseline.closing?.scan === undefined) {
         const message = `${nodeName}: a baseline took the place of another, and nothing was compared before`;
         violations.push(violation(message, before, version));
       }

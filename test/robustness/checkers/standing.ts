@@ -34,7 +34,7 @@ function checkVersion(version: Of<'status'>): Violation[] {
 }
 
 function checkEnd(before: Of<'status'>, version: Of<'status'>, given: ReadonlySet<string>): Violation[] {
-  const { nodeName, failure, lastResult, lastScan, results = [], accepted = [] } = version.status;
+  const { nodeName, failure, lastResult, lastScan, accepted = [] } = version.status;
   const ended = before.status.failure;
   if (!ended || failure?.since === ended.since) return [];
   const acceptance = accepted.find(({ since }) => since === ended.since);
@@ -42,11 +42,7 @@ function checkEnd(before: Of<'status'>, version: Of<'status'>, given: ReadonlySe
     if (given.has(acceptance.order)) return [];
     return [violation(`${nodeName}: a failure was accepted by what nobody ordered`, before, version)];
   }
-  const old = before.status.results?.find(({ condition }) => condition === 'Succeeded');
-  const success = results.find(({ condition }) => condition === 'Succeeded');
-  const isScanned = success !== undefined && success.lastProbeTime !== old?.lastProbeTime;
-  const isSame = lastResult?.condition !== 'Succeeded' || lastScan?.baselineDigest === ended.baselineDigest;
-  if (isScanned && isSame) return [];
+  if (lastResult?.condition === 'Succeeded' && lastScan?.baselineDigest === ended.baselineDigest) return [];
   return [
     violation(`${nodeName}: a failure ended without a scan of the same baseline, or an acceptance`, before, version),
   ];
