@@ -17,6 +17,7 @@ import { findRealAide } from '../support/aide.ts';
 import { installMachineConfigs } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { act } from './act.ts';
+import { compareCounts } from './checkers/counts.ts';
 import { Fleet, INTEGRITY, type Place, WATCHED_LABEL } from './fleet.ts';
 import type { QuietNode, Recorder } from './history.ts';
 import { compare, countOf } from './machine.ts';
@@ -246,7 +247,9 @@ export class World {
       const isTaken = said === undefined || status.metadata.annotations?.[HEARTBEAT_ANNOTATION] === said;
       if (!isTaken && isNewer(beat, status)) return `the heartbeat of ${place.node} is not taken in`;
     }
-    return undefined;
+    // The FileIntegrity follows its nodes, and is written once a second at most.
+    const [miscounted] = compareCounts(integrity, items);
+    return miscounted;
   }
 
   async #writeQuiet(healed: boolean, unsettled: string | undefined): Promise<void> {

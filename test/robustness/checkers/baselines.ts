@@ -16,10 +16,15 @@ export function checkBaselines(history: readonly Happened[]): Violation[] {
   );
   /** What was on record of each node under whatever status: it goes on to be under the next one. */
   const recorded = Map.groupBy([...byStatus.values()].flat(), ({ status }) => status.nodeName);
+  const forged = ofType(history, 'intrusion').flatMap(({ detail }) => detail?.split(' ') ?? []);
   return [...byStatus.values()].flatMap((versions) => {
     const [first] = versions;
-    const earlier = (recorded.get(first?.status.nodeName ?? '') ?? []).filter(({ rv }) => rv < (first?.rv ?? 0));
-    return checkStatus(versions, records, new Set(earlier.flatMap(({ status }) => status.baseline?.orderId ?? [])));
+    const before = (recorded.get(first?.status.nodeName ?? '') ?? []).filter(({ rv }) => rv < (first?.rv ?? 0));
+    // Of a status that a list brought, the versions in which its baseline was ordered and taken in were not seen.
+    if (first?.change === 'listed') before.push(first);
+    const earlier = new Set(before.flatMap(({ status }) => [status.baseline?.orderId, status.orders?.baseline.id]));
+    for (const id of forged) earlier.delete(id);
+    return checkStatus(versions, records, earlier);
   });
 }
 
@@ -41,14 +46,16 @@ function read(text: string): Omit<Recorded, 'event'> {
   }
 }
 
-/** @param earlier the orders whose baselines were on record of the node before */
+/** @param earlier the orders that were given for the node before, and those whose baselines were on record */
 function checkStatus(
   versions: readonly Of<'status'>[],
   records: readonly Recorded[],
-  earlier: ReadonlySet<string>,
+  earlier: ReadonlySet<string | undefined>,
 ): Violation[] {
   const violations: Violation[] = [];
   const given = new Set(earlier);
+  /** The orders that were seen to be given, and why. */
+  const reasons = new Map<string, string | undefined>();
   let before: Of<'status'> | undefined;
   /** Since when the order before stands. */
   let orderedAt = 0;
@@ -59,6 +66,7 @@ function checkStatus(
     if (id !== undefined && before?.status.orders?.baseline.id !== id) {
       if (!given.has(id)) violations.push(...checkOrder(version, orderedAt, records));
       given.add(id);
+      reasons.set(id, orders?.baseline.reason);
       orderedAt = version.rv;
     }
     const last = before?.status.baseline;
@@ -68,8 +76,10 @@ function checkStatus(
         violations.push(violation(`${nodeName}: a baseline that nobody ordered is on record`, before, version));
       }
       // What was on record under an earlier status was another machine's, perhaps: it may have nothing to compare with, which
-      // is told in a warning.
-      const beginsAnew = orders?.baseline.reason === 'Initial' && last !== undefined && earlier.has(last.orderId);
+      // is told in a warning. Another order may have followed before the receipt of the first one came.
+      const unseen = versions[0]?.change === 'listed' ? 'Initial' : undefined;
+      const reason = reasons.has(baseline.orderId) ? reasons.get(baseline.orderId) : unseen;
+      const beginsAnew = reason === 'Initial' && last !== undefined && earlier.has(last.orderId);
       if (last && !beginsAnew && !baseline.adopted && baseline.closing?.scan === undefined) {
         const message = `${nodeName}: a baseline took the place of another, and nothing was compared before`;
         violations.push(violation(message, before, version));

@@ -209,6 +209,37 @@ describe('baselines', () => {
       'node-1: the baseline on record is gone',
     ]);
   });
+
+  test('of a status that a list brought, only what was seen is judged; a forged receipt is none of an order all the same', () => {
+    const orders = ordersOf('order-2', 'Demand');
+    const listed: Happening = {
+      type: 'status',
+      change: 'listed',
+      rv: 5,
+      uid: 's2',
+      status: statusOf({ orders, baseline: receipt('order-0', 'd0') }),
+    };
+    expect(checkBaselines(madeUp(record(4), listed))).toEqual([]);
+    const forged: Happening = { type: 'intrusion', ...SUBJECT, how: 'forge-receipt-unordered', detail: 'm order-0 d0' };
+    expect(told(checkBaselines(madeUp(record(4), forged, listed)))).toEqual([
+      'node-1: a baseline that nobody ordered is on record',
+    ]);
+  });
+
+  test('a machine of the name of another may begin with a first baseline, though another order has followed', () => {
+    const anew = (rv: number, more: object) => ({ ...version(rv, more), uid: 's2' }) as Happening;
+    const begins = [
+      anew(5, { orders: ordersOf('order-3', 'Initial'), baseline: receipt('order-1', 'd1') }),
+      record(6),
+      anew(7, { orders: ordersOf('order-4', 'Demand'), baseline: receipt('order-1', 'd1') }),
+      anew(8, { orders: ordersOf('order-4', 'Demand'), baseline: receipt('order-3', 'd3') }),
+    ];
+    expect(checkBaselines(madeUp(first, ...begins))).toEqual([]);
+    const other = anew(8, { orders: ordersOf('order-4', 'Demand'), baseline: receipt('order-4', 'd4') });
+    expect(told(checkBaselines(madeUp(first, ...begins.slice(0, 3), other)))).toEqual([
+      'node-1: a baseline took the place of another, and nothing was compared before',
+    ]);
+  });
 });
 
 describe('silence', () => {
