@@ -16,16 +16,27 @@ export function checkBaselines(history: readonly Happened[]): Violation[] {
   );
   /** What was on record of each node under whatever status: it goes on to be under the next one. */
   const recorded = Map.groupBy([...byStatus.values()].flat(), ({ status }) => status.nodeName);
-  const forged = ofType(history, 'intrusion').flatMap(({ detail }) => detail?.split(' ') ?? []);
+  const forgeries = readForgeries(history);
   return [...byStatus.values()].flatMap((versions) => {
     const [first] = versions;
     const before = (recorded.get(first?.status.nodeName ?? '') ?? []).filter(({ rv }) => rv < (first?.rv ?? 0));
     // Of a status that a list brought, the versions in which its baseline was ordered and taken in were not seen.
     if (first?.change === 'listed') before.push(first);
     const earlier = new Set(before.flatMap(({ status }) => [status.baseline?.orderId, status.orders?.baseline.id]));
-    for (const id of forged) earlier.delete(id);
-    return checkStatus(versions, records, earlier);
+    for (const id of forgeries.orders) earlier.delete(id);
+    return checkStatus(versions, records, earlier, forgeries.digests);
   });
+}
+
+/** Orders that an intruder made up, and databases that a forged receipt names. */
+function readForgeries(history: readonly Happened[]): { orders: Set<string>; digests: Set<string> } {
+  const [orders, digests] = [new Set<string>(), new Set<string>()];
+  for (const { how, detail = '' } of ofType(history, 'intrusion')) {
+    const [, order, digest] = detail.split(' ');
+    if (how === 'forge-receipt-unordered' && order !== undefined) orders.add(order);
+    if (how.startsWith('forge-receipt') && digest !== undefined) digests.add(digest);
+  }
+  return { orders, digests };
 }
 
 /** What a record says. */
@@ -46,11 +57,15 @@ function read(text: string): Omit<Recorded, 'event'> {
   }
 }
 
-/** @param earlier the orders that were given for the node before, and those whose baselines were on record */
+/**
+ * @param earlier the orders that were given for the node before, and those whose baselines were on record
+ * @param forged databases that were never made: a daemon's token can name one for an order that stands, which is told
+ */
 function checkStatus(
   versions: readonly Of<'status'>[],
   records: readonly Recorded[],
   earlier: ReadonlySet<string | undefined>,
+  forged: ReadonlySet<string>,
 ): Violation[] {
   const violations: Violation[] = [];
   const given = new Set(earlier);
@@ -80,7 +95,9 @@ function checkStatus(
       const unseen = versions[0]?.change === 'listed' ? 'Initial' : undefined;
       const reason = reasons.has(baseline.orderId) ? reasons.get(baseline.orderId) : unseen;
       const beginsAnew = reason === 'Initial' && last !== undefined && earlier.has(last.orderId);
-      if (last && !beginsAnew && !baseline.adopted && baseline.closing?.scan === undefined) {
+      const isToldForgery = forged.has(baseline.digest) && baseline.closing?.uncompared !== undefined;
+      const isExcused = beginsAnew || isToldForgery || baseline.adopted === true;
+      if (last && !isExcused && baseline.closing?.scan === undefined) {
         const message = `${nodeName}: a baseline took the place of another, and nothing was compared before`;
         violations.push(violation(message, before, version));
       }

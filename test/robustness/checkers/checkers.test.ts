@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { KeptFailure } from '../../../src/api/nodestatus.ts';
-import type { BaselineReceipt, Orders } from '../../../src/api/outcome.ts';
+import type { BaselineClosing, BaselineReceipt, Orders } from '../../../src/api/outcome.ts';
 import { FAILED, type Happening, type KeptHappening, type MessageHappening } from '../history.ts';
 import { checkBaselines } from './baselines.ts';
 import { checkChain } from './chain.ts';
@@ -176,6 +176,18 @@ describe('baselines', () => {
   test('one that takes the place of another without a comparison', () => {
     const unseen = version(4, { orders: ordersOf('order-2', 'Demand'), baseline: receipt('order-2', 'd2') });
     expect(told(checkBaselines(madeUp(first, record(2), second, unseen)))).toEqual([
+      'node-1: a baseline took the place of another, and nothing was compared before',
+    ]);
+  });
+
+  test('one that a forged receipt of an order that stands names, and nobody is told that nothing was compared', () => {
+    const forged: Happening = { type: 'intrusion', ...SUBJECT, how: 'forge-receipt-again', detail: 'm order-2 d9' };
+    const taken = (closing: BaselineClosing) =>
+      version(4, { orders: ordersOf('order-2', 'Demand'), baseline: { ...receipt('order-2', 'd9'), closing } });
+    const all = (closing: BaselineClosing) =>
+      told(checkBaselines(madeUp(first, record(2), second, forged, taken(closing))));
+    expect(all({ uncompared: 'Nothing is known.', at: at(4) })).toEqual([]);
+    expect(all({ at: at(4) })).toEqual([
       'node-1: a baseline took the place of another, and nothing was compared before',
     ]);
   });
