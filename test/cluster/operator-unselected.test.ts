@@ -111,6 +111,12 @@ describe.concurrent('a node that was watched and', () => {
     expect(shown.unselected?.message).toBe('The node has taints that are not tolerated: mine=yes:NoExecute.');
     await harness.integritySays('taints', 'Ready', 'False NodesNotWatched');
     await countsWhen('taints', { selected: 1, deselected: 1, unwatched: 1, notTolerated: 0 });
+    await harness.stop();
+    harness.start();
+    // What the next one does for another FileIntegrity shows that it has looked.
+    await watched('later');
+    await harness.nodeSays('taints', two, 'Ready', 'False NotTolerated');
+    await remove('later');
     await taint(two, []);
     const back = await harness.nodeSays('taints', two, 'Ready', 'True Watched');
     expect(back.orders).toEqual(before?.orders);
