@@ -8,6 +8,16 @@ export function printable(text: string, limit = 1024): string {
   return escaped.length <= limit ? escaped : `${escaped.slice(0, limit - 1).toWellFormed()}…`;
 }
 
+/**
+ * The same for text that its own author reads again, such as a line of a configuration: a backslash stays one, because two
+ * would be another pattern.
+ */
+export function legible(text: string, limit = 1024): string {
+  const parts = text.split('\\').map((part) => printable(part, Number.POSITIVE_INFINITY));
+  const shown = parts.join('\\');
+  return shown.length <= limit ? shown : `${shown.slice(0, limit - 1).toWellFormed()}…`;
+}
+
 // Control and format characters (bidirectional marks among them), what is not shown at all, line and paragraph separators,
 // and the backslash, so that an escape cannot be forged.
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}\\]/gu;

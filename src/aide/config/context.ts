@@ -134,6 +134,7 @@ function readGroups(statements: readonly Statement[], variables: Context['variab
   const options = statements.filter((statement) => statement.kind === 'option' && !isKnownOption(statement.name));
   const taken = new Set(statements.flatMap((statement) => (statement.kind === 'group' ? [statement.name] : [])));
   const groups = new Map<string, string>();
+  if (taken.has('>')) groups.set('>', freeName('growingLog', taken));
   const isGroup = (name: string) =>
     isBuiltInGroup(name) || isDroppedChecksum(name) || taken.has(name) || groups.has(name);
   for (const { name, value } of options as Option[]) {
@@ -150,6 +151,10 @@ function readGroups(statements: readonly Statement[], variables: Context['variab
     taken.add(renamed);
   }
   return groups;
+}
+
+function freeName(name: string, taken: ReadonlySet<string>): string {
+  return taken.has(name) ? freeName(`${name}X`, taken) : name;
 }
 
 /** The one whose report the existing operator would have read: a file, whatever else is reported to. */

@@ -1,4 +1,4 @@
-import { printable } from '../../lib/text.ts';
+import { legible } from '../../lib/text.ts';
 import type { Context } from './context.ts';
 import { convertExpression } from './convert-rules.ts';
 import type { Converted } from './converted.ts';
@@ -59,7 +59,7 @@ export function convertOption(option: Option, context: Context, place: OptionPla
 function convertToGroup(option: Option, name: string, context: Context): Converted {
   const { indent, equals, value, tail } = option;
   const { expression, problems } = convertExpression(value, context);
-  const sentence = `The group ${printable(option.name, 80)} became ${name}: AIDE takes a name like the former for an option’s`;
+  const sentence = `The group ${legible(option.name, 80)} became ${name}: AIDE takes a name like the former for an option’s`;
   return {
     statement: { kind: 'group', indent, name, equals, expression, tail },
     problems: [...problems, { code: 'CONFIG_GROUP_RENAMED', severity: 'info', sentence }],
@@ -109,5 +109,5 @@ const REPORT_LEVELS = [
 ];
 
 function problem(code: string, severity: Problem['severity'], option: Option, why: string): Omit<Problem, 'line'> {
-  return { code, severity, sentence: `${option.name}=${printable(option.value, 100)} is left out: ${why}` };
+  return { code, severity, sentence: `${option.name}=${legible(option.value, 100)} is left out: ${why}` };
 }

@@ -1,4 +1,4 @@
-import { printable } from '../../lib/text.ts';
+import { legible } from '../../lib/text.ts';
 import { type Context, doubleBackslashes, expandStart, expandVariables, matchesSelectedFolder } from './context.ts';
 import type { Converted } from './converted.ts';
 import { isDroppedChecksum } from './groups.ts';
@@ -15,10 +15,12 @@ export function convertRule(rule: Rule, context: Context): Converted {
     return { problems: [{ code: 'CONFIG_RULE_VARIABLE', severity: 'error', sentence }] };
   }
   const { expression, problems } = convertExpression(rule.attributes, context);
+  const converted: Rule = { ...rule, path: toHostPath(path), attributes: expression };
   // `=/` takes the root and what is in it. Seen from the daemon these have different parents, which no one rule can take.
-  const hostPath = rule.prefix === '=' && path === '/' ? `${HOST_ROOT}/` : toHostPath(path);
-  const converted: Rule = { ...rule, path: hostPath, attributes: expression };
-  const { prefix, problem } = convertPrefix(rule, hostPath, context);
+  if (rule.prefix === '=' && path === '/') {
+    return { statement: converted, second: { ...converted, path: `${HOST_ROOT}/` }, problems };
+  }
+  const { prefix, problem } = convertPrefix(rule, converted.path, context);
   return { statement: { ...converted, prefix }, problems: problem === undefined ? problems : [...problems, problem] };
 }
 
@@ -62,6 +64,11 @@ export function convertExpression(
   const expanded = expandVariables(expression, variables);
   const converted = expanded.replace(/(^|[+-]\s*)([\w%>]+)/g, (all, operator: string, name: string) => {
     if (groups.has(name)) return operator + groups.get(name);
+    if (name === 'S') {
+      problems.push({ code: 'CONFIG_ATTRIBUTE', severity: 'info', sentence: 'The attribute S became growing+s' });
+      // Without `growing` any change of the size counts, as it did without `S`.
+      return operator.startsWith('-') ? `${operator}growing` : `${operator}growing+s`;
+    }
     if (!isDroppedChecksum(name)) return all;
     const sentence = `The checksum ${name} became sha512: AIDE no longer has it`;
     problems.push({ code: 'CONFIG_CHECKSUM', severity: 'info', sentence });
@@ -72,5 +79,5 @@ export function convertExpression(
 }
 
 function shown(rule: Pick<Rule, 'prefix' | 'path'>): string {
-  return printable(rule.prefix + rule.path, 200);
+  return legible(rule.prefix + rule.path, 200);
 }

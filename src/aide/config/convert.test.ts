@@ -9,18 +9,21 @@ const BEFORE = `@@define DBDIR /hostroot/etc/kubernetes
 database_in=file:@@{DBDIR}/aide.db.gz
 database_out=file:@@{DBDIR}/aide.db.gz.new
 `;
+/** Added where a rule selects anything. */
+const OWN_FILES = '-/hostroot/etc/kubernetes/aide\\.\n';
 const AFTER = 'report_url=file:@@{LOGDIR}/aide.log.new\n';
 
 /** What a text becomes, without the lines that are added to every configuration. */
 function body(text: string): string {
   const { text: converted, lines } = convert(text);
   const all = converted.split(/(?<=\n)/);
-  return all.filter((line, index) => lines[index] !== 0 || !`${BEFORE}${AFTER}`.includes(line)).join('');
+  return all.filter((line, index) => lines[index] !== 0 || !`${BEFORE}${OWN_FILES}${AFTER}`.includes(line)).join('');
 }
 
-/** Code and severity of each problem, with its line. */
+/** Code and severity of each problem, with its line; but for what nearly every configuration is told, see OWN_FILES. */
 function problems(text: string): string[] {
-  return convert(text).problems.map(({ line, severity, code }) => `${line} ${severity} ${code}`);
+  const news = convert(text).problems.filter(({ code }) => code !== 'CONFIG_DATABASE_LEFT_OUT');
+  return news.map(({ line, severity, code }) => `${line} ${severity} ${code}`);
 }
 
 /** Without the lines that cannot be carried over: their configuration is refused. */
@@ -33,9 +36,16 @@ function withoutErrors(text: string): string {
 describe('a whole configuration', () => {
   test('gets our places, and its rules the node’s root', () => {
     expect(convert('/etc R\n')).toEqual({
-      text: `${BEFORE}/hostroot/etc R\n${AFTER}`,
-      problems: [],
-      lines: [0, 0, 0, 0, 1, 0],
+      text: `${BEFORE}${OWN_FILES}/hostroot/etc R\n${AFTER}`,
+      problems: [
+        {
+          line: 1,
+          code: 'CONFIG_DATABASE_LEFT_OUT',
+          severity: 'info',
+          sentence: '“-/etc/kubernetes/aide\\.” was added: /etc also watches what the operator itself writes there',
+        },
+      ],
+      lines: [0, 0, 0, 0, 0, 1, 0],
     });
   });
 
@@ -130,6 +140,75 @@ report_url=file:@@{LOGDIR}/aide.log.new
   });
 });
 
+describe('the operator’s own files', () => {
+  /** The line that is told of the rule that was added for them; undefined: it was added without a word, `none`: not at all. */
+  const added = (text: string) => {
+    const converted = convert(text);
+    const told = converted.problems.find(({ code }) => code === 'CONFIG_DATABASE_LEFT_OUT');
+    return converted.text.includes(OWN_FILES) ? told?.line : 'none';
+  };
+
+  test.each([
+    '/etc R',
+    '/etc/kubernetes/aide\\.db\\.gz$ p',
+    '=/etc/kubernetes/ R',
+    '/etc/kubernetes/aide\\.log f R',
+    '/etc/kubernetes/.*backup R',
+    '/etc R\n!/etc/kubernetes/aide\\.db',
+    '/etc R\n@@if defined X\n!/etc/kubernetes\n@@endif',
+  ])('are left out of what %s watches, and it is said of which line', (rules) => {
+    expect(added(`G = p\n${rules}\n`)).toBe(2);
+  });
+
+  test('are left out where nobody can say whether a rule watches them', () => {
+    expect(added('/usr R\n')).toBeUndefined();
+    expect(added('/(?i)ETC R\n')).toBeUndefined();
+  });
+
+  test.each(['aide\\.', 'aide.*', 'aide', ''])('are left out once: !/etc/kubernetes/%s does it', (exclusion) => {
+    expect(added(`/etc R\n!/etc/kubernetes/${exclusion}\n`)).toBe('none');
+  });
+
+  test('need no rule where nothing is watched', () => {
+    expect(added('G = p\n')).toBe('none');
+  });
+});
+
+test('=/ takes the root and what is in it, which have different parents as the daemon sees them', () => {
+  expect(body('=/ f,d p+u # why\n')).toBe('# why\n=/hostroot f,d p+u\n=/hostroot/ f,d p+u\n');
+  expect(body('=/hostroot p\n=/hostroot/ p\n')).toBe('=/hostroot p\n=/hostroot/ p\n');
+});
+
+test('a byte order mark is no part of the first line', () => {
+  expect(body('\ufeff/usr R\n')).toBe('/hostroot/usr R\n');
+});
+
+describe('what only old versions take', () => {
+  test('a tab before the sign of a group becomes a blank', () => {
+    expect(body('T\t= p+i\n/usr T\n')).toBe('T = p+i\n/hostroot/usr T\n');
+  });
+
+  test('a group of AIDE’s that is defined anew gets another name, and it is said', () => {
+    expect(body('> = p+u\n/usr >\n')).toBe('growingLog = p+u\n/hostroot/usr growingLog\n');
+    expect(problems('> = p+u\n/usr >\n')).toEqual(['1 info CONFIG_GROUP_RENAMED']);
+    expect(body('/usr >\n')).toBe('/hostroot/usr >\n');
+  });
+
+  test.each([
+    ['/usr p+S', '/hostroot/usr p+growing+s'],
+    ['/usr R-S', '/hostroot/usr R-growing'],
+    ['/usr SHA+S', '/hostroot/usr SHA+growing+s'],
+  ])('the attribute S in %s becomes growing+s, and it is said', (rule, expected) => {
+    expect(body(`${rule}\n`)).toBe(`${expected}\n`);
+    expect(problems(`${rule}\n`)).toEqual(['1 info CONFIG_ATTRIBUTE']);
+  });
+});
+
+test('what is said of a rule shows it as it is written', () => {
+  const [problem] = convert('verbose=5\n!/usr/a\\.b$\n/usr/lib R\n').problems;
+  expect(problem?.sentence).toContain('!/usr/a\\.b$ ');
+});
+
 describe('the path of a rule', () => {
   test.each([
     ['/etc R', '/hostroot/etc R'],
@@ -139,7 +218,6 @@ describe('the path of a rule', () => {
     ['  /etc\tR', '  /hostroot/etc\tR'],
     ['/ R', '/hostroot R'],
     ['/$ R', '/hostroot$ R'],
-    ['=/ R', '=/hostroot/ R'],
     ['=/$ R', '=/hostroot$ R'],
     ['/(etc|usr)/x R', '/hostroot/(etc|usr)/x R'],
     ['/.* R', '/hostroot/.* R'],
@@ -247,7 +325,7 @@ describe('a configuration that only AIDE 0.16 takes', () => {
 
   test('has one report, with all options before it', () => {
     expect(convert('report_url=file:/var/log/aide\nignore_list=b\n/etc R\n').text).toBe(
-      `${BEFORE}report_ignore_changed_attrs=b\n/hostroot/etc R\n${AFTER}`,
+      `${BEFORE}${OWN_FILES}report_ignore_changed_attrs=b\n/hostroot/etc R\n${AFTER}`,
     );
   });
 });
@@ -493,9 +571,10 @@ test('what AIDE will refuse is left to it to explain', () => {
 });
 
 test('a variable in an expression may be made of another', () => {
-  const { text, problems } = convert('@@define SUMS sha256+sha512\n@@define ALL p+@@{SUMS}\n/etc @@{ALL}\n');
+  const user = '@@define SUMS sha256+sha512\n@@define ALL p+@@{SUMS}\n/etc @@{ALL}\n';
+  const { text } = convert(user);
   expect(text).toContain('\n/hostroot/etc p+sha256+sha512\n');
-  expect(problems).toEqual([]);
+  expect(problems(user)).toEqual([]);
   expect(convert(text).text).toBe(text);
 });
 

@@ -1,14 +1,17 @@
-import { printable } from '../../lib/text.ts';
+import { legible } from '../../lib/text.ts';
 import { type Context, doubleBackslashes, readContext } from './context.ts';
 import { convertCondition } from './convert-conditions.ts';
 import { convertOption, isOurs, type OptionPlace } from './convert-options.ts';
 import { convertExpression, convertRule } from './convert-rules.ts';
 import type { Converted } from './converted.ts';
+import { toHostPath, toNodePath } from './host-path.ts';
 import { isTextOption } from './options.ts';
 import { OUR_DEFINES, OUR_OPTIONS } from './ours.ts';
-import { checkLength, parse } from './parse.ts';
+import { leavesOutOwnFiles, watchesOwnFiles } from './own-files.ts';
+import { checkLength, parse, parseStatement } from './parse.ts';
 import type { Problem } from './problem.ts';
 import { renderStatement } from './render.ts';
+import { isSelecting, rulesOf } from './selection.ts';
 import type { Configuration, Line, Statement } from './syntax.ts';
 
 /** What a user’s configuration became. */
@@ -34,9 +37,12 @@ interface Draft {
  * @throws FioError `CONFIG_TOO_LARGE`: the one or the other is too large; see `parse`.
  */
 export function convert(text: string): Conversion {
-  const configuration = parse(text);
+  // A byte order mark is no part of the first line.
+  const configuration = parse(text.replace(/^\ufeff/, ''));
   const problems: Problem[] = [];
   const drafts = fillBranches(convertLines(configuration, problems));
+  // First of all: behind them it could be in a condition that nothing ends.
+  drafts.unshift(...leaveOutOwnFiles(drafts, problems));
   const missing = missingLines(drafts);
   const all = [...missing.before, ...drafts, ...missing.after];
   const rendered = all.map((draft) => renderStatement(draft.statement) + draft.end);
@@ -66,8 +72,28 @@ function convertLines(configuration: Configuration, problems: Problem[]): Draft[
     const end = line.end === '' ? '\n' : line.end;
     if (comment !== undefined) drafts.push({ statement: { kind: 'comment', text: comment }, end, from });
     drafts.push({ statement: kept, end, from });
+    if (converted.second !== undefined) drafts.push({ statement: liftComment(converted.second).statement, end, from });
   });
   return drafts;
+}
+
+/**
+ * The rule that leaves out the operator’s own files, where none of the user’s does: nearly every configuration watches `/etc`,
+ * and without it no scan could succeed. Added wherever it is not sure to be needless, told where they would be watched.
+ */
+function leaveOutOwnFiles(drafts: readonly Draft[], problems: Problem[]): Draft[] {
+  const rules = rulesOf({ lines: drafts.map(({ statement, end }) => ({ statement, end })) });
+  if (rules.every((each) => !isSelecting(each)) || leavesOutOwnFiles(rules)) return [];
+  const watching = watchesOwnFiles(rules);
+  if (watching !== undefined) {
+    const { from = 0 } = drafts[watching.line - 1] ?? {};
+    const path = legible(watching.rule.prefix + toNodePath(watching.rule.path), 200);
+    const sentence = `“-/etc/kubernetes/aide\\.” was added: ${path} also watches what the operator itself writes there`;
+    problems.push({ line: from, code: 'CONFIG_DATABASE_LEFT_OUT', severity: 'info', sentence });
+    problems.sort((one, other) => one.line - other.line);
+  }
+  const statement = parseStatement(`-${toHostPath('/etc/kubernetes/aide\\.')}`);
+  return [{ statement, end: '\n', from: 0 }];
 }
 
 function convertStatement(statement: Statement, context: Context, place: OptionPlace): Converted {
@@ -104,18 +130,26 @@ function convertDefine(statement: Statement & { kind: 'define' }, { isOld }: Con
 
 function convertGroup(statement: Statement & { kind: 'group' }, context: Context): Converted {
   const { expression, problems } = convertExpression(statement.expression, context);
-  return { statement: { ...statement, expression }, problems };
+  // AIDE since 0.17 takes blanks around the sign and no tabs, and does not let its own groups be defined anew.
+  const equals = statement.equals.replaceAll('\t', ' ');
+  const name = context.groups.get(statement.name) ?? statement.name;
+  if (name === statement.name) return { statement: { ...statement, equals, expression }, problems };
+  const sentence = `The group ${statement.name} became ${name}: AIDE does not let its own be defined anew`;
+  return {
+    statement: { ...statement, name, equals, expression },
+    problems: [...problems, { code: 'CONFIG_GROUP_RENAMED', severity: 'info', sentence }],
+  };
 }
 
 /** What AIDE will refuse is left to it to explain, but for what old versions took. */
 function convertUnknown(statement: Statement & { kind: 'unknown' }): Converted {
   if (!/^\s*@@(?:begin_config|end_config|begin_db|end_db|db_spec)\b/.test(statement.text)) return { statement };
-  const sentence = `“${printable(statement.text.trim(), 80)}” is left out: AIDE no longer signs its configuration`;
+  const sentence = `“${legible(statement.text.trim(), 80)}” is left out: AIDE no longer signs its configuration`;
   return { problems: [{ code: 'CONFIG_LINE_LEFT_OUT', severity: 'warning', sentence }] };
 }
 
 function includeProblem(keyword: string, argument: string): Omit<Problem, 'line'> {
-  const what = printable(argument, 200);
+  const what = legible(argument, 200);
   const sentence = `${keyword} ${what} cannot be carried over: the file is not in the config map. Put its lines here instead`;
   return { code: 'CONFIG_INCLUDE', severity: 'error', sentence };
 }

@@ -91,35 +91,6 @@ describe('a name', () => {
   );
 });
 
-describe('the operator’s own files', () => {
-  test.each([
-    ['/hostroot/etc R', 'aide.db.gz'],
-    ['/hostroot/etc/kubernetes/aide\\.db\\.gz$ p', 'aide.db.gz'],
-    ['=/hostroot/etc/kubernetes/ R', 'aide.db.gz'],
-    ['/hostroot/etc/kubernetes/aide\\.log f R', 'aide.log'],
-    ['/hostroot/etc/kubernetes/.*backup R', 'aide.db.gz.backup'],
-  ])('are not to be watched, as by %s', (rule, file) => {
-    const found = lint(parse(`${rule}\n`));
-    expect(found).toMatchObject([{ line: 1, severity: 'error', code: 'CONFIG_WATCHES_DATABASE' }]);
-    expect(found[0]?.sentence).toContain(file);
-    expect(found[0]?.sentence).toContain('“!/etc/kubernetes/aide\\.”');
-  });
-
-  test('are all to be left out', () => {
-    expect(problems('/hostroot/etc R', '!/hostroot/etc/kubernetes/aide\\.db')).toEqual([
-      '2 error CONFIG_WATCHES_DATABASE',
-    ]);
-    for (const exclusion of ['aide\\.', 'aide.*', 'aide', '']) {
-      expect(problems('/hostroot/etc R', `!/hostroot/etc/kubernetes/${exclusion}`)).toEqual([]);
-    }
-  });
-
-  test('are perhaps watched where a condition decides', () => {
-    expect(problems('@@if defined X', '/hostroot/etc R', '@@endif')).toEqual(['3 warning CONFIG_WATCHES_DATABASE']);
-    expect(problems('/hostroot/etc R', '@@if defined X', '!/hostroot/etc/kubernetes', '@@endif')).toEqual([]);
-  });
-});
-
 test('folders that change all the time are named', () => {
   const found = lint(parse('/hostroot R\n!/hostroot/etc/kubernetes\n'));
   expect(found.map(({ line, code }) => [line, code])).toEqual(Array(4).fill([1, 'CONFIG_WATCHES_VOLATILE']));

@@ -1,4 +1,4 @@
-import { printable } from '../../lib/text.ts';
+import { legible } from '../../lib/text.ts';
 import { isBuiltInGroup } from './groups.ts';
 import { isHostPath, toNodePath } from './host-path.ts';
 import { isCurrentOption } from './options.ts';
@@ -10,8 +10,8 @@ import type { Configuration, Rule, Statement } from './syntax.ts';
 type Report = (line: number, severity: Problem['severity'], code: string, sentence: string) => void;
 
 /**
- * What our rules say of an effective configuration: that it selects nothing, names an unknown group or option, watches its
- * own database or what changes all the time, says something twice. Lines are those of the text that `configuration` is of.
+ * What our rules say of an effective configuration: that it selects nothing, names an unknown group or option, watches
+ * what changes all the time, says something twice. Lines are those of the text that `configuration` is of.
  *
  * Conditions are not evaluated: what stands in either branch counts as there.
  */
@@ -79,12 +79,12 @@ function lintNames(configuration: Configuration, report: Report): void {
   const defined = new Set<string>();
   configuration.lines.forEach(({ statement }, index) => {
     if (statement.kind === 'option' && !isCurrentOption(statement.name)) {
-      const sentence = `AIDE has no option ${printable(statement.name, 80)}`;
+      const sentence = `AIDE has no option ${legible(statement.name, 80)}`;
       report(index + 1, 'error', 'CONFIG_UNKNOWN_OPTION', sentence);
     }
     for (const name of groupsUsed(statement)) {
       if (defined.has(name) || isBuiltInGroup(name)) continue;
-      const sentence = `The group ${printable(name, 80)} is not defined before it is used`;
+      const sentence = `The group ${legible(name, 80)} is not defined before it is used`;
       report(index + 1, 'error', 'CONFIG_UNKNOWN_GROUP', sentence);
       // Once is enough.
       defined.add(name);
@@ -118,23 +118,10 @@ function lintRepetitions(rules: readonly PlacedRule[], report: Report): void {
   }
 }
 
-/** What the daemon and AIDE write while they work, and a backup. */
-const OURS = ['aide.db.gz', 'aide.db.gz.new', 'aide.log', 'aide.log.new', 'aide.db.gz.backup-20260101T00_00_00'];
 /** Folders of the node’s kernel and of running programs, whose contents are never at rest. */
 const VOLATILE = ['/hostroot/proc/1/stat', '/hostroot/sys/kernel/x', '/hostroot/dev/x', '/hostroot/run/x'];
 
 function lintWatched(rules: readonly PlacedRule[], report: Report): void {
-  const certain = rules.filter((rule) => !(isSelecting(rule) && rule.conditional));
-  for (const name of OURS) {
-    const path = `/hostroot/etc/kubernetes/${name}`;
-    const surely = selectionOf(certain, path);
-    const found = surely ?? selectionOf(rules, path);
-    if (found === undefined) continue;
-    const sentence = `${shown(found.rule)} also watches ${name} in /etc/kubernetes, which the operator itself writes there, so no scan could succeed. Add “!/etc/kubernetes/aide\\.”`;
-    report(found.line, surely === undefined ? 'warning' : 'error', 'CONFIG_WATCHES_DATABASE', sentence);
-    // Once is enough.
-    break;
-  }
   for (const path of VOLATILE) {
     const found = selectionOf(rules, path);
     if (found === undefined) continue;
@@ -162,5 +149,5 @@ function hasOpenAlternation(path: string): boolean {
 }
 
 function shown(rule: Rule): string {
-  return printable(rule.prefix + toNodePath(rule.path), 200);
+  return legible(rule.prefix + toNodePath(rule.path), 200);
 }

@@ -44,8 +44,8 @@ export function parseStatement(text: string): Statement {
 }
 
 const SPACE = /[ \t]*/y;
-/** What AIDE takes for a name; `%` and letters beyond ASCII are accepted by old versions. */
-const NAME = /[\w%\u0080-\uffff]+/y;
+/** What AIDE takes for a name; `%`, letters beyond ASCII and a new `>` are accepted by old versions. */
+const NAME = /[\w%\u0080-\uffff]+|>(?=[ \t]*=)/y;
 /** Up to white space, where `\ ` is no white space and `\\` no escape of what follows. */
 const WORD = /(?:\\[\\@ ]|[^ \t])+/y;
 /** Up to a comment or the white space that ends the line. */

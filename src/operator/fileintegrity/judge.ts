@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { checkConfiguration, type PreparedConfiguration } from '../../aide/config/prepare.ts';
-import { describeProblem, type Problem } from '../../aide/config/problem.ts';
+import { describeProblems, type Problem } from '../../aide/config/problem.ts';
 import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
 import { CHANGED_BY_ANNOTATION, CONFIGURATION_LABEL } from '../../api/keys.ts';
 import type { Client } from '../../kube/client.ts';
@@ -59,7 +59,10 @@ export class Judge {
     if (text === undefined) return { kind: 'missing', message: whatIsMissing(where, key, found, isForeign) };
     const source = `${where}:${key}`;
     const { usable, problems, text: effective } = await this.#check(text);
-    const say = (severity: Problem['severity']) => told(problems, severity, isForeign ? withoutWords : describeProblem);
+    const say = (severity: Problem['severity']) => {
+      const mine = problems.filter((problem) => problem.severity === severity);
+      return describeProblems(mine, isForeign ? ({ code }) => code : undefined);
+    };
     if (usable) {
       const who = found ? whoChanged(found, key) : 'unknown';
       return { kind: 'user', source, text: effective, who, notes: say('warning'), remarks: say('info') };
@@ -132,25 +135,10 @@ function whatIsMissing(where: string, key: string, found: ConfigMap | undefined,
   return found ? `The config map ${where} has no key ${key}.` : `The config map ${where} does not exist.`;
 }
 
-/** A problem without a word of the text: `line 12: CONFIG_UNKNOWN_GROUP`. */
-function withoutWords({ line, code }: Problem): string {
-  return line === 0 ? code : `line ${line}: ${code}`;
-}
-
 /** The user, where the admission policy wrote it; else the client that wrote the text, as far as the API server tells. */
 function whoChanged({ metadata = {} }: ConfigMap, key: string): string {
   const { annotations, labels } = metadata;
   const isRecorded = key === 'aide.conf' || labels?.[CONFIGURATION_LABEL] !== undefined;
   const user = isRecorded ? annotations?.[CHANGED_BY_ANNOTATION] : undefined;
   return printable(user || (lastManagerOf(metadata as ObjectMeta, ['data'], [key]) ?? 'unknown'), 253);
-}
-
-/** As much as a condition and an event can show. */
-function told(
-  problems: readonly Problem[],
-  severity: Problem['severity'],
-  describe: (problem: Problem) => string,
-): string[] {
-  const all = problems.filter((problem) => problem.severity === severity).map(describe);
-  return all.length <= 3 ? all : [...all.slice(0, 3), `and ${all.length - 3} more`];
 }
