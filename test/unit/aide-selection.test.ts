@@ -232,7 +232,7 @@ describe.skipIf(aide === undefined)('AIDE selects what the user means', () => {
   test('by an = rule: what matches alone; with a slash at its end, what is in the folder', () => {
     expect(select('=/etc R')).toEqual(['/etc']);
     expect(select('=/etc/a.d/ R')).toEqual(['/etc/a.d/sub', '/etc/a.d/x']);
-    expect(select('=/ R')).toEqual(['/bin', '/boot', '/etc', '/opt', '/root', '/srv', '/usr', '/var']);
+    expect(select('=/ R')).toEqual(['/', '/bin', '/boot', '/etc', '/opt', '/root', '/srv', '/usr', '/var']);
     expect(select('=/$ R')).toEqual(['/']);
   });
 
