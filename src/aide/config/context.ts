@@ -1,9 +1,10 @@
 import { isBuiltInGroup, isDroppedChecksum } from './groups.ts';
-import { HOST_ROOT, toHostPath } from './host-path.ts';
+import { HOST_ROOT, isHostPath, toHostPath } from './host-path.ts';
 import { isKnownOption } from './options.ts';
 import { OUR_DEFINES } from './ours.ts';
-import { compilePath, folderOf, Patience, parentsOf } from './rule-path.ts';
-import type { Configuration, Option, Statement } from './syntax.ts';
+import { Patience } from './rule-path.ts';
+import type { Configuration, Option, Rule, Statement } from './syntax.ts';
+import { readWalk, type Walk } from './walk.ts';
 
 /** What of the whole configuration the conversion of one statement needs. */
 export interface Context {
@@ -17,9 +18,11 @@ export interface Context {
   readonly groups: ReadonlyMap<string, string>;
   /** Number of the `report_url` line that ours replaces, from 0; -1: ours comes at the end. */
   readonly reportUrlAt: number;
-  /** Folders that a selecting rule names, with all above them, as the daemon sees them; undefined: too many to look at. */
-  readonly selectedFolders: ReadonlySet<string> | undefined;
-  /** For comparing them with rules. */
+  /** It uses what came with AIDE 0.17, and nothing that went with it: where a `!` rule matches, it was walked no further. */
+  readonly isNewer: boolean;
+  /** What the walk of AIDE 0.16 depends on; undefined: too much to look at. */
+  readonly walk: Walk | undefined;
+  /** For comparing names with rules. */
   readonly patience: Patience;
 }
 
@@ -28,14 +31,17 @@ export function readContext(configuration: Configuration): Context {
   const statements = configuration.lines.map(({ statement }) => statement);
   const isOld = statements.some(hasWentWith017);
   const variables = readVariables(statements, isOld);
+  const patience = new Patience();
   return {
     variables,
     isRecent: statements.some(hasCameWith019),
     isOld,
     groups: readGroups(statements, variables),
     reportUrlAt: isOld ? -1 : findReportUrl(statements),
-    selectedFolders: readFolders(statements, variables),
-    patience: new Patience(),
+    // What was converted before has options of ours, and its `!` rules are what they were meant to be.
+    isNewer: !isOld && statements.some(hasCameWith017) && !statements.some(isForDaemon),
+    walk: readWalk(placeRules(statements, variables), patience),
+    patience,
   };
 }
 
@@ -122,11 +128,27 @@ function hasCameWith019(statement: Statement): boolean {
 }
 
 const NEW_ATTRIBUTES = /(?:^|[\s+-])(?:fstype|sha512_256|sha3_256|sha3_512)(?![\w%>])/;
+const CAME_WITH_017 = new Set(
+  [
+    'database_in log_level report_level report_append report_format num_workers config_check_warn_unrestricted_rules',
+    'report_grouped report_summarize_changes report_ignore_added_attrs report_ignore_removed_attrs',
+    'report_ignore_changed_attrs report_force_attrs',
+  ].flatMap((names) => names.split(' ')),
+);
 const WENT_WITH_017 = new Set(['verbose', 'ignore_list', 'report_attributes', 'recstop']);
 
 function hasWentWith017(statement: Statement): boolean {
   if (statement.kind === 'rule') return statement.path.startsWith('@@{');
   return statement.kind === 'option' && WENT_WITH_017.has(statement.name);
+}
+
+function hasCameWith017(statement: Statement): boolean {
+  if (statement.kind === 'option') return CAME_WITH_017.has(statement.name);
+  return statement.kind === 'condition' && statement.keyword === '@@if';
+}
+
+function isForDaemon(statement: Statement): boolean {
+  return statement.kind === 'rule' && isHostPath(statement.path);
 }
 
 /** A group with such a name is one whose value is made of groups and attributes; else it is an option that AIDE lacks. */
@@ -170,33 +192,21 @@ function findReportUrl(statements: readonly Statement[]): number {
   return -1;
 }
 
-/** Comparisons of a folder with a `!` rule; what a configuration of a sane size needs is far below. */
-const MAX_COMPARISONS = 1_000_000;
-
-function readFolders(statements: readonly Statement[], variables: Context['variables']): Set<string> | undefined {
-  const folders = new Set<string>();
-  let exclusions = 0;
+/** The rules as the daemon sees their paths, but for those that cannot be carried over. */
+function placeRules(
+  statements: readonly Statement[],
+  variables: Context['variables'],
+): { rule: Rule; conditional: boolean }[] {
+  const rules: { rule: Rule; conditional: boolean }[] = [];
+  let depth = 0;
   for (const statement of statements) {
-    if (statement.kind !== 'rule' || statement.prefix === '-') continue;
-    if (statement.prefix === '!') {
-      exclusions += 1;
-      continue;
-    }
+    if (statement.kind === 'condition') depth += 1;
+    else if (statement.kind === 'endif') depth -= 1;
+    if (statement.kind !== 'rule') continue;
     const path = expandStart(statement.path, variables);
     if (path === undefined) continue;
-    const folder = folderOf(toHostPath(path));
-    for (const each of [...parentsOf(folder), folder]) folders.add(each);
+    const seen = expandVariables(toHostPath(path), variables);
+    rules.push({ rule: { ...statement, path: seen }, conditional: depth > 0 });
   }
-  return folders.size * exclusions > MAX_COMPARISONS ? undefined : folders;
-}
-
-/** Whether a path for the daemon’s view matches a folder that a selecting rule names, or cannot be told not to. */
-export function matchesSelectedFolder(path: string, { selectedFolders, patience }: Context): boolean {
-  if (selectedFolders === undefined) return true;
-  const pattern = compilePath(path, patience);
-  const folder = folderOf(path);
-  for (const each of selectedFolders) {
-    if (pattern === undefined ? each.startsWith(`${folder}/`) : pattern.test(each) !== false) return true;
-  }
-  return false;
+  return rules;
 }

@@ -1,11 +1,12 @@
 import { legible } from '../../lib/text.ts';
-import { type Context, doubleBackslashes, expandStart, expandVariables, matchesSelectedFolder } from './context.ts';
+import { type Context, doubleBackslashes, expandStart, expandVariables } from './context.ts';
 import type { Converted } from './converted.ts';
 import { isDroppedChecksum } from './groups.ts';
 import { HOST_ROOT, toHostPath } from './host-path.ts';
 import type { Problem } from './problem.ts';
 import { looksAhead } from './rule-path.ts';
 import type { Rule } from './syntax.ts';
+import { matchesRoot, stopsThere } from './walk.ts';
 
 /** Converts a rule: its path to `/hostroot`, its prefix and attributes to what AIDE 0.19 means by them. */
 export function convertRule(rule: Rule, context: Context): Converted {
@@ -25,9 +26,9 @@ export function convertRule(rule: Rule, context: Context): Converted {
 }
 
 /**
- * Until AIDE 0.18 a folder that an unrestricted `!` rule matched was left out with all below it; since 0.19 its contents are
- * walked, and each file below is left out only if it matches too. `-` does what `!` did. Where both select the same, `-`
- * saves the walk.
+ * Until AIDE 0.18 a folder that an unrestricted `!` rule matched was as a rule left out with all below it; since 0.19 its
+ * contents are walked, and each file below is left out only if it matches too. `-` does what `!` did. Where both select the
+ * same, `-` saves the walk; where it cannot be told that the old AIDE stopped there, `!` loses nothing.
  */
 function convertPrefix(
   rule: Rule,
@@ -38,13 +39,18 @@ function convertPrefix(
   if (rule.prefix !== '!' || !unrestricted || context.isRecent) return { prefix: rule.prefix };
   if (!canLookAhead(path, context)) return { prefix: '-' };
   const code = 'CONFIG_NEGATIVE_RULE';
-  // AIDE 0.16 went down to folders that other rules name, 0.17 and 0.18 did not.
-  if (matchesSelectedFolder(path, context)) {
-    const sentence = `${shown(rule)} leaves out only what matches it, and not all that is below, since another rule selects there. Write it with - instead of ! to leave out all`;
+  if (!leavesOutAllBelow(path, context)) {
+    const sentence = `${shown(rule)} leaves out only what matches it, and not all that is below: AIDE up to 0.16 may have gone on there. Write it with - instead of ! to leave out all`;
     return { prefix: '!', problem: { code, severity: 'warning', sentence } };
   }
   const sentence = `${shown(rule)} became ${shown({ ...rule, prefix: '-', path })}: since AIDE 0.19 only the latter also leaves out what is below a folder that matches`;
   return { prefix: '-', problem: { code, severity: 'info', sentence } };
+}
+
+function leavesOutAllBelow(path: string, { variables, isNewer, walk, patience }: Context): boolean {
+  const expanded = expandVariables(path, variables);
+  if (matchesRoot(expanded, patience)) return false;
+  return isNewer || (walk !== undefined && stopsThere(expanded, walk));
 }
 
 function canLookAhead(path: string, { variables }: Context): boolean {

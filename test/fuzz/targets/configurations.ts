@@ -7,7 +7,7 @@ import { lint } from '../../../src/aide/config/lint.ts';
 import { OUR_OPTIONS } from '../../../src/aide/config/ours.ts';
 import { parse } from '../../../src/aide/config/parse.ts';
 import { prepareConfiguration } from '../../../src/aide/config/prepare.ts';
-import { describeProblem, type Problem } from '../../../src/aide/config/problem.ts';
+import { describeProblems, type Problem } from '../../../src/aide/config/problem.ts';
 import { render } from '../../../src/aide/config/render.ts';
 import { compilePath, folderOf, looksAhead, Patience, startOf } from '../../../src/aide/config/rule-path.ts';
 import { hostileText } from '../arbitraries.ts';
@@ -217,7 +217,7 @@ const rulePath: Target = {
 
 function checkProblems(problems: readonly Problem[], lines: number): void {
   for (const problem of problems) {
-    checkSafe(describeProblem(problem), 2000);
+    checkSafe(describeProblems([problem]).join(), 2000);
     assert.match(problem.code, /^CONFIG_[A-Z_]+$/);
     assert.ok(problem.line >= 0 && problem.line <= lines, `there is no line ${problem.line}`);
   }
