@@ -16,6 +16,8 @@ export interface Context {
   readonly isOld: boolean;
   /** Groups with names that AIDE 0.19 takes for an option’s, and their new names. */
   readonly groups: ReadonlyMap<string, string>;
+  /** It defines a group `S` of its own, and does not mean the attribute. */
+  readonly hasOwnS: boolean;
   /** Number of the `report_url` line that ours replaces, from 0; -1: ours comes at the end. */
   readonly reportUrlAt: number;
   /** It uses what came with AIDE 0.17, and nothing that went with it: where a `!` rule matches, it was walked no further. */
@@ -37,6 +39,7 @@ export function readContext(configuration: Configuration): Context {
     isRecent: statements.some(hasCameWith019),
     isOld,
     groups: readGroups(statements, variables),
+    hasOwnS: statements.some((statement) => statement.kind === 'group' && statement.name === 'S'),
     reportUrlAt: isOld ? -1 : findReportUrl(statements),
     // What was converted before has options of ours, and its `!` rules are what they were meant to be.
     isNewer: !isOld && statements.some(hasCameWith017) && !statements.some(isForDaemon),

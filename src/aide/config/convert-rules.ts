@@ -64,13 +64,13 @@ function canLookAhead(path: string, { variables }: Context): boolean {
  */
 export function convertExpression(
   expression: string,
-  { variables, groups }: Context,
+  { variables, groups, hasOwnS }: Context,
 ): { expression: string; problems: Omit<Problem, 'line'>[] } {
   const problems: Omit<Problem, 'line'>[] = [];
   const expanded = expandVariables(expression, variables);
   const converted = expanded.replace(/(^|[+-]\s*)([\w%>]+)/g, (all, operator: string, name: string) => {
     if (groups.has(name)) return operator + groups.get(name);
-    if (name === 'S') {
+    if (name === 'S' && !hasOwnS) {
       problems.push({ code: 'CONFIG_ATTRIBUTE', severity: 'info', sentence: 'The attribute S became growing+s' });
       // Without `growing` any change of the size counts, as it did without `S`.
       return operator.startsWith('-') ? `${operator}growing` : `${operator}growing+s`;

@@ -189,6 +189,10 @@ describe('what only old versions take', () => {
     expect(body('T\t= p+i\n/usr T\n')).toBe('T = p+i\n/hostroot/usr T\n');
   });
 
+  test('a group S of the user’s own is no attribute', () => {
+    expect(body('S = p+sha512\n/usr S\n')).toBe('S = p+sha512\n/hostroot/usr S\n');
+  });
+
   test('a group of AIDE’s that is defined anew gets another name, and it is said', () => {
     expect(body('> = p+u\n/usr >\n')).toBe('growingLog = p+u\n/hostroot/usr growingLog\n');
     expect(problems('> = p+u\n/usr >\n')).toEqual(['1 info CONFIG_GROUP_RENAMED']);
