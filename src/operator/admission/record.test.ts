@@ -44,6 +44,17 @@ describe('the record of the admission policies', () => {
     ]);
   });
 
+  test('names what was taken away and put back unseen while something else was away already', () => {
+    const V2 = { ...V1, b: 'u3 1' };
+    const faults = ['binding a is missing', 'b was changed or made again between two looks'];
+    expect(
+      recordAfter({ standing: GONE }, { standing: GONE, versions: V2 }, { standing: GONE, versions: V2 }).periods,
+    ).toEqual([{ from: time(0), faults }]);
+    expect(recordAfter({ standing: GONE }, { standing: WELL, versions: V2, isFirst: true }).periods).toEqual([
+      { from: time(0), until: time(1), faults },
+    ]);
+  });
+
   test('of one that goes on while no operator looked is one period', () => {
     const { periods } = recordAfter({ standing: GONE }, { standing: GONE, isFirst: true }, { standing: WELL });
     expect(periods).toEqual([{ from: time(0), until: time(2), faults: ['binding a is missing'] }]);

@@ -57,7 +57,9 @@ export function recordLook(
   const { seen, periods = [], leftOut = 0 } = record ?? {};
   const [newest, ...older] = periods;
   const open = newest !== undefined && newest.until === undefined ? newest : undefined;
-  const faults = faultsOf(standing);
+  const replaced = seen && standing.is !== 'unknown' ? changedSince(seen.versions, versions) : [];
+  // While something is wrong already, something else may be taken away and put back unseen, too.
+  const faults = [...new Set([...(open?.faults ?? []), ...faultsOf(standing), ...replaced])].slice(0, FAULTS);
   const after = (next: readonly Period[]): AdmissionRecord => ({
     apiVersion: 'records.fileintegrity.openshift.io/v1',
     kind: 'AdmissionRecord',
@@ -66,13 +68,12 @@ export function recordLook(
     periods: next.slice(0, PERIODS),
     leftOut: leftOut + Math.max(0, next.length - PERIODS),
   });
-  if (enforced && open) return after([{ ...open, until: at }, ...older]);
+  if (enforced && open) return after([{ ...open, until: at, faults }, ...older]);
   if (enforced) {
-    const replaced = seen ? changedSince(seen.versions, versions) : [];
     if (replaced.length === 0 || !seen) return after(periods);
     return after([{ from: seen.at, until: at, faults: replaced }, ...periods]);
   }
-  if (open) return after([{ ...open, faults: [...new Set([...open.faults, ...faults])].slice(0, FAULTS) }, ...older]);
+  if (open) return after([{ ...open, faults }, ...older]);
   const notBefore = isFirst && seen?.enforced ? { notBefore: seen.at } : {};
   return after([{ from: at, ...notBefore, faults }, ...periods]);
 }

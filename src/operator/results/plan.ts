@@ -252,7 +252,14 @@ function takeGoodReceipt(world: ResultsWorld, fields: ResultFields, receipt: Bas
   const node = `node ${world.status.nodeName}`;
   if (receipt.adopted) {
     const { adopted: _, ...own } = receipt;
-    const known: BaselineReceipt = { ...own, ...(baseline.adopted && { adopted: true }), reason: baseline.reason };
+    // What was mounted when it was made is what scans go by: what is mounted now, nobody has accepted.
+    const { bootId, mounts } = baseline;
+    const known: BaselineReceipt = {
+      ...own,
+      ...(baseline.adopted && { adopted: true }),
+      ...(mounts && { bootId, mounts }),
+      reason: baseline.reason,
+    };
     const message = `${node}: the database on the node is the one on record since ${baseline.createdAt}`;
     return { fields: fold(known), events: [{ type: 'Normal', reason: 'DatabaseRecognised', message }] };
   }

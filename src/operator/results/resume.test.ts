@@ -48,6 +48,22 @@ describe('a node of whose name something was on record', () => {
     expect(adopted.fields?.baseline?.adopted).toBe(true);
   });
 
+  test('and whose database is recognised, has the mounts on record, not those that it comes back with', () => {
+    const mounts = (path: string) => ({
+      count: 1,
+      digest: DIGEST,
+      mounts: [{ path, type: 'tmpfs', root: '/', device: '0:9' }],
+    });
+    const known = { ...before, bootId: 'earlier', mounts: mounts('/data') };
+    const own = { adopted: true, mounts: mounts('/etc/passwd') };
+    expect(receive(aWorld({ baseline: known }), own).fields?.baseline).toMatchObject({
+      bootId: 'earlier',
+      mounts: mounts('/data'),
+    });
+    // One of a daemon that did not look says nothing: then what is there now is all that is known.
+    expect(receive(aWorld(), own).fields?.baseline).toMatchObject({ bootId: 'boot', mounts: mounts('/etc/passwd') });
+  });
+
   test('and whose database is another, is Failed, and so is each scan against it', () => {
     const plan = receive(aWorld(), { adopted: true, digest: OTHER });
     expect(plan.fields?.baseline).toEqual(before);
