@@ -1,6 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
-import { HOLDOFF_ANNOTATION, NODE_LABEL, REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION } from '../../src/api/keys.ts';
+import {
+  FORGET_ANNOTATION,
+  HOLDOFF_ANNOTATION,
+  NODE_LABEL,
+  REINIT_ANNOTATION,
+  REINIT_ON_FAILED_ANNOTATION,
+} from '../../src/api/keys.ts';
 import { DEFAULT_FILES, nodeStatusName } from '../../src/api/names.ts';
 import { isForbidden, isNotFound } from '../../src/kube/errors.ts';
 import { configMaps } from '../../src/kube/resources.ts';
@@ -9,8 +15,16 @@ import { INTEGRITY, machineConfig, type Place, WATCHED_LABEL } from './fleet.ts'
 import { intrude } from './intrude.ts';
 import type { Machine } from './machine.ts';
 import { persist } from './persist.ts';
+import { squat } from './squat.ts';
 import type { Edit, Places, Step } from './steps.ts';
 import type { World } from './world.ts';
+
+/** What may be mounted over watched files, as a receipt lists it. */
+const MOUNTS = [
+  { path: '/etc/ssh', type: 'tmpfs', root: '/', device: '0:71' },
+  { path: '/usr/bin/sudo', type: 'ext4', root: '/tmp/sudo', device: '254:1' },
+  { path: '/boot', type: 'overlay', root: '/', device: '0:72' },
+] as const;
 
 /** How long the API server stays away after it was killed, in milliseconds, beside the time of its start. */
 const AWAY_MS = 300;
@@ -61,6 +75,26 @@ export async function act(world: World, step: Step): Promise<string | undefined>
         place.isSelected = step.selected;
         await fleet.patchNode(place, { labels: { [WATCHED_LABEL]: place.isSelected ? '' : null } });
       });
+    case 'taint':
+      return await onMachine(world, step.place, (place) => fleet.taint(place, step.on));
+    case 'forget': {
+      const nodes = step.places === 'all' ? 'all' : step.places.map((index) => `node-${index}`);
+      world.recorder.record({ type: 'forget', nodes });
+      return await annotate(world, { [FORGET_ANNOTATION]: nodeNames(step.places) });
+    }
+    case 'mount':
+      return await onMachine(world, step.place, (place, machine) => {
+        const mount = MOUNTS[step.over] ?? MOUNTS[0];
+        const others = machine.mounts.filter(({ path }) => path !== mount.path);
+        machine.mounts = step.on ? [...others, mount] : others;
+        tell(world, place, step.on ? 'planted' : 'reverted', [mount.path]);
+      });
+    case 'squat':
+      return await onMachine(world, step.place, (place) => squat(world, place, step.by));
+    case 'policy-away':
+      return await world.policies.takeAwayOne(step.policy);
+    case 'policy-back':
+      return await world.policies.putBack();
     case 'kill-operator':
       return world.background('operator', () => operators.killAfter(step.afterWrites));
     case 'restart-operator':
@@ -191,6 +225,7 @@ function revert(world: World, place: Place, machine: Machine): string | undefine
   if (database === undefined || database === 'damaged') return 'no database';
   machine.files.clear();
   for (const [path, text] of database.files) machine.files.set(path, text);
+  machine.mounts = database.mounts;
   tell(world, place, 'reverted', []);
   return undefined;
 }

@@ -40,9 +40,13 @@ export interface Place {
   /** By uid: pods that are bound to the node. */
   readonly pods: Map<string, DaemonPod>;
   isSelected: boolean;
+  /** It has a taint that nobody tolerates. */
+  isTainted: boolean;
   /** How often the Machine Config Operator's configuration of the node has changed. */
   rendered: number;
   updating?: 'machine-config' | 'label';
+  /** When an intruder last said in its daemon's name that a scan had ended hours later; milliseconds since 1970. */
+  forgedAheadAt?: number;
 }
 
 export interface FleetOptions {
@@ -52,6 +56,11 @@ export interface FleetOptions {
   readonly recorder: Recorder;
   readonly random: () => number;
   readonly signal: AbortSignal;
+}
+
+/** Whether the FileIntegrity is to watch the node that is at a place. */
+export function isWatched({ isSelected, isTainted }: Place): boolean {
+  return isSelected && !isTainted;
 }
 
 /** Pause before a container that ended is started again, in milliseconds. */
@@ -77,7 +86,7 @@ export class Fleet {
     for (let index = 0; index < PLACES; index += 1) {
       const network = await createNodeNetwork(options.connection);
       const common = { index, node: `node-${index}`, clock: new Clock(), network, pods: new Map() };
-      places.push({ ...common, isSelected: true, rendered: 0 });
+      places.push({ ...common, isSelected: true, isTainted: false, rendered: 0 });
     }
     const fleet = new Fleet(options, places);
     fleet.#running = Promise.allSettled([fleet.#watchPods(), fleet.#giveSigns(), fleet.#lookForTriggers()]);
@@ -114,6 +123,7 @@ export class Fleet {
     place.machine = new Machine(place.node, `m${this.#machines}`);
     place.clock = new Clock();
     place.isSelected = true;
+    place.isTainted = false;
     delete place.updating;
     this.#options.recorder.record({ type: 'machine', node: place.node, machine: place.machine.id, what: 'joined' });
     const { admin, signal } = this.#options;
@@ -144,10 +154,21 @@ export class Fleet {
     machine.remove();
   }
 
+  /** Nobody tolerates the taint, and what runs on the node is evicted. */
+  async taint(place: Place, on: boolean): Promise<void> {
+    place.isTainted = on;
+    const taints = on ? [{ key: 'history.example/taint', value: 'yes', effect: 'NoExecute' }] : null;
+    await this.#patch(place, { spec: { taints } });
+  }
+
   async patchNode(place: Place, metadata: object): Promise<void> {
+    await this.#patch(place, { metadata });
+  }
+
+  async #patch(place: Place, patch: object): Promise<void> {
     const { admin, signal } = this.#options;
     await persist(signal, () =>
-      admin.patch(nodes, { name: place.node }, { metadata }, { type: 'merge' }).catch((error: unknown) => {
+      admin.patch(nodes, { name: place.node }, patch, { type: 'merge' }).catch((error: unknown) => {
         if (!isNotFound(error)) throw error;
       }),
     );

@@ -5,6 +5,9 @@ import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import type { BaselineFault, BaselineReason, Verdict } from '../../src/api/outcome.ts';
 import type { Step } from './steps.ts';
 
+/** What an intruder leaves as part of a message that never comes. */
+export const ORPHAN = 'left by an intruder as part of a message';
+
 /** Begins the note of a step that went wrong. */
 export const FAILED = 'failed: ';
 
@@ -28,6 +31,12 @@ export type Happening =
   /** An update of the node, whose changes are no findings until a baseline has them. */
   | { type: 'update'; node: string; machine: string; what: 'begins' | 'ends' }
   | ({ type: 'intrusion'; how: string; detail?: string } & Subject)
+  /** An administrator says that what is on record of these nodes need not be shown any more. */
+  | { type: 'forget'; nodes: readonly string[] | 'all' }
+  /** The binding of an admission policy goes, or is there again. */
+  | { type: 'policy'; binding: string; what: 'away' | 'back' }
+  /** Somebody tried to take the name of the node's message. */
+  | ({ type: 'squat'; by: string; taken: boolean } & Subject)
   | ({ type: 'daemon'; run: string; what: 'started' | 'killed' | 'stopped' | 'frozen' | 'thawed' } & Subject)
   | ScanHappening
   /** A database moved into its place. */
@@ -55,6 +64,8 @@ export interface ScanHappening extends Subject {
   verdict: Verdict;
   /** How many files differed from the database on the node; absent when it could not be read. */
   differences?: number;
+  /** How many mounts it found otherwise than at the baseline; absent: none. */
+  mounts?: number;
   /** What was the matter with the database on the node. */
   fault?: BaselineFault;
 }
@@ -94,6 +105,8 @@ export interface KeptHappening {
   kind: 'failed' | 'history' | 'set-aside';
   /** Id of the message that it was made of. */
   message: string;
+  /** It has what an intruder left as part of a message that never came. */
+  orphaned?: true;
   /** Its place in the chain of failures; absent for what was set aside. */
   link?: { sequence: number; digest: string; previous: string };
 }
@@ -112,6 +125,14 @@ export interface QuietHappening {
   integrities: readonly FileIntegrity[];
   /** Names of the config maps that keep reports, and of records. */
   configMaps: readonly string[];
+  /** Names of parts of messages that are no part of what is kept. */
+  parts?: readonly string[];
+  /** Nodes in the place of whose message something lies that is none. */
+  squatted?: readonly string[];
+  /** Bindings of admission policies that are away. */
+  policiesAway?: readonly string[];
+  /** When the admission policies were not in force, as the operator has it on record. */
+  admission?: readonly { readonly from: string; readonly until?: string; readonly faults: readonly string[] }[];
 }
 
 /** What is true of a node under a FileIntegrity at a quiet point. */
@@ -119,6 +140,8 @@ export interface QuietNode extends Subject {
   /** `none`: the FileIntegrity does not watch the node, or its daemon's pod is not there. */
   daemon: 'runs' | 'frozen' | 'down' | 'cut-off' | 'none';
   selected: boolean;
+  /** Why it is not selected. */
+  away?: 'Deselected' | 'NotTolerated';
   /** Files that differ from the database on the node; absent: it cannot be read. */
   differences?: number;
   /** Digest of the database on the node. */

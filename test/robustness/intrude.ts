@@ -1,18 +1,24 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { OUTCOME_ANNOTATION } from '../../src/api/keys.ts';
-import { DEFAULT_FILES, resultName } from '../../src/api/names.ts';
+import { INTEGRITY_LOG_KEY, NODE_LABEL, OUTCOME_ANNOTATION, OWNER_LABEL, PART_LABEL } from '../../src/api/keys.ts';
+import { DEFAULT_FILES, partName, resultName } from '../../src/api/names.ts';
 import type { BaselineReceipt, Outcome, ScanOutcome } from '../../src/api/outcome.ts';
 import { sendMessage } from '../../src/daemon/send.ts';
 import { createClient } from '../../src/kube/client.ts';
 import { configMaps } from '../../src/kube/resources.ts';
 import { explain } from '../../src/lib/errors.ts';
 import { INTEGRITY, type Place } from './fleet.ts';
+import { ORPHAN } from './history.ts';
 import { type Machine, makeDatabase } from './machine.ts';
 import type { SimDaemon } from './sim-daemon.ts';
 import type { Intrusion } from './steps.ts';
 import type { World } from './world.ts';
+
+/** How far ahead a forged time is, in milliseconds. */
+const AHEAD_MS = 12 * 60 * 60_000;
+/** Numbers of parts that are left without a message; a policy refuses the last one. */
+const ORPHANS = [2, 3, 50, 100] as const;
 
 /** What an intruder does with a node's root. Returns why nothing was done, if nothing was. */
 export async function intrude(
@@ -34,7 +40,7 @@ export async function intrude(
       return undefined;
     case 'replace-database': {
       // With the intruder's changes in it, so that a comparison finds nothing.
-      const made = makeDatabase(machine.files);
+      const made = makeDatabase(machine);
       disk.database = made;
       tell(made.digest);
       return undefined;
@@ -86,7 +92,7 @@ async function speak(
     node,
     verdict: 'Succeeded',
     startedAt: machine.wall().toISOString(),
-    finishedAt: machine.wall().toISOString(),
+    finishedAt: new Date(machine.wall().getTime() + (how === 'forge-ahead' ? AHEAD_MS : 0)).toISOString(),
     exitStatus: 0,
     entries: machine.files.size,
     ...(record.baseline && { baselineDigest: record.baseline.digest }),
@@ -106,6 +112,20 @@ async function speak(
   const outcome: Outcome = isReceipt ? { kind: 'baseline', id, node, receipt } : scan;
   await using client = createClient(place.network.connection(pod.token), { userAgent: 'intruder', timeoutMs: 2000 });
   const sender = { client, namespace, integrity: INTEGRITY, node, outbox: daemon.outbox };
+  if (how === 'orphan-part') {
+    const number = ORPHANS[world.recorder.step % ORPHANS.length] ?? 2;
+    const name = partName(resultName(INTEGRITY, node), number);
+    const labels = { [OWNER_LABEL]: INTEGRITY, [NODE_LABEL]: node, [PART_LABEL]: String(number) };
+    const object = { metadata: { name, namespace, labels }, data: { [INTEGRITY_LOG_KEY]: ORPHAN } };
+    return await client.create(configMaps, object).then(
+      () => {
+        tell(`${number} ${name}`);
+        return undefined;
+      },
+      (error: unknown) => explain(error),
+    );
+  }
+  if (how === 'forge-ahead') place.forgedAheadAt = Date.now();
   const detail = isReceipt ? `${id} ${receipt.orderId} ${receipt.digest}` : `${id} ${scan.finishedAt}`;
   tell(detail);
   if (how === 'overwrite-message') {

@@ -2,13 +2,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BaselineReceipt } from '../../src/api/outcome.ts';
+import type { BaselineReceipt, RecordedMount } from '../../src/api/outcome.ts';
+import { compareMounts, recordOf } from '../../src/daemon/mounts.ts';
 
 /** A database as the simulated AIDE made it. */
 export interface SimDatabase {
   /** As a real one has it: of two databases of the same files too, digests differ. */
   readonly digest: string;
   readonly files: ReadonlyMap<string, string>;
+  /** What was mounted where the configuration looks, when it was made. */
+  readonly mounts: readonly RecordedMount[];
 }
 
 /** What lies on a node's disk for one FileIntegrity. `damaged`: something that is no database. */
@@ -32,6 +35,8 @@ export class Machine {
   readonly id: string;
   readonly node: string;
   readonly files: Map<string, string>;
+  /** What is mounted over watched files, by path. */
+  readonly #mounts = new Map<string, RecordedMount>();
   /** The node's root for the outbox. */
   readonly root: string;
   /** By how the names of a FileIntegrity's files begin. */
@@ -55,6 +60,16 @@ export class Machine {
     return disk;
   }
 
+  /** What is mounted where the configuration looks, as the kernel's table has it. */
+  get mounts(): readonly RecordedMount[] {
+    return [...this.#mounts.values()].sort((one, other) => (one.path < other.path ? -1 : 1));
+  }
+
+  set mounts(mounts: readonly RecordedMount[]) {
+    this.#mounts.clear();
+    for (const mount of mounts) this.#mounts.set(mount.path, mount);
+  }
+
   /** The node's clock. No two answers are equal. */
   wall(): Date {
     this.#lastTime = Math.max(Date.now(), this.#lastTime + 1);
@@ -67,13 +82,13 @@ export class Machine {
 }
 
 /** What AIDE writes: the files as they are now. */
-export function makeDatabase(files: ReadonlyMap<string, string>): SimDatabase {
+export function makeDatabase({ files, mounts }: Pick<Machine, 'files' | 'mounts'>): SimDatabase {
   const copy = new Map(files);
   const salt = randomBytes(16).toString('hex');
   const digest = createHash('sha256')
     .update(JSON.stringify([salt, ...copy]))
     .digest('hex');
-  return { digest, files: copy };
+  return { digest, files: copy, mounts };
 }
 
 export function compare(database: SimDatabase, files: ReadonlyMap<string, string>): Differences {
@@ -81,6 +96,11 @@ export function compare(database: SimDatabase, files: ReadonlyMap<string, string
   const removed = [...database.files.keys()].filter((path) => !files.has(path));
   const changed = [...files].filter(([path, text]) => database.files.has(path) && database.files.get(path) !== text);
   return { added, removed, changed: changed.map(([path]) => path) };
+}
+
+/** How many mounts are otherwise than when the database was made. */
+export function countMounts(database: SimDatabase, mounts: readonly RecordedMount[]): number {
+  return compareMounts(mounts, recordOf(database.mounts), true).length;
 }
 
 export function countOf({ added, changed, removed }: Differences): number {

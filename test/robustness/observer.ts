@@ -20,7 +20,7 @@ import {
   PREVIOUS_ANNOTATION,
   SEQUENCE_ANNOTATION,
 } from '../../src/operator/results/slot.ts';
-import type { Change, Happening, KeptHappening, Recorder } from './history.ts';
+import { type Change, type Happening, type KeptHappening, ORPHAN, type Recorder } from './history.ts';
 
 /**
  * Writes down every version of what the operator shows, as a watch tells it. Runs until the signal aborts.
@@ -102,7 +102,9 @@ function tellConfigMap(change: Change, rv: number, { metadata = {}, data }: Conf
   const sequence = annotations[SEQUENCE_ANNOTATION];
   const [digest = '', previous = ''] = [annotations[DIGEST_ANNOTATION], annotations[PREVIOUS_ANNOTATION]];
   const link = sequence === undefined ? {} : { link: { sequence: Number(sequence), digest, previous } };
-  return { type: 'kept', change, rv, name, node, kind, message, ...link };
+  const isOrphaned = Object.values(data ?? {}).some((text) => text.includes(ORPHAN));
+  const orphaned = isOrphaned ? { orphaned: true as const } : {};
+  return { type: 'kept', change, rv, name, node, kind, message, ...orphaned, ...link };
 }
 
 function keptKind(labels: Record<string, string>): KeptHappening['kind'] | undefined {

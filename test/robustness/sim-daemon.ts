@@ -5,6 +5,7 @@ import type { BaselineReceipt, Outcome } from '../../src/api/outcome.ts';
 import { loadConfiguration } from '../../src/daemon/configuration.ts';
 import { beat } from '../../src/daemon/heartbeat.ts';
 import { createLog } from '../../src/daemon/log.ts';
+import { changesSentence, compareMounts, recordOf } from '../../src/daemon/mounts.ts';
 import type { Message } from '../../src/daemon/outbox.ts';
 import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/paths.ts';
 import { watchRecord } from '../../src/daemon/record.ts';
@@ -27,7 +28,15 @@ import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import type { Clock } from './clock.ts';
 import type { MessageHappening, Recorder, Subject } from './history.ts';
-import { compare, countOf, type Differences, type Machine, makeDatabase, type SimDatabase } from './machine.ts';
+import {
+  compare,
+  countMounts,
+  countOf,
+  type Differences,
+  type Machine,
+  makeDatabase,
+  type SimDatabase,
+} from './machine.ts';
 import { writeReports } from './sim-report.ts';
 import type { KillMoment } from './steps.ts';
 
@@ -304,6 +313,7 @@ export class SimDaemon {
     const { machine, subject, recorder, random } = this.#options;
     const startedAt = machine.wall().toISOString();
     const seen = new Map(machine.files);
+    const { mounts } = machine;
     const { database } = machine.disk(files);
     await delay(random() * 20);
     if (this.#dies('during-scan')) return { kind: 'stopped' };
@@ -320,17 +330,26 @@ export class SimDaemon {
       return await this.#keep(id, facts, { added, changed: [], removed: [] }, ends);
     }
     const found = compare(database, seen);
-    const differences = countOf(found);
+    // What a daemon finds of mounts goes by what is on record; what is true, by what there was.
+    const moved = baseline?.mounts ? compareMounts(mounts, baseline.mounts, true) : [];
+    const differences = countOf(found) + countMounts(database, mounts);
     const isReplaced = baseline !== undefined && baseline.digest !== database.digest;
-    const verdict = differences > 0 || isReplaced ? 'Failed' : 'Succeeded';
-    recorder.record({ ...common, verdict, differences, ...(isReplaced && { fault: 'Replaced' as const }) });
+    const verdict = countOf(found) > 0 || moved.length > 0 || isReplaced ? 'Failed' : 'Succeeded';
+    const fault = isReplaced && { fault: 'Replaced' as const };
+    recorder.record({ ...common, verdict, differences, ...(moved.length > 0 && { mounts: moved.length }), ...fault });
+    const sentences = [
+      ...(isReplaced ? ['The database on the node was replaced.'] : []),
+      ...(moved.length > 0 ? [changesSentence(moved)] : []),
+    ];
     const facts: ScanFacts = {
       verdict,
       ...times,
       exitStatus: (found.added.length && 1) + (found.removed.length && 2) + (found.changed.length && 4),
       entries: seen.size,
       baselineDigest: database.digest,
-      ...(isReplaced && { baselineFault: 'Replaced' as const, errorMessage: 'The database on the node was replaced.' }),
+      ...(isReplaced && { baselineFault: 'Replaced' as const }),
+      ...(moved.length > 0 && { mountChanges: moved.length }),
+      ...(sentences.length > 0 && { errorMessage: sentences.join(' ') }),
     };
     if (verdict === 'Succeeded') return { kind: 'ended', facts };
     facts.counts = { added: found.added.length, changed: found.changed.length, removed: found.removed.length };
@@ -353,13 +372,14 @@ export class SimDaemon {
         return { kind: 'needless' };
       }
     }
-    const seen = new Map(machine.files);
+    const seen = { files: new Map(machine.files), mounts: machine.mounts };
     const result = await this.#scan(effect, ends);
     if (result.kind === 'stopped') return result;
     const by = baseline?.configurationDigest ?? configuration.digest;
     if (by !== configuration.digest || !whole) return { ...result, configurationDigest: by };
     this.#successor = makeDatabase(seen);
-    return { ...result, configurationDigest: by, successor: this.#successor.digest };
+    const mounts = recordOf(seen.mounts);
+    return { ...result, configurationDigest: by, successor: this.#successor.digest, mounts };
   }
 
   #isAdopted(whole: SimDatabase, receipt: BaselineReceipt | undefined, configurationDigest: string): boolean {
@@ -375,7 +395,9 @@ export class SimDaemon {
       const { outbox } = this;
       const { files: report } = await keepReport({ log: newLog, json: newJson }, { outbox, id }, ends);
       if (ends.aborted) return { kind: 'stopped' };
-      const fingerprint = createHash('sha256').update(JSON.stringify(found)).digest('hex');
+      const fingerprint = createHash('sha256')
+        .update(JSON.stringify([found, facts.errorMessage]))
+        .digest('hex');
       return { kind: 'ended', facts, fingerprint, ...(report && { report }) };
     } catch (error) {
       if (ends.aborted) return { kind: 'stopped' };
@@ -407,16 +429,18 @@ export class SimDaemon {
       createdAt: machine.wall().toISOString(),
     });
     if (order.reason === 'Initial' && whole && this.#isAdopted(whole, standing, configurationDigest)) {
-      disk.receipt = receiptOf(whole.digest, whole.files.size, { adopted: true });
+      const mounts = recordOf(machine.mounts);
+      disk.receipt = receiptOf(whole.digest, whole.files.size, { adopted: true, mounts });
       return { kind: 'made', receipt: disk.receipt };
     }
     if (closing?.successor !== undefined && this.#successor?.digest !== closing.successor) return { kind: 'lost' };
-    const made = (closing?.successor !== undefined ? this.#successor : undefined) ?? makeDatabase(machine.files);
+    const made = (closing?.successor !== undefined ? this.#successor : undefined) ?? makeDatabase(machine);
     await delay(random() * 20);
     if (this.#dies('before-receipt') || ends.aborted) return { kind: 'stopped' };
     const refused = order.reason === 'Initial' && database ? { refused: 'It is not what it was.' } : {};
     const compared = closing && { closing: { scan: closing.scan, verdict: closing.verdict } };
-    const receipt = receiptOf(made.digest, made.files.size, { ...refused, ...compared });
+    const mounts = recordOf(made.mounts);
+    const receipt = receiptOf(made.digest, made.files.size, { mounts, ...refused, ...compared });
     disk.receipt = receipt;
     if (this.#dies('before-database')) return { kind: 'stopped' };
     disk.database = made;

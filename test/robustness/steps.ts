@@ -30,6 +30,8 @@ const INTRUSIONS = [
   'forge-receipt-again',
   'overwrite-message',
   'delete-outbox',
+  'forge-ahead',
+  'orphan-part',
 ] as const;
 export type Intrusion = (typeof INTRUSIONS)[number];
 
@@ -51,6 +53,17 @@ export type Step =
   | { do: 'join' | 'leave' | 'replace'; place: number }
   /** The node has the label that the FileIntegrity selects by from now on, or not. */
   | { do: 'relabel'; place: number; selected: boolean }
+  /** The node has a taint that nobody tolerates from now on, and that ends what runs there; or not. */
+  | { do: 'taint'; place: number; on: boolean }
+  /** An administrator says that it is right that these nodes are not watched. */
+  | { do: 'forget'; places: Places }
+  /** Something is mounted over watched files, or is not any more. */
+  | { do: 'mount'; place: number; over: number; on: boolean }
+  /** Somebody takes the name of the node's message. `unbound`: by taking the policy away for that moment. */
+  | { do: 'squat'; place: number; by: 'user' | 'administrator' | 'unbound' }
+  /** The binding of an admission policy is taken away, until all are put back. */
+  | { do: 'policy-away'; policy: number }
+  | { do: 'policy-back' }
   /** The operator is killed when it has written so often, and started again. */
   | { do: 'kill-operator'; afterWrites: number }
   | { do: 'restart-operator' }
@@ -84,6 +97,12 @@ const WEIGHTS: Readonly<Record<Step['do'], number>> = {
   leave: 5,
   replace: 5,
   relabel: 9,
+  taint: 8,
+  forget: 8,
+  mount: 14,
+  squat: 9,
+  'policy-away': 3,
+  'policy-back': 6,
   'kill-operator': 7,
   'restart-operator': 2,
   'change-leader': 0.4,
@@ -101,7 +120,7 @@ const WEIGHTS: Readonly<Record<Step['do'], number>> = {
   'kill-api-server': 1.6,
   'edit-integrity': 12,
   scribble: 8,
-  intrude: 40,
+  intrude: 44,
 };
 
 /** The same list for the same seed; a longer list begins like a shorter one. */
@@ -123,7 +142,18 @@ function makeStep(random: Random): Step {
     case 'reinit':
     case 'hold':
       return { do: kind, places: places() };
+    case 'forget':
+      return { do: kind, places: places() };
+    case 'taint':
+      return { do: kind, place: place(), on: random.chance(0.4) };
+    case 'mount':
+      return { do: kind, place: place(), over: random.integer(0, 2), on: random.chance(0.5) };
+    case 'squat':
+      return { do: kind, place: place(), by: random.pick(['user', 'administrator', 'unbound', 'unbound']) };
+    case 'policy-away':
+      return { do: kind, policy: random.integer(0, 4) };
     case 'reinit-on-failed':
+    case 'policy-back':
     case 'release':
     case 'restart-operator':
     case 'kill-api-server':

@@ -2,30 +2,36 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import type { Cluster } from '../../devcluster/cluster.ts';
 import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
-import { OUTCOME_ANNOTATION, OWNER_LABEL } from '../../src/api/keys.ts';
+import { FORGET_ANNOTATION, LOG_LABEL, OUTCOME_ANNOTATION, OWNER_LABEL, PART_LABEL } from '../../src/api/keys.ts';
 import { DEFAULT_FILES, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps, leases, pods } from '../../src/kube/resources.ts';
+import { readRecord } from '../../src/operator/admission/record.ts';
+import { ADMISSION_RECORD } from '../../src/operator/admission/standing.ts';
 import { HEARTBEAT_ANNOTATION } from '../../src/operator/results/plan.ts';
+import { isKept } from '../../src/operator/results/slot.ts';
 import { findRealAide } from '../support/aide.ts';
 import { installMachineConfigs } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { act } from './act.ts';
 import { compareCounts } from './checkers/counts.ts';
-import { Fleet, INTEGRITY, type Place, WATCHED_LABEL } from './fleet.ts';
+import { Fleet, INTEGRITY, isWatched, type Place, WATCHED_LABEL } from './fleet.ts';
 import type { QuietNode, Recorder } from './history.ts';
-import { compare, countOf } from './machine.ts';
+import { compare, countMounts, countOf } from './machine.ts';
 import { observeAll } from './observer.ts';
 import { Operators } from './operators.ts';
 import { persist } from './persist.ts';
+import { Policies } from './policies.ts';
 import { createRandom } from './random.ts';
 import type { SimDaemon } from './sim-daemon.ts';
+import { connectUser } from './squat.ts';
 import { PLACES, type Step } from './steps.ts';
 
 /** The operator's namespace in deploy/. */
@@ -43,11 +49,16 @@ const PROMPT_MS = 8000;
 const ROUNDS = 8;
 /** Nothing is written for so long: the operator plans at most once a second. */
 const STILL_MS = 1600;
+/** So long after a time that is ahead a heartbeat with another verdict may be taken for an older one, in milliseconds. */
+const AHEAD_ENDS_MS = 62_000;
 
 /** All parts together: a real API server, the real operator, nodes that are played, and whoever disturbs them. */
 export class World {
   readonly cluster: Cluster;
   readonly admin: Client;
+  /** Somebody with ordinary rights in the namespace. */
+  readonly user: Client;
+  readonly policies: Policies;
   readonly namespace = NAMESPACE;
   readonly fleet: Fleet;
   readonly operators: Operators;
@@ -62,6 +73,7 @@ export class World {
   private constructor(parts: {
     cluster: Cluster;
     admin: Client;
+    user: Client;
     fleet: Fleet;
     operators: Operators;
     recorder: Recorder;
@@ -70,12 +82,14 @@ export class World {
   }) {
     this.cluster = parts.cluster;
     this.admin = parts.admin;
+    this.user = parts.user;
     this.fleet = parts.fleet;
     this.operators = parts.operators;
     this.recorder = parts.recorder;
     this.hasAide = parts.hasAide;
     this.#ended = parts.ended;
     this.signal = parts.ended.signal;
+    this.policies = new Policies(this);
     this.#observing = observeAll(this.admin, NAMESPACE, this.recorder, this.signal);
   }
 
@@ -92,7 +106,8 @@ export class World {
     const fleet = await Fleet.create({ ...common, connection, random, signal: ended.signal });
     const operator = await connectOperator(admin, connection);
     const operators = new Operators({ ...common, connection: operator, aide: aide?.command, logFile });
-    const parts = { cluster, admin, fleet, operators, recorder, hasAide: aide !== undefined, ended };
+    const user = await connectUser(admin, connection, NAMESPACE);
+    const parts = { cluster, admin, user, fleet, operators, recorder, hasAide: aide !== undefined, ended };
     const world = new World(parts);
     for (const place of fleet.places.slice(0, PLACES - 3)) await fleet.join(place);
     await admin.create(fileIntegrities, {
@@ -132,6 +147,7 @@ export class World {
     await this.operators.close();
     await this.fleet.close();
     await this.#observing;
+    await this.user.close();
     await this.admin.close();
   }
 
@@ -139,13 +155,17 @@ export class World {
   async heal(): Promise<void> {
     await Promise.all(this.#busy.values());
     await this.act({ do: 'release' });
+    await this.act({ do: 'policy-back' });
     for (const place of this.fleet.places) {
       await this.act({ do: 'heal-node', place: place.index });
       await this.act({ do: 'thaw-daemon', place: place.index });
       await this.act({ do: 'daemon-up', place: place.index });
       await this.act({ do: 'update-ends', place: place.index, changes: 0 });
       if (place.machine && !place.isSelected) await this.act({ do: 'relabel', place: place.index, selected: true });
+      if (place.machine && place.isTainted) await this.act({ do: 'taint', place: place.index, on: false });
     }
+    const ahead = Math.max(...this.fleet.places.map(({ forgedAheadAt = 0 }) => forgedAheadAt));
+    await delay(Math.max(ahead + AHEAD_ENDS_MS - Date.now(), 0));
   }
 
   /** Lets everything that is under way come to its end, and writes down what is there then. */
@@ -216,7 +236,7 @@ export class World {
   async #unsettled(): Promise<string | undefined> {
     for (const place of this.fleet.places) {
       const presence = this.#presence(place);
-      const isWanted = place.machine !== undefined && place.isSelected;
+      const isWanted = place.machine !== undefined && isWatched(place);
       if (isWanted && presence === 'none') return `${place.node} has no daemon`;
       if (!isWanted && presence !== 'none') return `${place.node} still has a daemon`;
       if (presence === 'down' && !this.fleet.podOf(place, INTEGRITY)?.isDown) return `${place.node}: daemon starts`;
@@ -227,29 +247,37 @@ export class World {
     if (last && Date.now() - last.time < STILL_MS) return 'statuses change';
     const { admin, namespace } = this;
     const integrity = await admin.get(fileIntegrities, { namespace, name: INTEGRITY });
-    const asked = Object.keys(integrity.metadata.annotations ?? {}).filter((key) => key.includes('re-init'));
+    const asked = Object.keys(integrity.metadata.annotations ?? {}).filter(
+      (key) => key.includes('re-init') || key === FORGET_ANNOTATION,
+    );
     if (asked.length > 0) return `${asked.join()} is not taken up`;
     const { items } = await admin.list(nodeStatuses, { namespace });
     const statuses = new Map(items.map((status) => [status.nodeName, status]));
     for (const place of this.fleet.places) {
       const status = statuses.get(place.node);
       const isThere = place.machine !== undefined;
-      if (isThere && place.isSelected && status === undefined) return `${place.node} has no status`;
+      if (isThere && isWatched(place) && status === undefined) return `${place.node} has no status`;
       if (!isThere && status !== undefined) return `${place.node} has a status`;
-      if (status && place.isSelected !== (status.unselected === undefined)) {
-        return `${place.node} is ${place.isSelected ? '' : 'not '}selected, and its status says otherwise`;
+      if (status && isWatched(place) !== (status.unselected === undefined)) {
+        return `${place.node} is ${isWatched(place) ? '' : 'not '}selected, and its status says otherwise`;
       }
       if (status === undefined || this.#presence(place) !== 'runs') continue;
       // A watch that broke goes on after some seconds.
       const known = this.daemonOf(place)?.state.record?.orders;
       if (!isDeepStrictEqual(known, status.orders)) return `${place.node} does not know its orders`;
       const ref = { namespace, name: resultName(INTEGRITY, place.node) };
-      if (await admin.find(configMaps, ref)) return `the message of ${place.node} is not taken in`;
+      if (LOG_LABEL in ((await admin.find(configMaps, ref))?.metadata?.labels ?? {}))
+        return `the message of ${place.node} is not taken in`;
       const beat = (await admin.find(leases, ref))?.metadata?.annotations?.[OUTCOME_ANNOTATION];
       const said = beat === undefined ? undefined : (JSON.parse(beat) as { id: string }).id;
       // One that is older than the message after it is left.
       const isTaken = said === undefined || status.metadata.annotations?.[HEARTBEAT_ANNOTATION] === said;
       if (!isTaken && isNewer(beat, status)) return `the heartbeat of ${place.node} is not taken in`;
+    }
+    const { away } = this.policies;
+    const enforced = integrity.status?.conditions?.find(({ type }) => type === 'AdmissionEnforced');
+    if (enforced?.status !== (away.length > 0 ? 'False' : 'True')) {
+      return `AdmissionEnforced is ${enforced?.status}, and away are: ${away.join() || 'none'}`;
     }
     // The FileIntegrity follows its nodes, and is written once a second at most.
     const [miscounted] = compareCounts(integrity, items);
@@ -262,6 +290,14 @@ export class World {
     const list = await persist(signal, () => admin.list(nodeStatuses, { namespace }));
     const integrities = await persist(signal, () => admin.list(fileIntegrities, { namespace }));
     const maps = await persist(signal, () => admin.list(configMaps, { namespace, labelSelector: OWNER_LABEL }));
+    const record = await persist(signal, () => admin.find(configMaps, { namespace, name: ADMISSION_RECORD }));
+    const squatted: string[] = [];
+    for (const { node } of this.fleet.places) {
+      const slot = await persist(signal, () =>
+        admin.find(configMaps, { namespace, name: resultName(INTEGRITY, node) }, { metadata: true }),
+      );
+      if (slot && !(LOG_LABEL in (slot.metadata?.labels ?? {}))) squatted.push(node);
+    }
     for (const { metadata } of [...list.items, ...integrities.items]) delete metadata.managedFields;
     this.recorder.record({
       type: 'quiet',
@@ -272,6 +308,10 @@ export class World {
       statuses: list.items,
       integrities: integrities.items,
       configMaps: maps.items.map(({ metadata }) => metadata?.name ?? ''),
+      parts: maps.items.filter(isLoosePart).map(({ metadata }) => metadata?.name ?? ''),
+      squatted,
+      policiesAway: this.policies.away,
+      admission: readRecord(record)?.periods ?? [],
     });
   }
 
@@ -285,11 +325,20 @@ export class World {
       {
         ...this.fleet.subjectOf(place, INTEGRITY),
         daemon: this.#presence(place),
-        selected: place.isSelected,
-        ...(known && { differences: countOf(compare(known, machine.files)), digest: known.digest }),
+        selected: isWatched(place),
+        ...(!isWatched(place) && { away: place.isSelected ? ('NotTolerated' as const) : ('Deselected' as const) }),
+        ...(known && {
+          differences: countOf(compare(known, machine.files)) + countMounts(known, machine.mounts),
+          digest: known.digest,
+        }),
       },
     ];
   }
+}
+
+/** A part of a message, and of nothing that is kept. */
+function isLoosePart(configMap: ConfigMap): boolean {
+  return PART_LABEL in (configMap.metadata?.labels ?? {}) && !isKept(configMap);
 }
 
 function isNewer(beat: string | undefined, status: FileIntegrityNodeStatus): boolean {

@@ -1,4 +1,5 @@
 import type { Happened } from '../history.ts';
+import { checkAdmission } from './admission.ts';
 import { checkBaselines } from './baselines.ts';
 import { checkChain } from './chain.ts';
 import { checkCounts } from './counts.ts';
@@ -9,6 +10,7 @@ import { checkSettled } from './settled.ts';
 import { checkShown } from './shown.ts';
 import { checkSight } from './sight.ts';
 import { checkSilence } from './silence.ts';
+import { checkSlots } from './slots.ts';
 import { checkStanding } from './standing.ts';
 import type { Checker, Violation } from './violation.ts';
 
@@ -24,6 +26,8 @@ const CHECKERS: Readonly<Record<string, Checker>> = {
   operators: checkOperators,
   settled: checkSettled,
   standing: checkStanding,
+  admission: checkAdmission,
+  slots: checkSlots,
 };
 
 /** A promise that was not kept, and by which checker that was found. */

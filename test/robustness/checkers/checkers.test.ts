@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { KeptFailure } from '../../../src/api/nodestatus.ts';
 import type { BaselineClosing, BaselineReceipt, Orders } from '../../../src/api/outcome.ts';
-import { FAILED, type Happening, type KeptHappening, type MessageHappening } from '../history.ts';
+import { FAILED, type Happened, type Happening, type KeptHappening, type MessageHappening } from '../history.ts';
+import { checkAdmission } from './admission.ts';
 import { checkBaselines } from './baselines.ts';
 import { checkChain } from './chain.ts';
 import { check } from './check.ts';
@@ -26,6 +27,7 @@ import { checkSettled } from './settled.ts';
 import { checkShown } from './shown.ts';
 import { checkSight } from './sight.ts';
 import { checkSilence } from './silence.ts';
+import { checkSlots } from './slots.ts';
 import { checkStanding } from './standing.ts';
 import type { Violation } from './violation.ts';
 
@@ -72,6 +74,36 @@ describe('sight', () => {
       'node-1 is not selected any more, and is shown as Ready DaemonMissing',
       'node-1 is not watched any more, and fleet is Ready',
     ]);
+    const tainted = { selected: false, away: 'NotTolerated' } as const;
+    const quiet = (reason: string) => quietAt(1, says(reason), { integrities: integrities('False') }, tainted);
+    expect(checkSight(madeUp(quiet('NotTolerated')))).toEqual([]);
+    expect(told(checkSight(madeUp(quiet('Deselected'))))).toEqual([
+      'node-1 is not selected any more, and is shown as Ready Deselected',
+    ]);
+  });
+
+  test('ends where somebody says so, of what is not watched only; what returns is compared with what was on record', () => {
+    const forget = (node: string): Happening => ({ type: 'forget', nodes: [node] });
+    const unselected = { reason: 'Deselected', message: '', since: at(0) } as const;
+    const baseline = receipt('order-1', 'd1');
+    const failure = { since: at(0), lastProbeTime: at(0) };
+    const gone = (more: object): Happening => ({ ...deleted, status: statusOf({ baseline, ...more }) }) as Happening;
+    const begin = [joined, version(1, {})];
+    expect(checkSight(madeUp(...begin, forget('node-1'), gone({ unselected })))).toEqual([]);
+    const lost = ['node-1: its status went, and it is still there'];
+    expect(told(checkSight(madeUp(...begin, forget('node-2'), gone({ unselected }))))).toEqual(lost);
+    expect(told(checkSight(madeUp(...begin, forget('node-1'), gone({}))))).toEqual(lost);
+
+    const back = (more: object) => ({ ...version(9, more), uid: 's2' }) as Happening;
+    const returns = (before: object, more: object, ...between: Happening[]) =>
+      told(checkSight(madeUp(...begin, forget('node-1'), gone({ unselected, ...before }), ...between, back(more))));
+    expect(returns({ failure }, { baseline, failure })).toEqual([]);
+    expect(returns({ failure }, { baseline })).toEqual(['node-1 came back, and what was found is gone']);
+    expect(returns({}, { baseline: receipt('order-9', 'd9') })).toEqual([
+      'node-1 came back, and is compared with another baseline',
+    ]);
+    const other: Happening = { ...joined, machine: 'm2' };
+    expect(returns({}, { baseline: receipt('order-9', 'd9') }, other)).toEqual([]);
   });
 });
 
@@ -107,6 +139,35 @@ describe('what is shown', () => {
     expect(checkShown(madeUp(...heard(scanAt(0)), scan, quiet))).toEqual([]);
     const update: Happening = { type: 'update', node: 'node-1', machine: 'm1', what: 'begins' };
     expect(checkShown(madeUp(update, ...heard(scan), quiet))).toEqual([]);
+  });
+
+  test('Succeeded by a forged scan of a time that has not come is none of a scan’s, and covers no later one for long', () => {
+    const forged = (second: number): Happening[] => [
+      { type: 'intrusion', ...SUBJECT, how: 'forge-ahead', detail: `f ${at(second)}` },
+    ];
+    const ahead = { startedAt: at(0), finishedAt: at(40_000) };
+    const shown = version(2, { lastResult: resultAt(5), lastScan: ahead });
+    expect(checkShown(madeUp(...forged(40_000), shown))).toEqual([]);
+    expect(told(checkShown(madeUp(...forged(50_000), shown)))).toEqual(['node-1 shows Succeeded, which no scan said']);
+    const found = heard(scanAt(100, { verdict: 'Failed', differences: 1 }));
+    const quiet = quietAt(103, { lastResult: resultAt(5), lastScan: ahead });
+    const shownSo = (second: number) => {
+      const [forgery] = madeUp(...forged(40_000));
+      const later = madeUp(...found, quiet).map((event) => ({ ...event, n: event.n + 1 }));
+      const shifted = later.map((event) => ({ ...event, time: event.time + second * 1000 }));
+      return told(checkShown([forgery, ...shifted] as Happened[]));
+    };
+    expect(shownSo(30)).toEqual([]);
+    expect(shownSo(100)).toEqual(['node-1 was scanned and found changed, and is Succeeded']);
+  });
+
+  test('other mounts than were found', () => {
+    const scan = heard(scanAt(1, { verdict: 'Failed', differences: 1, mounts: 1 }));
+    const quiet = (more: object) => quietAt(3, { lastResult: { ...resultAt(1, 'Failed'), ...more } });
+    expect(checkShown(madeUp(...scan, quiet({ mountChanges: 1 })))).toEqual([]);
+    expect(told(checkShown(madeUp(...scan, quiet({}))))).toEqual([
+      'node-1 has 1 mounts that are otherwise, and 0 are told',
+    ]);
   });
 
   test('Failed at a quiet point, though the last scan found nothing', () => {
@@ -270,6 +331,13 @@ describe('silence', () => {
       checkSilence(madeUp(...heard(scanAt(0)), quietAt(60, { state: 'Silent', status: { conditions: stale } }))),
     ).toEqual([]);
     expect(checkSilence(madeUp(...heard(scanAt(0)), quietAt(10, status)))).toEqual([]);
+  });
+
+  test('a forged time that has not come counts from its coming', () => {
+    const forged: Happening = { type: 'intrusion', ...SUBJECT, how: 'forge-ahead', detail: `f ${at(40_000)}` };
+    const status = { state: 'Succeeded' as const, status: { conditions: fresh } };
+    expect(checkSilence(madeUp(forged, quietAt(10, status)))).toEqual([]);
+    expect(told(checkSilence(madeUp(forged, quietAt(60, status))))).toHaveLength(1);
   });
 
   test('held and not shown so, and the other way round', () => {
@@ -448,6 +516,93 @@ test('a failure that ends without being judged', () => {
   });
   expect(check(failed, accepted('order-1'))).toEqual([]);
   expect(check(failed, accepted('order-9'))).toEqual(['node-1: a failure was accepted by what nobody ordered']);
+});
+
+describe('admission', () => {
+  const policy = (what: 'away' | 'back'): Happening => ({ type: 'policy', binding: 'b', what });
+  const enforced = (status: 'True' | 'False') =>
+    integrityOf({ conditions: [condition('AdmissionEnforced', status, 'x')] });
+  const period = { from: at(1), until: at(3), faults: ['binding b is missing'] };
+  const quiet = (status: 'True' | 'False', policiesAway: string[], admission: object[]) =>
+    quietAt(5, {}, { integrities: [enforced(status)], policiesAway, admission: admission as [typeof period] });
+
+  test('that is True while a policy is away, or said to be', () => {
+    const [away] = madeUp(policy('away'));
+    const says = (second: number): Happened[] => {
+      const happening: Happening = { type: 'integrity', change: 'applied', rv: 1, integrity: enforced('True') };
+      return madeUp(happening).map((event) => ({ ...event, n: 1, time: event.time + second * 1000 }));
+    };
+    expect(checkAdmission([away, ...says(5)] as Happened[])).toEqual([]);
+    expect(told(checkAdmission([away, ...says(15)] as Happened[]))).toEqual([
+      'AdmissionEnforced became True, and b was away for 15 s',
+    ]);
+    const open = [{ ...period, until: undefined }];
+    expect(checkAdmission(madeUp(policy('away'), quiet('False', ['b'], open)))).toEqual([]);
+    expect(told(checkAdmission(madeUp(policy('away'), quiet('True', ['b'], open))))).toEqual([
+      'AdmissionEnforced is True, and away are: b',
+    ]);
+    expect(told(checkAdmission(madeUp(quiet('False', [], []))))).toEqual([
+      'AdmissionEnforced is False, and away are: none',
+    ]);
+  });
+
+  test('that was away and is not on record', () => {
+    const both = [policy('away'), policy('back')];
+    expect(checkAdmission(madeUp(...both, quiet('True', [], [period])))).toEqual([]);
+    const lost = ['b was away, which is not on record'];
+    expect(told(checkAdmission(madeUp(...both, quiet('True', [], []))))).toEqual(lost);
+    const other = { ...period, faults: ['c is missing'] };
+    expect(told(checkAdmission(madeUp(...both, quiet('True', [], [other]))))).toEqual(lost);
+    const later = { ...period, from: at(100), until: at(103) };
+    expect(told(checkAdmission(madeUp(...both, quiet('True', [], [later]))))).toEqual(lost);
+  });
+});
+
+describe('places of messages', () => {
+  const squat: Happening = { type: 'squat', by: 'user', taken: true, ...SUBJECT };
+  const policy = (what: 'away' | 'back'): Happening => ({ type: 'policy', binding: 'file-integrity-names', what });
+  const message = (what: 'queued' | 'sent'): Happening => {
+    return { type: 'message', ...SUBJECT, run: 'r', id: 'm', kind: 'scan', verdict: 'Failed', what };
+  };
+  const waits = (seconds: number): Happening[] => {
+    return Array.from({ length: seconds }, () => ({ type: 'note', text: '' }) as const);
+  };
+
+  test('that are taken though a policy is in force', () => {
+    const taken = ['node-1: user took the place of its messages, and a policy refuses that'];
+    expect(told(checkSlots(madeUp(squat)))).toEqual(taken);
+    expect(checkSlots(madeUp({ ...squat, taken: false }))).toEqual([]);
+    expect(checkSlots(madeUp(policy('away'), ...waits(30), squat))).toEqual([]);
+    expect(checkSlots(madeUp(policy('away'), policy('back'), squat))).toEqual([]);
+    expect(told(checkSlots(madeUp(policy('away'), policy('back'), ...waits(30), squat)))).toEqual(taken);
+    const killed: Happening = { type: 'step', done: { do: 'kill-api-server' } };
+    expect(checkSlots(madeUp(killed, ...waits(5), squat))).toEqual([]);
+  });
+
+  test('that are still taken when a message has waited', () => {
+    const quiet = quietAt(9, {}, { squatted: ['node-1'] });
+    expect(checkSlots(madeUp(policy('away'), message('queued'), squat, quiet))).toEqual([]);
+    expect(told(checkSlots(madeUp(policy('away'), squat, message('queued'), quiet)))).toEqual([
+      'node-1: what took the place of its message is still there',
+    ]);
+  });
+
+  test('with parts of no message: above the number, in a report, or still there after the next message', () => {
+    const orphan = (number: number): Happening => {
+      return { type: 'intrusion', ...SUBJECT, how: 'orphan-part', detail: `${number} aide-fleet-node-1-${number}` };
+    };
+    expect(told(checkSlots(madeUp(orphan(100))))).toEqual(['node-1: a part 100 was made, and a policy refuses that']);
+    const kept = { type: 'kept', change: 'applied', rv: 1, name: 'x', node: 'node-1', kind: 'failed', message: 'm' };
+    expect(checkSlots(madeUp(kept as Happening))).toEqual([]);
+    expect(told(checkSlots(madeUp({ ...kept, orphaned: true } as Happening)))).toEqual([
+      'node-1: a report was kept with a part that belongs to no message',
+    ]);
+    const quiet = quietAt(20, {}, { parts: ['aide-fleet-node-1-2'] });
+    expect(checkSlots(madeUp(message('sent'), orphan(2), quiet))).toEqual([]);
+    expect(told(checkSlots(madeUp(orphan(2), ...waits(5), message('sent'), quiet)))).toEqual([
+      'node-1: a part without a message is still there after the next message',
+    ]);
+  });
 });
 
 test('an operator that ends by itself, unless it does not lead any more', () => {

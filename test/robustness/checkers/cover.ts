@@ -55,6 +55,8 @@ export function isAccused(history: readonly Happened[], subject: Subject): boole
 /** What an intruder said in the daemon's name: a message of its own. */
 export function forgeries(history: readonly Happened[], kind: 'scan' | 'receipt'): Of<'intrusion'>[] {
   return ofType(history, 'intrusion').filter(({ how }) =>
-    kind === 'receipt' ? how.startsWith('forge-receipt') : how === 'forge-succeeded' || how === 'overwrite-message',
+    kind === 'receipt'
+      ? how.startsWith('forge-receipt')
+      : ['forge-succeeded', 'forge-ahead', 'overwrite-message'].includes(how),
   );
 }

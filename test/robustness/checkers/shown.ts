@@ -11,10 +11,16 @@ export function checkShown(history: readonly Happened[]): Violation[] {
   return [...checkVersions(history), ...checkQuiet(history)];
 }
 
+/** As `SKEW_MS` in src/operator/results/plan.ts, and what a scan takes to be told. */
+const FORGED_AHEAD_COUNTS_MS = 65_000;
+
 /** Every version: Succeeded is what a scan said that found nothing, and results never go back in time. */
 function checkVersions(history: readonly Happened[]): Violation[] {
   const scans = group(ofType(history, 'scan'), ({ node, finishedAt }) => `${node} ${finishedAt}`);
   const forged = new Set(forgeries(history, 'scan').map(({ node, detail = '' }) => `${node} ${detail.split(' ')[1]}`));
+  /** By a forged scan that is to have ended at a time that has not come: its result has the time of its coming. */
+  const isAhead = ({ status: { nodeName, lastScan } }: Of<'status'>) =>
+    lastScan !== undefined && forged.has(`${nodeName} ${lastScan.finishedAt}`);
   const violations: Violation[] = [];
   const last = new Map<string, Of<'status'>>();
   for (const version of ofType(history, 'status')) {
@@ -24,16 +30,17 @@ function checkVersions(history: readonly Happened[]): Violation[] {
     const { nodeName, lastResult } = version.status;
     if (lastResult === undefined || before?.status.lastResult?.lastProbeTime === lastResult.lastProbeTime) continue;
     const key = `${nodeName} ${lastResult.lastProbeTime}`;
+    const isForged = forged.has(key) || isAhead(version);
     const earlier = before?.status.lastResult;
     if (earlier && Date.parse(earlier.lastProbeTime) > Date.parse(lastResult.lastProbeTime)) {
       // What an intruder says comes at any time: before what the daemon has found and not sent yet.
       const isOfIntruder = (result: ScanResult) =>
         result.baselineFault === 'Unordered' || forged.has(`${nodeName} ${result.lastProbeTime}`);
-      if (!isOfIntruder(earlier) && !isOfIntruder(lastResult)) {
+      if (!isOfIntruder(earlier) && !isOfIntruder(lastResult) && !(before && isAhead(before))) {
         violations.push(violation(`${nodeName} shows an older result after a newer one`, before, version));
       }
     }
-    if (lastResult.condition !== 'Succeeded' || forged.has(key)) continue;
+    if (lastResult.condition !== 'Succeeded' || isForged) continue;
     const [scan] = scans.get(key) ?? [];
     if (scan === undefined) {
       violations.push(violation(`${nodeName} shows Succeeded, which no scan said`, version));
@@ -61,15 +68,25 @@ function checkNode(history: readonly Happened[], quiet: Of<'quiet'>, node: Quiet
   // What the daemon said later, without a scan: that it could not be done, or that an intruder made a receipt.
   const isOvertaken =
     lastResult.condition !== 'Succeeded' && Date.parse(lastResult.lastProbeTime) > Date.parse(scan.finishedAt);
-  const isForged = forgeries(history, 'scan').some((event) => isOf(event, node) && event.time > scan.time);
+  // After a time that is ahead, what comes by heartbeat with another verdict looks older for a while.
+  const isForged = forgeries(history, 'scan').some(
+    (event) => isOf(event, node) && event.time > scan.time - (event.how === 'forge-ahead' ? FORGED_AHEAD_COUNTS_MS : 0),
+  );
   const hasBaseline = baseline !== undefined && Date.parse(baseline.createdAt) > Date.parse(scan.startedAt);
   if (isOvertaken || isForged || hasBaseline) return [];
   if (scan.verdict === 'Failed') {
-    if (lastResult.condition === 'Failed') return [];
     if (!scan.fault && cover.covers(node.machine, scan.time, quiet.time)) return [];
+    if (lastResult.condition === 'Failed') return checkMounts(quiet, scan, lastResult);
     return [violation(`${node.node} was scanned and found changed, and is ${lastResult.condition}`, scan, quiet)];
   }
   const isFaulty = lastResult.baselineFault === 'Unordered' && isAccused(history, node);
   if (lastResult.condition === 'Succeeded' || isFaulty) return [];
   return [violation(`${node.node} was scanned and found unchanged, and is ${lastResult.condition}`, scan, quiet)];
+}
+
+/** What is mounted otherwise is told as such. */
+function checkMounts(quiet: Of<'quiet'>, scan: Of<'scan'>, { mountChanges, baselineFault }: ScanResult): Violation[] {
+  if (scan.mounts === mountChanges || baselineFault !== undefined) return [];
+  const message = `${scan.node} has ${scan.mounts ?? 0} mounts that are otherwise, and ${mountChanges ?? 0} are told`;
+  return [violation(message, scan, quiet)];
 }
