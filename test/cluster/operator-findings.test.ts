@@ -18,7 +18,8 @@ import {
 } from '../../src/api/keys.ts';
 import { failedName, findingsName, historyName, partName, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus, KeptFailure } from '../../src/api/nodestatus.ts';
-import { configMaps } from '../../src/kube/resources.ts';
+import type { Outcome } from '../../src/api/outcome.ts';
+import { configMaps, leases } from '../../src/kube/resources.ts';
 import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';
 import { dataDigest, linkDigest, verifyHistory } from '../../src/operator/results/history.ts';
 import {
@@ -62,6 +63,13 @@ function inTwo(text: string): Record<string, string>[] {
   const json = gzip(recorded);
   const half = Math.floor(json.length / 8) * 4;
   return [{ integritylog: gzip(text), 'report.json': json.slice(0, half) }, { 'report.json': json.slice(half) }];
+}
+
+/** What the daemon says by its heartbeat. */
+async function beat(outcome: Outcome): Promise<void> {
+  const metadata = { annotations: { [OUTCOME_ANNOTATION]: JSON.stringify(outcome) } };
+  const ref = { namespace: harness.namespace, name: resultName('kept', node) };
+  await harness.client.patch(leases, ref, { metadata }, { type: 'merge' });
 }
 
 /** The names of all that is kept of the node. */
@@ -296,6 +304,37 @@ describe('an operator that dies while it keeps a failure', () => {
     expect(await harness.told('HistoryBroken')).toHaveLength(told);
     expect(told).toBe(2);
   });
+});
+
+test('failures that were kept, and that no status came to list, are no hole in the record', async () => {
+  const ref = { namespace: harness.namespace, name: 'kept' };
+  await harness.client.patch(fileIntegrities, ref, { spec: { history: { failedResults: 5 } } }, { type: 'merge' });
+  await daemon.report(failure(250));
+  await slotIsEmpty();
+  const before = await status();
+  const [first] = before?.failures ?? [];
+  // Each time it dies when the report is kept, and the daemon has something else to say by then: its heartbeat does so.
+  for (const added of [251, 252]) {
+    await harness.stop();
+    const scan = daemon.scan(failure(added));
+    await beat(scan);
+    const isKept = async () => (await find(failed()))?.metadata?.annotations?.[MESSAGE_ANNOTATION] === scan.id;
+    for (let count = 1; !(await isKept()); count += 1) {
+      await using dying = await startGate(harness.connection);
+      dying.shutAfter(1);
+      harness.start({ connection: dying.connection });
+      await dying.shut();
+      await harness.crash();
+      expect(count).toBeLessThan(12);
+    }
+  }
+  expect((await status())?.failures).toEqual(before?.failures);
+  harness.start();
+  await daemon.report(failure(253));
+  await slotIsEmpty();
+  const { failures = [] } = (await status()) ?? {};
+  expect(failures.slice(0, 4).map(({ sequence }) => sequence - (first?.sequence ?? 0))).toEqual([3, 2, 1, 0]);
+  expect(await broken()).toEqual([]);
 });
 
 test('a history of none keeps the newest only, in a chain that goes on', async () => {

@@ -2,6 +2,7 @@ import type { Target } from './target.ts';
 import { annotationTargets } from './targets/annotations.ts';
 import { apiServerTargets } from './targets/api-server.ts';
 import { configurationTargets } from './targets/configurations.ts';
+import { forgeryTargets } from './targets/forgeries.ts';
 import { inboxTargets } from './targets/inbox.ts';
 import { messageTargets } from './targets/messages.ts';
 import { nodeFileTargets } from './targets/node-files.ts';
@@ -18,6 +19,7 @@ export const targets: readonly Target[] = [
   ...messageTargets,
   ...inboxTargets,
   ...resultTargets,
+  ...forgeryTargets,
   ...annotationTargets,
   ...apiServerTargets,
 ];

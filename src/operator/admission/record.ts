@@ -4,7 +4,12 @@ import { ADMISSION_RECORD_LABEL, RECORD_KEY } from '../../api/keys.ts';
 import { printable } from '../../lib/text.ts';
 import { ADMISSION_RECORD, type Standing } from './standing.ts';
 
-const text = z.string().max(1024);
+/** Who takes policies away may write into the record, too, and what it says is shown. */
+const text = z
+  .string()
+  .max(1024)
+  .transform((said) => (UNSAFE.test(said) ? printable(said) : said));
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/u;
 const periodSchema = z.object({
   /** When the operator saw it. */
   from: text,

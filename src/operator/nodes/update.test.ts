@@ -101,6 +101,19 @@ describe('an update by the Machine Config Operator', () => {
     expect(follow([node('y', 'y', 'Degraded')], { configuration: 'x' })[0]?.hold?.reason).toBe('MachineConfig');
   });
 
+  test('is none of a node that stops saying which configuration it has, and then says another one than is desired', () => {
+    const silent = annotated(aNode('a'), { 'machineconfiguration.openshift.io/desiredConfig': 'x' });
+    const plans = follow([node('x', 'x', 'Done'), silent, node('y', 'x', 'Working'), silent, node('x', 'x', 'Done')]);
+    expect(plans.map(({ hold }) => hold?.reason)).toEqual([
+      undefined,
+      undefined,
+      'MachineConfig',
+      undefined,
+      undefined,
+    ]);
+    expect(plans.map(({ finished }) => finished)).toEqual([undefined, undefined, undefined, undefined, undefined]);
+  });
+
   test('is over when the annotations are gone', () => {
     const [, after] = follow([node('x', 'y', 'Working'), aNode('a')]);
     expect(after).toMatchObject({ finished: { from: 'x', to: 'y' }, memory: {} });

@@ -63,7 +63,8 @@ function follow(node: Node, memory: UpdateMemory, now: Date): UpdatePlan {
       hold: { reason: update.source, message: seen.message, owner: seen.owner, since: update.since },
     };
   }
-  const configuration = annotation(node, CURRENT);
+  // A node that stops saying which one it has could else begin anew with another one.
+  const configuration = annotation(node, CURRENT) ?? remembered;
   const finished = finishedUpdate(node, memory, configuration);
   return {
     memory: configuration === undefined ? {} : { configuration },

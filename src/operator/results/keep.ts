@@ -10,6 +10,7 @@ import { writePages } from './findings.ts';
 import { countsIn } from './fold.ts';
 import {
   dataDigest,
+  HISTORY_MAPS,
   type HistoryBreak,
   type HistoryPlan,
   type KeptSketch,
@@ -98,8 +99,9 @@ async function replace(
 }
 
 /**
- * The failures on record, and the one between them and the new one where that is not among them: it was kept, and the status
- * that was to list it was never written, because an update began on the node meanwhile, say. Else the record had a hole.
+ * The failures on record, and those between them and the new one that are not among them: they were kept, and the status
+ * that was to list each was never written, because an update began on the node meanwhile, say, or a newer heartbeat came.
+ * Else the record had a hole.
  */
 async function withUnlisted(
   { sequence = 0 }: KeptSketch,
@@ -108,9 +110,13 @@ async function withUnlisted(
   world: KeepWorld,
 ): Promise<readonly KeptFailure[]> {
   const [last] = listed;
-  if (!last || last.sequence + 2 !== sequence) return listed;
-  const found = await find(historyName(to, last.sequence + 1), world);
-  return found ? [failureOf(found, last.lastProbeTime), ...listed] : listed;
+  if (!last) return listed;
+  const unlisted: KeptFailure[] = [];
+  for (const number of range(Math.max(last.sequence + 1, sequence - HISTORY_MAPS), sequence - 1)) {
+    const found = await find(historyName(to, number), world);
+    if (found) unlisted.unshift(failureOf(found, last.lastProbeTime));
+  }
+  return [...unlisted, ...listed];
 }
 
 /**

@@ -75,6 +75,23 @@ describe('a scan’s message', () => {
     expect(plan.remove).toBeDefined();
   });
 
+  test('of a scan before the one that found something makes nothing look better, though its message comes later', () => {
+    // A heartbeat has told the newest result, because the place of the messages was taken; the others come in their turn.
+    const later = failed({ startedAt: minutesBefore(0.2), finishedAt: minutesBefore(0.1) });
+    const world = aWorldAfter(later);
+    const plan = planResults(withSlot(world, aScan({ id: 'earlier' })));
+    expect(plan.fields).toMatchObject({
+      acknowledged: 'earlier',
+      lastResult: { condition: 'Failed' },
+      lastScan: { finishedAt: later.finishedAt },
+    });
+    expect(plan.fields?.failure).toEqual(world.status.failure);
+    expect(plan.events).toEqual([]);
+    expect(plan.remove).toBeDefined();
+    // A finding counts whenever it comes.
+    expect(planResults(withSlot(world, failed({ id: 'earlier' }))).keep).toBeDefined();
+  });
+
   test('that is acknowledged already is removed, and nothing else is done', () => {
     const world = aWorldAfter(failed());
     expect(planResults(withSlot(world, failed()))).toEqual({
@@ -98,8 +115,8 @@ describe('results', () => {
     const scans = [
       aScan({ id: '1' }),
       failed({ id: '2', finishedAt: minutesBefore(0.5) }),
-      errored(),
-      aScan({ id: '4' }),
+      { ...errored(), finishedAt: minutesBefore(0.4) },
+      aScan({ id: '4', finishedAt: minutesBefore(0.3) }),
     ];
     const world = scans.reduce((before, scan) => afterResults(withSlot(before, scan)), aResultsWorld());
     expect(world.status.results?.map(({ condition }) => condition)).toEqual(['Failed', 'Errored', 'Succeeded']);

@@ -182,6 +182,16 @@ function isNewest({ finishedAt, arrivedAt = '' }: ScanMessage, { lastScan }: Res
   return Date.parse(arrivedAt) > Date.parse(lastScan.observedAt ?? '') + SKEW_MS;
 }
 
+/**
+ * Where the place of the messages was taken, a heartbeat has told the newest result, and those before it come later. They
+ * end nothing of what it found.
+ */
+function isOvertaken(scan: ScanMessage, fields: ResultFields): boolean {
+  const { lastResult, lastScan } = fields;
+  if (lastResult?.condition !== 'Failed' || lastScan === undefined || isNewest(scan, fields)) return false;
+  return Date.parse(scan.finishedAt) < Date.parse(lastScan.finishedAt);
+}
+
 function isLater({ finishedAt }: ScanMessage, { lastProbeTime }: ScanResult): boolean {
   return Date.parse(finishedAt) > Date.parse(lastProbeTime);
 }
@@ -205,6 +215,7 @@ function takeMessage(world: ResultsWorld, fields: ResultFields, message: Message
 }
 
 function takeScan({ status, now }: ResultsWorld, fields: ResultFields, scan: ScanMessage): Taken {
+  if (isOvertaken(scan, fields)) return { fields, events: [] };
   const after = foldScan(fields, scan, undefined, now);
   return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
 }
