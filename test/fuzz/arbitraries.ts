@@ -89,6 +89,18 @@ const scan = loose({
   baselineDigest: digest,
   baselineFault: fc.constantFrom('Replaced', 'Missing', 'Damaged', 'Unordered', 'None'),
   configurationDigest: digest,
+  mountChanges: count,
+  closes: fc.oneof(fc.constant('order-1'), hostileText),
+  slotTaken: fc.oneof(fc.boolean(), fc.constant('true')),
+});
+
+/** What is mounted, as a receipt lists it. */
+const mounts = loose({
+  count,
+  digest,
+  mounts: fc.array(loose({ path: hostileText, type: hostileText, root: hostileText, device: hostileText }), {
+    maxLength: 4,
+  }),
 });
 
 export const receipt = loose({
@@ -101,6 +113,8 @@ export const receipt = loose({
   reason: fc.constantFrom('Initial', 'Demand', 'Failed', 'Configuration', 'NodeUpdate', ''),
   adopted: fc.oneof(fc.boolean(), fc.constant('true')),
   refused: hostileText,
+  mounts,
+  closing: loose({ scan: hostileText, gap: loose({ from: time, to: time }), uncompared: hostileText }),
   createdAt: time,
 });
 
@@ -115,7 +129,7 @@ export const outcome: Arbitrary<object> = fc.oneof(
     arbitrary: loose({
       kind: fc.constant('notice'),
       ...message,
-      notice: fc.constantFrom('UnorderedReinit', 'Other'),
+      notice: fc.constantFrom('UnorderedReinit', 'SlotTaken', 'Other'),
       at: time,
       message: hostileText,
     }),

@@ -62,6 +62,16 @@ describe('a reader with a fault', () => {
     }
   }, 120_000);
 
+  test('of what is said again and again is found', async () => {
+    const table = new URL('../fuzz/broken-forgeries.ts', import.meta.url);
+    const names = ['forgets-periods', 'believes-times', 'forgets-configurations'];
+    const ended = await fuzz({ table, targets: names, seed: 'broken', secondsEach: 20, corpus: corpusOf() });
+    const problems = new Map(ended.map(({ target, fault }) => [target, fault?.problem]));
+    expect(problems.get('forgets-periods')).toContain('what is not in force is not on record');
+    expect(problems.get('believes-times')).toContain('a result is of a time that has not come');
+    expect(problems.get('forgets-configurations')).toContain('a node has ordered itself a new baseline');
+  }, 120_000);
+
   test('is found again at once by the input that was kept, which is as small as can be', async () => {
     const options = { table, targets: ['lies'], corpus: corpusOf() };
     const [first] = await fuzz({ ...options, seed: 'one', secondsEach: 20 });
