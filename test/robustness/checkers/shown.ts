@@ -21,6 +21,9 @@ function checkVersions(history: readonly Happened[]): Violation[] {
   /** By a forged scan that is to have ended at a time that has not come: its result has the time of its coming. */
   const isAhead = ({ status: { nodeName, lastScan } }: Of<'status'>) =>
     lastScan !== undefined && forged.has(`${nodeName} ${lastScan.finishedAt}`);
+  /** Somebody had the place of the node's messages. */
+  const wasTaken = ({ n, status: { nodeName } }: Of<'status'>) =>
+    ofType(history, 'squat').some((squat) => squat.taken && squat.node === nodeName && squat.n < n);
   const violations: Violation[] = [];
   const last = new Map<string, Of<'status'>>();
   for (const version of ofType(history, 'status')) {
@@ -36,7 +39,9 @@ function checkVersions(history: readonly Happened[]): Violation[] {
       // What an intruder says comes at any time: before what the daemon has found and not sent yet.
       const isOfIntruder = (result: ScanResult) =>
         result.baselineFault === 'Unordered' || forged.has(`${nodeName} ${result.lastProbeTime}`);
-      if (!isOfIntruder(earlier) && !isOfIntruder(lastResult) && !(before && isAhead(before))) {
+      // A heartbeat has told the newest finding, and those before it come later, each with its report: none looks better.
+      const isReport = lastResult.condition === 'Failed' && wasTaken(version);
+      if (!isReport && !isOfIntruder(earlier) && !isOfIntruder(lastResult) && !(before && isAhead(before))) {
         violations.push(violation(`${nodeName} shows an older result after a newer one`, before, version));
       }
     }
