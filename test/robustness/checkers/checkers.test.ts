@@ -116,9 +116,14 @@ describe('what is shown', () => {
   });
 
   test('Succeeded that nobody said', () => {
-    expect(told(checkShown(madeUp(scanAt(1), version(2, { lastResult: resultAt(5) }))))).toEqual([
-      'node-1 shows Succeeded, which no scan said',
-    ]);
+    const nobody = ['node-1 shows Succeeded, which no scan said'];
+    expect(told(checkShown(madeUp(scanAt(1), version(2, { lastResult: resultAt(5) }))))).toEqual(nobody);
+    // The operator's clock said less when it looked.
+    const ended = (second: number) => ({ startedAt: at(second), finishedAt: at(second) });
+    const early = (second: number) => version(2, { lastResult: resultAt(5), lastScan: ended(second) });
+    expect(checkShown(madeUp(scanAt(6), early(6)))).toEqual([]);
+    expect(told(checkShown(madeUp(scanAt(7), early(6))))).toEqual(nobody);
+    expect(told(checkShown(madeUp(scanAt(4), early(4))))).toEqual(nobody);
   });
 
   test('an older result after a newer one, unless that was forged', () => {

@@ -46,7 +46,7 @@ function checkVersions(history: readonly Happened[]): Violation[] {
       }
     }
     if (lastResult.condition !== 'Succeeded' || isForged) continue;
-    const [scan] = scans.get(key) ?? [];
+    const [scan] = scans.get(`${nodeName} ${endOf(version.status)}`) ?? [];
     if (scan === undefined) {
       violations.push(violation(`${nodeName} shows Succeeded, which no scan said`, version));
     } else if (scan.verdict !== 'Succeeded' || (scan.differences ?? 0) > 0 || scan.fault) {
@@ -54,6 +54,12 @@ function checkVersions(history: readonly Happened[]): Violation[] {
     }
   }
   return violations;
+}
+
+/** When the scan of the last result ended: a result is of no later time than the operator's, which may have looked just before. */
+function endOf({ lastResult, lastScan }: Of<'status'>['status']): string {
+  const [shown = '', ended = ''] = [lastResult?.lastProbeTime, lastScan?.finishedAt];
+  return Date.parse(ended) > Date.parse(shown) ? ended : shown;
 }
 
 /** At a quiet point all that was found has been taken in. */
