@@ -61,7 +61,8 @@ export function failureAfter(
   }
 }
 
-function failureOf(result: ScanResult, since: string, baselineDigest: string | undefined): StandingFailure {
+/** What a result of a scan that found something leaves standing. */
+export function failureOf(result: ScanResult, since: string, baselineDigest: string | undefined): StandingFailure {
   const { lastProbeTime, resultConfigMapName, filesAdded, filesChanged, filesRemoved, baselineFault, mountChanges } =
     result;
   return {

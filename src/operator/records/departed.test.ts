@@ -33,6 +33,13 @@ describe('what is on record of a node whose status goes', () => {
     expect(departedOf(aStatus({ lastResult: quiet }), 'gone', NOW)[0]).not.toHaveProperty('lastResult');
   });
 
+  test('is the failure that stands, whatever came after it', () => {
+    const lastResult = { condition: 'Errored', lastProbeTime: minutesBefore(1), errorMessage: 'no.' } as const;
+    const failure = { since: failed.lastProbeTime, lastProbeTime: failed.lastProbeTime };
+    const status = aStatus({ lastResult, results: [failed, lastResult], failure });
+    expect(departedOf(status, 'gone', NOW)[0]?.lastResult).toEqual(failed);
+  });
+
   test('is nothing without a receipt, unless it had one of before', () => {
     const { baseline: _, ...bare } = aStatus();
     expect(departedOf(bare, 'gone', NOW)).toEqual([]);

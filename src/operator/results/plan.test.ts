@@ -75,6 +75,13 @@ describe('a scan’s message', () => {
     expect(plan.remove).toBeDefined();
   });
 
+  test('that compared before another order than the one that stands says nothing of the baseline to come', () => {
+    const closes = (id: string) => withSlot(aResultsWorld(), failed({ closes: id }));
+    const standing = aStatus().orders?.baseline.id ?? '';
+    expect(planResults(closes(standing)).fields?.closing).toMatchObject({ order: standing, verdict: 'Failed' });
+    expect(planResults(closes('another')).fields).not.toHaveProperty('closing');
+  });
+
   test('of a scan before the one that found something makes nothing look better, though its message comes later', () => {
     // A heartbeat has told the newest result, because the place of the messages was taken; the others come in their turn.
     const later = failed({ startedAt: minutesBefore(0.2), finishedAt: minutesBefore(0.1) });

@@ -4,7 +4,7 @@ import { RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
 import { failedName, setAsideName } from '../../api/names.ts';
 import type { AcceptedFailure, FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
-import { countsInWords } from '../nodes/failure.ts';
+import { countsInWords, failureOf } from '../nodes/failure.ts';
 import { MEMORY_ANNOTATION, parseMemory, type Transition } from '../nodes/memory.ts';
 import { foldClosing, tellClosing, withClosing } from './closing.ts';
 import {
@@ -99,7 +99,13 @@ function resume(fields: ResultFields, { predecessor, metadata }: FileIntegrityNo
   const { baseline, lastResult, uid } = predecessor;
   // Another machine may have the name: what was found on this one, its own scan tells.
   const isSame = uid !== undefined && uid === parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).node;
-  const stands = isSame && lastResult && !fields.lastResult && { lastResult, results: [lastResult] };
+  const stands = isSame &&
+    lastResult &&
+    !fields.lastResult && {
+      lastResult,
+      results: [lastResult],
+      failure: failureOf(lastResult, lastResult.lastProbeTime, baseline.digest),
+    };
   return { ...fields, baseline, baselines: [baseline], ...stands };
 }
 

@@ -31,6 +31,15 @@ describe('a node of whose name something was on record', () => {
   test('and that is the same machine has its finding again; another machine has not', () => {
     expect(planResults(aWorld({ lastResult })).fields).toMatchObject({ lastResult, results: [lastResult] });
     expect(planResults(aWorld({ lastResult, uid: 'other' })).fields).not.toHaveProperty('lastResult');
+    // It stands, also where the receipt on record is the younger one, as of a database that was recognised.
+    for (const baseline of [before, { ...before, createdAt: minutesBefore(95) }]) {
+      const { fields } = planResults(aWorld({ lastResult, baseline }));
+      expect(fields?.failure).toMatchObject({
+        since: lastResult.lastProbeTime,
+        baselineDigest: DIGEST,
+        filesChanged: 1,
+      });
+    }
   });
 
   test('and whose database is that one, has it recognised: it was not made before the operator', () => {
