@@ -180,6 +180,13 @@ describe('what is shown', () => {
     ]);
   });
 
+  test('Replaced at a quiet point, unless a machine of the name was there before', () => {
+    const quiet = quietAt(3, { lastResult: { ...resultAt(0, 'Failed'), baselineFault: 'Replaced' } });
+    expect(told(checkShown(madeUp(...heard(scanAt(1)), quiet)))).toHaveLength(1);
+    const gone: Happening = { type: 'status', change: 'deleted', rv: 9, uid: 's1', status: statusOf() };
+    expect(checkShown(madeUp(gone, ...heard(scanAt(1)), quiet))).toEqual([]);
+  });
+
   test('Failed at a quiet point, though the last scan found nothing', () => {
     expect(told(checkShown(madeUp(...heard(scanAt(1)), quietAt(3, { lastResult: resultAt(0, 'Failed') }))))).toEqual([
       'node-1 was scanned and found unchanged, and is Failed',

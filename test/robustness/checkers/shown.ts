@@ -90,7 +90,8 @@ function checkNode(history: readonly Happened[], quiet: Of<'quiet'>, node: Quiet
     if (lastResult.condition === 'Failed') return checkMounts(quiet, scan, lastResult);
     return [violation(`${node.node} was scanned and found changed, and is ${lastResult.condition}`, scan, quiet)];
   }
-  const isFaulty = lastResult.baselineFault === 'Unordered' && isAccused(history, node);
+  // A machine that carried out an order of the one before of its name: its receipt is refused, and so is what was compared by it.
+  const isFaulty = /^(Unordered|Replaced)$/.test(lastResult.baselineFault ?? '') && isAccused(history, node);
   if (lastResult.condition === 'Succeeded' || isFaulty) return [];
   return [violation(`${node.node} was scanned and found unchanged, and is ${lastResult.condition}`, scan, quiet)];
 }
