@@ -173,6 +173,24 @@ describe('a report in parts', () => {
     expect(after.status.lastResult).toEqual({ ...before.status.lastResult, lastProbeTime: minutesBefore(0.1) });
   });
 
+  test('that is kept gives way to no message without one that says the same, and to one that says something else', () => {
+    const before = aWorldAfter(failed());
+    const later = { startedAt: minutesBefore(0.2), finishedAt: minutesBefore(0.1) };
+    const again = planResults({ ...before, slot: aSlot(failed({ id: 'again', ...later })) });
+    expect(again).not.toHaveProperty('keep');
+    expect(again.remove).toBeDefined();
+    expect(again.events).toEqual([]);
+    expect(again.fields).toMatchObject({
+      acknowledged: 'again',
+      lastResult: { ...before.status.lastResult, lastProbeTime: minutesBefore(0.1) },
+      lastScan: { finishedAt: minutesBefore(0.1) },
+    });
+    const withReport = aSlot(failed({ id: 'whole', ...later }), {}, { integritylog: 'what AIDE says' });
+    expect(planResults({ ...before, slot: withReport }).keep).toBeDefined();
+    const more = failed({ id: 'more', ...later, counts: { added: 9, changed: 0, removed: 0 } });
+    expect(planResults({ ...before, slot: aSlot(more) }).keep).toBeDefined();
+  });
+
   test('that announces parts which nobody wrote costs no more than those that are there', () => {
     const plan = planResults(aResultsWorld({ slot: announced(99) }));
     expect(plan.keep).toMatchObject({ parts: 1, announced: 99 });
