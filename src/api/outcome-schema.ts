@@ -94,6 +94,7 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     configurationDigest: digest,
     closes: id.exactOptional(),
     slotTaken: z.boolean().exactOptional(),
+    again: z.boolean().exactOptional(),
   }),
   z.object({ kind: z.literal('baseline'), ...message, receipt: receiptSchema }),
   z.object({

@@ -50,6 +50,8 @@ export interface ScanOutcome extends Message {
    * this result, and those before it, wait on the node.
    */
   slotTaken?: boolean;
+  /** The operator has this result already, with its report; it comes as a message because there was no place for a heartbeat. */
+  again?: boolean;
 }
 
 /**

@@ -94,12 +94,17 @@ export function takeHeartbeat(state: State, event: Extract<Event, { type: 'beate
   // The message that it speaks of waits in the outbox already.
   if (event.missing && speaksOfSlot(heartbeat.message.outcome)) return { state: done, effects: [line] };
   if (event.missing) {
-    const queued = put(done, heartbeat.message);
+    const queued = put(done, asMessage(heartbeat.message));
     return { state: queued.state, effects: [line, ...queued.effects] };
   }
   const failures = heartbeat.failures + 1;
   const retryAt = now.mono + backoff(failures, now.random);
   return { state: { ...rest, heartbeat: { ...heartbeat, failures, retryAt } }, effects: [line] };
+}
+
+/** What a heartbeat says, as a message. The report of it is the operator's already: what it has must not give way to this. */
+function asMessage({ outcome, ...rest }: Message): Message {
+  return outcome.kind === 'scan' ? { ...rest, outcome: { ...outcome, again: true } } : { ...rest, outcome };
 }
 
 function speaksOfSlot(outcome: Outcome): boolean {

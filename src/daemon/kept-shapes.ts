@@ -51,6 +51,7 @@ const OUTCOMES: Readonly<Record<string, Check>> = {
     baselineFault: optional(oneOf('Replaced', 'Missing', 'Damaged', 'Unordered')),
     mountChanges: optional(count),
     configurationDigest: digest,
+    again: optional(flag),
   }),
   baseline: shape({ id, node, receipt }),
   notice: shape({ id, node, notice: oneOf('UnorderedReinit', 'ResultsDamaged'), at: time, message: sentence }),

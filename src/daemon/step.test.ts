@@ -555,7 +555,14 @@ describe('quiet scans', () => {
     play.ring(100);
     const beat = play.tell(succeeded).find(({ type }) => type === 'beat');
     const id = beat?.type === 'beat' ? beat.outcome.id : '';
-    expect(kinds(play.tell({ type: 'unbeaten', id, message: 'not found', missing: true }))).toEqual(['keep', 'send']);
+    const effects = play.tell({ type: 'unbeaten', id, message: 'not found', missing: true });
+    expect(kinds(effects)).toEqual(['keep', 'send']);
+    expect(effects).toContainEqual(
+      expect.objectContaining({
+        type: 'send',
+        message: expect.objectContaining({ outcome: expect.objectContaining({ again: true }) }),
+      }),
+    );
   });
 
   test('a Failed that follows takes the place of a heartbeat that could not be sent', () => {

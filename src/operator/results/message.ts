@@ -60,6 +60,8 @@ export interface ScanMessage {
   readonly counts?: FileCounts;
   /** The order of a new baseline before which it was done. */
   readonly closes?: string;
+  /** By its daemon's word it is known already, and has no report for that. */
+  readonly again?: true;
   /** Absent for what an earlier daemon said, and for what could not be read. */
   readonly facts?: NonNullable<NodeStatusFields['lastScan']>;
   /** Config maps that carry the report, the first included, as the message says. */
@@ -197,6 +199,7 @@ function fromScan(scan: ScanOutcome, parts: number): ScanMessage {
     ...(scan.verdict === 'Failed' && scan.mountChanges && { mountChanges: scan.mountChanges }),
     ...(scan.verdict === 'Failed' && scan.counts && { counts: scan.counts }),
     ...(scan.closes !== undefined && { closes: scan.closes }),
+    ...(scan.again && { again: true }),
     facts: {
       startedAt,
       finishedAt,

@@ -1,6 +1,6 @@
 import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
-import { INTEGRITY_LOG_KEY, REPORT_JSON_KEY, RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
+import { RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
 import { failedName, setAsideName } from '../../api/names.ts';
 import type { AcceptedFailure, FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
@@ -214,17 +214,13 @@ function takeMessage(world: ResultsWorld, fields: ResultFields, message: Message
     }
     case 'scan': {
       const scan = judgeScan(fields, message);
-      // A daemon whose heartbeat found no lease says so what is known already: what is kept of it is more than this.
-      const last = isBare(slot) && scan.closes === undefined ? repeated(fields, scan) : undefined;
+      // What is kept of it is more than this, which has no report.
+      const last = scan.again ? repeated(fields, scan) : undefined;
       if (last) return { fields: foldAgain(fields, last, scan, world.now), events: [] };
       const taken = scan.verdict === 'Failed' ? takeFailure(world, fields, scan, slot) : takeScan(world, fields, scan);
       return { ...taken, fields: foldClosing(taken.fields, scan, taken.keep, status.orders?.baseline.id) };
     }
   }
-}
-
-function isBare({ data = {} }: ConfigMap): boolean {
-  return data[INTEGRITY_LOG_KEY] === undefined && data[REPORT_JSON_KEY] === undefined;
 }
 
 function takeScan({ status, now }: ResultsWorld, fields: ResultFields, scan: ScanMessage): Taken {
