@@ -17,7 +17,7 @@ export default defineConfig({
             'test/robustness/**/*.test.ts',
           ],
           exclude: ['test/robustness/history.test.ts'],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },

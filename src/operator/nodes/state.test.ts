@@ -250,7 +250,7 @@ describe('a node that is held', () => {
     expect(say(plan, 'Ready')?.message).toBe(
       `No scan is started since ${minutesBefore(9)} by kubectl: No scan is wanted.`,
     );
-    expect(told(later(world, 60), 'Fresh')).toBe('False Held');
+    expect(told(later(world, 60), 'Fresh')).toBe('Unknown Held');
   });
 
   test('for longer than the limit is HeldTooLong, from that moment on', () => {

@@ -204,7 +204,8 @@ function unreadiness(node: Node | undefined): string | undefined {
   return `The node is not ready (${printable(reason, 128)}): ${printable(message, 512)}`;
 }
 
-const HOLDS: ReadonlySet<string> = new Set(['Held', 'HeldTooLong', 'Suspended', 'SuspendedTooLong']);
+const WITHIN_LIMIT: ReadonlySet<string> = new Set(['Held', 'Suspended']);
+const HOLDS: ReadonlySet<string> = new Set([...WITHIN_LIMIT, 'HeldTooLong', 'SuspendedTooLong']);
 
 /** `releasedUntil`: until when the first scan after a hold is not overdue, while it is awaited. */
 function freshOf(
@@ -221,11 +222,16 @@ function freshOf(
   }
   // Nobody asks for a scan of it.
   if (fields.unselected?.reason === 'SpecChanged') return say('Unknown', 'SpecChanged', ready.message);
-  if (dueAt !== undefined && at < dueAt) return say('Unknown', 'NotScanned', 'The first scan is still to come.');
+  if (dueAt !== undefined && at < dueAt) {
+    const which = scannedAt === undefined ? '' : ' against the new baseline';
+    return say('Unknown', 'NotScanned', `The first scan${which} is still to come.`);
+  }
   const last =
     scannedAt === undefined
       ? 'No scan that was done is known, and the first is overdue.'
       : `No scan that was done was taken in since ${new Date(scannedAt).toISOString()}.`;
+  // Somebody wanted no scan of it, for no longer than is allowed: that is not known to be fresh, and nobody failed to look.
+  if (WITHIN_LIMIT.has(ready.reason)) return say('Unknown', ready.reason, `${last} ${ready.message}`);
   if (ready.status === 'False') return say('False', ready.reason, `${last} ${ready.message}`);
   const releasedUntil = Math.min(firstScanAfterHold(fields, now, limitMs) ?? 0, patience);
   if (at < releasedUntil) {
@@ -243,7 +249,7 @@ function freshOf(
  */
 function firstScanAfterHold({ conditions = [] }: StateFields, now: Date, limitMs: number): number | undefined {
   const standing = conditions.find(({ type }) => type === 'Fresh');
-  if (standing?.status === 'False' && HOLDS.has(standing.reason)) return now.getTime() + limitMs;
+  if (standing && HOLDS.has(standing.reason)) return now.getTime() + limitMs;
   if (standing?.reason === 'Released') return Date.parse(standing.lastTransitionTime) + limitMs;
   return undefined;
 }
