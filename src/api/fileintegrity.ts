@@ -68,6 +68,7 @@ export const fileIntegritySpecSchema = z.object({
   tolerations: z
     .array(toleration)
     .default([
+      { key: 'node-role.kubernetes.io/control-plane', operator: 'Exists', effect: 'NoSchedule' },
       { key: 'node-role.kubernetes.io/master', operator: 'Exists', effect: 'NoSchedule' },
       { key: 'node-role.kubernetes.io/infra', operator: 'Exists', effect: 'NoSchedule' },
     ])

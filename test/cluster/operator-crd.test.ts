@@ -49,6 +49,7 @@ describe('a FileIntegrity', () => {
       config: { gracePeriod: 900, maxBackups: 5, initialDelay: 0, key: 'aide.conf' },
       debug: false,
       tolerations: [
+        { key: 'node-role.kubernetes.io/control-plane', operator: 'Exists', effect: 'NoSchedule' },
         { key: 'node-role.kubernetes.io/master', operator: 'Exists', effect: 'NoSchedule' },
         { key: 'node-role.kubernetes.io/infra', operator: 'Exists', effect: 'NoSchedule' },
       ],

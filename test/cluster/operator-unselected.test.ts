@@ -174,7 +174,7 @@ test('a node that deselected itself while no operator looked is shown by the nex
 
 test('nodes that were never watched because of their taints are counted and named, and make nothing False', async () => {
   const labels = selecting('tainted');
-  const taints: Taint[] = [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }];
+  const taints: Taint[] = [{ key: 'example.com/reserved', effect: 'NoSchedule' }];
   const control = await harness.addNode({ labels, taints });
   await watched('tainted');
   const status = await countsWhen('tainted', { selected: 2, watched: 2, notTolerated: 1, deselected: 0, unwatched: 0 });

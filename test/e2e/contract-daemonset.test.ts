@@ -73,6 +73,7 @@ describe.skipIf(!canHaveNodes())('the daemons', () => {
   test('16: tolerations bring the daemons onto tainted nodes, and without them no daemon is there', async () => {
     integrity = await createIntegrity(stage, 'tolerant', {
       nodeSelector: { 'kubernetes.io/hostname': 'control-plane' },
+      tolerations: [],
     });
     await integrity.phase('Active');
     expect(await integrity.status('control-plane')).toBeUndefined();

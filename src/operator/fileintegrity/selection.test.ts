@@ -37,6 +37,7 @@ describe('a taint', () => {
   const taint = (key: string, effect: string, value?: string): Taint => ({ key, effect, ...(value && { value }) });
 
   test('of the control plane and of infra nodes is tolerated unless the spec says otherwise', () => {
+    expect(watches(taint('node-role.kubernetes.io/control-plane', 'NoSchedule'))).toBe(true);
     expect(watches(taint('node-role.kubernetes.io/master', 'NoSchedule'))).toBe(true);
     expect(watches(taint('node-role.kubernetes.io/infra', 'NoSchedule'))).toBe(true);
     expect(watches(taint('node-role.kubernetes.io/master', 'NoSchedule'), [])).toBe(false);

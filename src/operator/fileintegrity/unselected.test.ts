@@ -183,7 +183,7 @@ describe('the annotation forget', () => {
 });
 
 describe('nodes that are not tolerated', () => {
-  const control = aNode('c', {}, [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }]);
+  const control = aNode('c', {}, [{ key: 'example.com/reserved', effect: 'NoSchedule' }]);
 
   test('and never were watched are counted and named, and make nothing False', () => {
     const world = aSettledWorld({ nodes: [aNode('a'), control] });
