@@ -61,9 +61,11 @@ async function play(stage: Stage): Promise<void> {
   await waitForCondition(stage, INTEGRITY, nodes, 'Succeeded', 900);
   tell.step('Seen. No file of a node was changed, so none Failed; change one on a node to see that.');
   tell.show(
-    ['To remove it all:', `kubectl delete fileintegrity ${INTEGRITY} -n ${NAMESPACE}`, 'kubectl delete -k deploy'].join(
-      '\n',
-    ),
+    [
+      'To remove it all:',
+      `kubectl delete fileintegrity ${INTEGRITY} -n ${NAMESPACE}`,
+      'kubectl delete -k deploy --ignore-not-found',
+    ].join('\n'),
   );
 }
 

@@ -110,10 +110,12 @@ spec:
         apiVersions: ["v1"]
         operations: ["CREATE", "UPDATE"]
         resources: ["pods", "pods/ephemeralcontainers"]
+        scope: "*"
       - apiGroups: ["apps"]
         apiVersions: ["v1"]
         operations: ["CREATE", "UPDATE"]
         resources: ["daemonsets"]
+        scope: "*"
   matchConditions:
     - name: of-a-daemon
       expression: >-
