@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { Condition } from '../../api/condition.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import { aNode, anIntegrity } from '../fixtures.ts';
+import { planNodeState } from '../nodes/state.ts';
 import { integrityFactsOf, nodeFactsOf } from './facts.ts';
 
 const NOW = new Date('2026-11-25T10:00:00Z');
@@ -42,6 +44,18 @@ describe('the facts of a node', () => {
     const lastResult = { condition: 'Errored', lastProbeTime: '2026-11-25T09:50:00Z' } as const;
     const failure = { since: time, lastProbeTime: time, baselineFault: 'Replaced' } as const;
     expect(factsOf({ lastResult, failure })).toMatchObject({ failed: false, stands: true, fault: 'Replaced' });
+  });
+
+  test('are a fault of the baseline as long as the condition says so: a scan that could not be done ends neither', () => {
+    const [earlier, later] = ['2026-11-25T09:40:00Z', '2026-11-25T09:50:00Z'];
+    const found = { condition: 'Failed', lastProbeTime: earlier, baselineFault: 'Replaced' } as const;
+    const lastResult = { condition: 'Errored', lastProbeTime: later } as const;
+    // Somebody has accepted what stood, and no scan has looked since.
+    const status = { ...STATUS, lastResult, results: [found, lastResult], accepted: [] };
+    const world = { now: NOW, fields: status, daemon: { is: 'running' }, node: aNode('one'), generation: 1 } as const;
+    const { conditions } = planNodeState({ ...world, spec: anIntegrity().spec });
+    expect(conditions.find(({ type }) => type === 'BaselineTrusted')?.reason).toBe('BaselineReplaced');
+    expect(factsOf(status)).toMatchObject({ fault: 'Replaced' });
   });
 
   test('are not fresh once its time is over, though nobody came to say so', () => {

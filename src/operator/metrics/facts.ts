@@ -3,7 +3,7 @@ import { type FileIntegrityNodeStatus, NODE_STATES, type NodeState } from '../..
 import type { BaselineFault } from '../../api/outcome.ts';
 import { bounded } from '../bounds.ts';
 import { INTEGRITY_CONDITIONS } from '../conditions.ts';
-import { isFailing, standingFailure } from '../nodes/failure.ts';
+import { baselineFaultOf, isFailing } from '../nodes/failure.ts';
 
 /** One FileIntegrity's node as the gauges show it. */
 export interface NodeFacts {
@@ -44,7 +44,7 @@ export function nodeFactsOf(status: FileIntegrityNodeStatus, integrity: string, 
     unwatched: unselected !== undefined && !isUnasked,
     fresh: isUnasked ? undefined : { True: !isOver, False: false, Unknown: undefined }[said('Fresh') ?? 'Unknown'],
     trusted: said('BaselineTrusted') === 'True',
-    fault: (standingFailure(status) ?? lastResult)?.baselineFault,
+    fault: baselineFaultOf(status),
     hold: hold && { reason: hold.reason, owner: hold.owner, since: timeOf(hold.since) },
   };
 }

@@ -1,5 +1,5 @@
 import type { AcceptedFailure, NodeStatusFields, ScanResult, StandingFailure } from '../../api/nodestatus.ts';
-import type { BaselineOrder, BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineFault, BaselineOrder, BaselineReceipt } from '../../api/outcome.ts';
 
 /** Accepted failures that a status keeps. */
 const ACCEPTED = 10;
@@ -29,8 +29,13 @@ export function isFailing(fields: FailureFields): boolean {
   return fields.lastResult?.condition === 'Failed' || standingFailure(fields) !== undefined;
 }
 
+/** What is the matter with the baseline: the one source of condition and metric. It counts until a scan without it. */
+export function baselineFaultOf(fields: FailureFields): BaselineFault | undefined {
+  return (standingFailure(fields) ?? newestDone(fields))?.baselineFault;
+}
+
 /** The newest result of a scan that was done: one that could not be done proves nothing of what was found before. */
-export function newestDone({ lastResult, results = [] }: FailureFields): ScanResult | undefined {
+function newestDone({ lastResult, results = [] }: FailureFields): ScanResult | undefined {
   if (lastResult?.condition !== 'Errored' && !lastResult?.unproven) return lastResult;
   const done = results.filter(({ condition, unproven }) => condition !== 'Errored' && !unproven);
   return done.sort((one, other) => Date.parse(other.lastProbeTime) - Date.parse(one.lastProbeTime))[0];

@@ -6,7 +6,7 @@ import type { BaselineFault } from '../../api/outcome.ts';
 import { printable } from '../../lib/text.ts';
 import { type Statement, stamp } from '../conditions.ts';
 import type { Daemon } from './daemon.ts';
-import { countsInWords, type FailureFields, newestDone, standingFailure } from './failure.ts';
+import { baselineFaultOf, countsInWords, type FailureFields, standingFailure } from './failure.ts';
 import { usualScanSeconds } from './freshness.ts';
 
 /** All that is looked at to say what a node is. */
@@ -306,7 +306,7 @@ function sinceThen(since: string, lastResult: StateFields['lastResult']): string
   return `${stands} The last scan could not be done. ${lastResult.errorMessage ?? ''}`.trimEnd();
 }
 
-/** A fault counts until a scan without it: a new receipt alone proves nothing. */
+/** A new receipt alone proves nothing. */
 function trustOf(fields: StateFields): Statement {
   const { baseline } = fields;
   const say = (status: Statement['status'], reason: string, message: string): Statement => ({
@@ -315,7 +315,7 @@ function trustOf(fields: StateFields): Statement {
     reason,
     message,
   });
-  const fault = (standingFailure(fields) ?? newestDone(fields))?.baselineFault;
+  const fault = baselineFaultOf(fields);
   if (fault) return say('False', `Baseline${fault}`, FAULTS[fault]);
   if (!baseline) return say('Unknown', 'Pending', 'No receipt of a baseline is on record yet.');
   // What was on record of a node of this name before is compared with what this one says first.
