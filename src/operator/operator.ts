@@ -12,6 +12,7 @@ import { runAsLeader } from '../kube/lease.ts';
 import { pods } from '../kube/resources.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { explain, FioError } from '../lib/errors.ts';
+import { runTogether } from '../lib/run-together.ts';
 import { sleep } from '../lib/signal.ts';
 import { printable } from '../lib/text.ts';
 import { ADMISSION_KEY, createAdmissionController } from './admission/controller.ts';
@@ -203,18 +204,25 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
   };
   let looking: NodeJS.Timeout | undefined;
   const watched = [...informers, machineConfigs];
-  const watching = Promise.all([...watched.map((informer) => informer.run(signal)), admission?.watch.run(signal)]);
-  try {
+  const steer = async (until: AbortSignal): Promise<void> => {
     // Time is judged although something cannot be read; but nothing is said of what is read in a moment.
     await Promise.race([
-      Promise.all([...watched.map((informer) => informer.synced(signal)), admission?.watch.settled(signal)]),
-      sleep(leadership.readGraceMs ?? READ_GRACE_MS, signal),
+      Promise.all([...watched.map((informer) => informer.synced(until)), admission?.watch.settled(until)]),
+      sleep(leadership.readGraceMs ?? READ_GRACE_MS, until),
     ]);
-    signal.throwIfAborted();
+    until.throwIfAborted();
     log.info({ integrities: stores.integrities.size, nodes: stores.nodes.size }, 'leads');
     watchReads();
     looking = setInterval(watchReads, READS_INTERVAL_MS);
-    await Promise.all(controllers.map((controller) => controller.run(signal)));
+    await runTogether(
+      controllers.map((controller) => (stop) => controller.run(stop)),
+      until,
+    );
+  };
+  const watches = [...watched, ...(admission ? [admission.watch] : [])];
+  try {
+    // The lease goes when this ends: until then nothing may go on that writes.
+    await runTogether([...watches.map((watch) => (stop: AbortSignal) => watch.run(stop)), steer], signal);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
@@ -222,7 +230,6 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     throttle.stop();
     alarms.flush();
   }
-  await watching;
   await recorder.flush(1000);
 }
 
