@@ -63,6 +63,7 @@ describe.skipIf(!canHaveNodes())('the README', () => {
   test('pauses the scans on a node', async () => {
     await run('pause scans on a node');
     await integrity.held('worker-1', 'Annotation');
+    expect(await run('go on with them')).toContain('annotated');
   });
 
   test('names only commands that package.json has, and documents that are there', () => {
