@@ -52,7 +52,7 @@ const CONTAINER = [
   'mkdir -p /run/secrets/kubernetes.io/serviceaccount',
   'mount --bind "$home/serviceaccount" /run/secrets/kubernetes.io/serviceaccount',
   '[ -z "$boot" ] || mount --bind "$boot" /proc/sys/kernel/random/boot_id',
-  'mount --bind "$root" "$root"',
+  'mount --rbind "$root" "$root"',
   'mount --bind "$root/etc/kubernetes" "$root/etc/kubernetes"',
   'mount -o remount,bind,ro "$root"',
   'cd "$workdir"',
