@@ -4,7 +4,7 @@ import { spread } from '../lib/statistics.ts';
 export interface Sample {
   /** Milliseconds, of any clock that only goes on. */
   readonly at: number;
-  /** Whether AIDE runs: there is more than the daemon's own process. */
+  /** Whether AIDE runs. */
   readonly scanning: boolean;
   /** Bytes. */
   readonly workingSet: number;

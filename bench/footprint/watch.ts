@@ -95,7 +95,7 @@ function startWatch(container: Container): Watch {
 /** One look. A line for a person when a scan has ended, an empty one when a pause has. */
 function look(watch: Watch, at: number, scans: number): string | undefined {
   const { container, phases, figures, parts: before } = watch;
-  const scanning = container.group.processes().length > 1;
+  const scanning = container.group.programs().includes('aide');
   watch.parts = container.group.parts();
   const kernelPeak = followPeak(watch, scanning);
   const ended = phases.add({ at, scanning, workingSet: watch.parts.workingSet });

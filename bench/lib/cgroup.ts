@@ -70,6 +70,17 @@ export class MemoryGroup {
     return this.#read('cgroup.procs').split('\n').filter(Boolean).map(Number);
   }
 
+  /** The names of their programs, such as `aide`, as far as they still run. */
+  programs(): string[] {
+    return this.processes().flatMap((id) => {
+      try {
+        return [readFileSync(`/proc/${id}/comm`, 'utf8').trimEnd()];
+      } catch {
+        return []; // it has just ended
+      }
+    });
+  }
+
   /**
    * Has the kernel note the peak of `usage` from now on. Undefined where it can only tell the peak of all times: version 2
    * before Linux 6.12.

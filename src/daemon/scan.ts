@@ -14,6 +14,7 @@ import {
   brokenFacts,
   clip,
   databaseLines,
+  type ErroredFacts,
   erroredFacts,
   runOptions,
   textReportLines,
@@ -205,9 +206,20 @@ async function conclude(
   } else if (mounts.unproven !== undefined) {
     facts.errorCode = mounts.unproven.code;
     facts.errorMessage = clip(mounts.unproven.sentence);
-  } else if (!reading.ok) bench.log.info(`${reading.sentence}; it was to say that nothing differs`);
+  } else if (!reading.ok) {
+    // The operator would believe no such scan, and could not say why.
+    if (facts.baselineDigest === undefined) Object.assign(facts, unproven(reading));
+    else bench.log.info(`${reading.sentence}; it was to say that nothing differs`);
+  }
   await moveLog(bench).catch(() => {}); // for the person on the node; the outcome does not need it
   return result;
+}
+
+/** That nothing differs is proven only with the database that it was compared with, and AIDE's report was to name it. */
+function unproven({ sentence }: ReportReading & { ok: false }): ErroredFacts {
+  const what = 'AIDE found no difference, and it is not known with which database it compared the node';
+  const remedy = 'That is so when the disk of the node’s /etc/kubernetes is full: make room there';
+  return { verdict: 'Errored', errorCode: 'AIDE_WRITE_ERROR', errorMessage: `${what}: ${sentence}. ${remedy}.` };
 }
 
 /** Keeps the reports of what was found, as far as they are there: the finding counts all the same. */

@@ -25,6 +25,7 @@ const MOUNTS: readonly { readonly kind: string; readonly point: string; readonly
   { kind: 'tmpfs, below the mount of the database', point: '/etc/kubernetes/manifests', how: 'mount -t tmpfs none $1' },
   { kind: 'tmpfs, over what holds it all', point: '/root', how: 'mount -t tmpfs none $1' },
   { kind: 'FUSE, a file', point: '/etc/debian_version', how: `perl ${EVIL}/fuse.pl $1` },
+  { kind: 'FUSE, a folder', point: '/usr/local/etc', how: `perl ${EVIL}/fuse.pl $1` },
 ];
 
 describe.skipIf(!canHaveNodes())('what root on a node mounts', () => {
@@ -69,7 +70,7 @@ describe.skipIf(!canHaveNodes())('what root on a node mounts', () => {
   beforeAll(async () => {
     stage = await openStage();
     node = stage.node(NODE);
-    await onNode(`mkdir -p ${EVIL}/games ${STANDING} /usr/local/games /usr/local/sbin /etc/kubernetes/manifests &&
+    await onNode(`mkdir -p ${EVIL}/games ${STANDING} /usr/local/games /usr/local/sbin /usr/local/etc /etc/kubernetes/manifests &&
       { cat /etc/passwd; echo evil::0:0::/:/bin/sh; } > ${EVIL}/passwd && echo evil > ${EVIL}/games/probe`);
     await node.writeFile(`${EVIL}/fuse.pl`, FUSE);
     await mount(STANDING, 'mount -t tmpfs none $1 && echo there > $1/file');
@@ -201,27 +202,39 @@ describe.skipIf(!canHaveNodes())('what root on a node mounts', () => {
   });
 });
 
-/** A file system with one file in it, its root: what the kernel asks of it is in linux/fuse.h. */
+/**
+ * A file system with one file: at a file its root is that, at a folder it is the folder's only entry, `probe`. What the
+ * kernel asks of it is in linux/fuse.h.
+ */
 const FUSE = `
 use Fcntl; use POSIX ();
 my ($point) = @ARGV;
+my $folder = -d $point;
 sysopen(my $dev, '/dev/fuse', O_RDWR) or die "fuse: $!";
 my $text = "evil\\n";
-my $options = 'fd=' . fileno($dev) . ',rootmode=100644,user_id=0,group_id=0,allow_other';
+my $rootmode = $folder ? '40755' : '100644';
+my $options = 'fd=' . fileno($dev) . ",rootmode=$rootmode,user_id=0,group_id=0,allow_other";
 my ($source, $type, $mount) = ('evil', 'fuse.evil', $^V && \`uname -m\` =~ /aarch64/ ? 40 : 165);
 syscall($mount, $source, $point, $type, 0, $options) == 0 or die "mount: $!";
 exit 0 if fork;
 POSIX::setsid(); open(STDIN, '<', '/dev/null'); open(STDOUT, '>', '/dev/null'); open(STDERR, '>', '/dev/null');
-my $attr = pack('Q6 L10', 1, length $text, 1, 0, 0, 0, 0, 0, 0, 0100644, 1, 0, 0, 0, 4096, 0);
+sub attr {
+  my ($id) = @_;
+  my ($size, $mode) = $folder && $id == 1 ? (0, 040755) : (length $text, 0100644);
+  return pack('Q6 L10', $id, $size, 1, 0, 0, 0, 0, 0, 0, $mode, 1, 0, 0, 0, 4096, 0);
+}
+sub entry { my ($id, $kind, $name) = @_; return pack('Q Q L L a8', $id, $id, length $name, $kind, $name) }
 while (sysread($dev, my $in, 1 << 18)) {
   my ($length, $opcode, $unique, $id, $uid, $gid, $pid) = unpack('L L Q Q L L L', $in);
   my ($error, $out) = (0, '');
   if ($opcode == 26) { $out = pack('L L L L S S L L S S L L7', 7, 31, 0, 0, 0, 0, 4096, 1, 0, 0, 0, (0) x 7) }
-  elsif ($opcode == 3) { $out = pack('Q L L', 0, 0, 0) . $attr }
-  elsif ($opcode == 14) { $out = pack('Q L L', 0, 0, 0) }
+  elsif ($opcode == 1) { if (unpack('Z*', substr($in, 40)) eq 'probe') { $out = pack('Q4 L2', 2, 0, 0, 0, 0, 0) . attr(2) } else { $error = -2 } }
+  elsif ($opcode == 3) { $out = pack('Q L L', 0, 0, 0) . attr($id) }
+  elsif ($opcode == 14 || $opcode == 27) { $out = pack('Q L L', 0, 0, 0) }
   elsif ($opcode == 15) { my ($fh, $offset, $size) = unpack('Q Q L', substr($in, 40)); $out = $offset < length $text ? substr($text, $offset, $size) : '' }
+  elsif ($opcode == 28) { my ($fh, $offset) = unpack('Q Q', substr($in, 40)); $out = $offset == 0 ? entry(1, 4, '.') . entry(2, 8, 'probe') : '' }
   elsif ($opcode == 17) { $out = pack('Q5 L4 L6', 1, 0, 0, 1, 0, 4096, 255, 4096, 0, (0) x 6) }
-  elsif ($opcode == 18 || $opcode == 25) { }
+  elsif ($opcode == 18 || $opcode == 25 || $opcode == 29) { }
   elsif ($opcode == 2 || $opcode == 42) { next }
   else { $error = -38 }
   syswrite($dev, pack('L l Q', 16 + length $out, $error, $unique) . $out);

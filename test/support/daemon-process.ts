@@ -20,6 +20,8 @@ export interface DaemonProcessOptions {
   server: string;
   /** Which boot of the node it is to believe in. */
   bootId?: string;
+  /** Words that start Node.js, such as `env NAME=VALUE`; as the daemon's user, and no program before that hears of them. */
+  under?: readonly string[];
   /** Flags of Node.js. */
   nodeFlags?: readonly string[];
   env?: Readonly<Record<string, string>>;
@@ -45,10 +47,12 @@ const CONTAINER = [
   // giving back the page cache after a scan would empty that of the whole machine.
   'mount -t tmpfs -o ro none /sys/fs/cgroup',
   'mount -t tmpfs none /run',
+  // The C library's shared memory, for what a test puts under the daemon: it may write to its temporary files only.
+  'mount --bind "$home/tmp" /dev/shm',
   'mkdir -p /run/secrets/kubernetes.io/serviceaccount',
   'mount --bind "$home/serviceaccount" /run/secrets/kubernetes.io/serviceaccount',
   '[ -z "$boot" ] || mount --bind "$boot" /proc/sys/kernel/random/boot_id',
-  'mount --bind "$root" "$root"',
+  'mount --rbind "$root" "$root"',
   'mount --bind "$root/etc/kubernetes" "$root/etc/kubernetes"',
   'mount -o remount,bind,ro "$root"',
   'cd "$workdir"',
@@ -73,7 +77,7 @@ export async function placeServiceAccount(
 
 /** Starts the real daemon, `src/bin/daemon.ts`, as in its container. Needs root. */
 export async function startDaemonProcess(options: DaemonProcessOptions): Promise<DaemonProcess> {
-  const { home, root, args, server, bootId, nodeFlags = [], env = {}, onLine } = options;
+  const { home, root, args, server, bootId, under = [], nodeFlags = [], env = {}, onLine } = options;
   for (const folder of [join(home, 'tmp'), join(root, 'etc/kubernetes'), join(root, 'run')]) {
     await mkdir(folder, { recursive: true });
   }
@@ -81,7 +85,15 @@ export async function startDaemonProcess(options: DaemonProcessOptions): Promise
   if (bootId !== undefined) await writeFile(boot, `${bootId}\n`);
   const { hostname, port } = new URL(server);
   const project = fileURLToPath(new URL('../..', import.meta.url));
-  const script = [process.execPath, ...nodeFlags, join(project, 'src/bin/daemon.ts'), ...args, '--host-root', root];
+  const script = [
+    ...under,
+    process.execPath,
+    ...nodeFlags,
+    join(project, 'src/bin/daemon.ts'),
+    ...args,
+    '--host-root',
+    root,
+  ];
   const container = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc'];
   const child = spawn('unshare', [...container, 'sh', '-c', CONTAINER, 'sh', root, home, boot, project, ...script], {
     stdio: ['ignore', 'pipe', 'pipe'],

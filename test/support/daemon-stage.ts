@@ -1,12 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import type { Orders } from '../../src/api/outcome.ts';
 import { type DaemonOptions, runDaemon } from '../../src/daemon/daemon.ts';
 import type { Client } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
-import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import { createScratchNode, type ScratchNode } from './daemon-node.ts';
 import {
   type DaemonProcess,
@@ -14,6 +11,7 @@ import {
   placeServiceAccount,
   startDaemonProcess,
 } from './daemon-process.ts';
+import { giveRights } from './daemon-rights.ts';
 import { eventually } from './eventually.ts';
 import { createNamespace } from './namespace.ts';
 import { type IssuedToken, issueToken } from './node-token.ts';
@@ -123,34 +121,4 @@ export async function createStage(
     },
   };
   return stage;
-}
-
-const rbac = (kind: string, plural: string): Resource<KubeObject> => ({
-  group: 'rbac.authorization.k8s.io',
-  version: 'v1',
-  kind,
-  plural,
-  namespaced: true,
-});
-const RESOURCES: Readonly<Record<string, Resource<KubeObject>>> = {
-  ServiceAccount: { group: '', version: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', namespaced: true },
-  Role: rbac('Role', 'roles'),
-  RoleBinding: rbac('RoleBinding', 'rolebindings'),
-};
-
-/** The daemons' service account and roles, as they are deployed. */
-async function giveRights(client: Client, namespace: string): Promise<void> {
-  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'file-integrity-daemon' } };
-  const text = await readFile(new URL('../../deploy/operator/daemon-rbac.yaml', import.meta.url), 'utf8');
-  const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
-  for (const object of [account, ...objects]) {
-    const resource = RESOURCES[object.kind ?? ''];
-    if (resource === undefined) throw new Error(`No resource is known for ${object.kind}`);
-    const placed = { ...object, metadata: { ...object.metadata, namespace } };
-    // In a kustomization the subjects get their namespace too.
-    if ('subjects' in placed) {
-      placed.subjects = (placed.subjects as object[]).map((subject) => ({ ...subject, namespace }));
-    }
-    await client.apply(resource, placed, { fieldManager: 'test' });
-  }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -65,6 +65,9 @@ test('a container’s control group is found by the container’s id, as each ru
   const group = findContainerGroup(hierarchy, '0123abcd');
   expect(group?.directory).toBe(plain);
   expect(group?.processes()).toEqual([17, 42]);
+  writeFileSync(join(group?.directory ?? '', 'cgroup.procs'), `${process.pid}\n2147483647\n`);
+  const comm = '/proc/self/comm'; // Linux only
+  expect(group?.programs()).toEqual(existsSync(comm) ? [readFileSync(comm, 'utf8').trimEnd()] : []);
   expect(findContainerGroup(hierarchy, '4567ef')?.directory).toBe(scope);
   expect(findContainerGroup(hierarchy, '89')).toBeUndefined();
 });

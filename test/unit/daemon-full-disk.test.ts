@@ -107,13 +107,17 @@ described.each([
     },
   );
 
-  test('is Succeeded when nothing differs, and knows the database though AIDE could not write which it read', async () => {
+  test('proves nothing when nothing differs and AIDE could not write with which database it compared; another one is seen', async () => {
     const digest = digestOf(await baseline());
     await leave(0);
-    expect((await check('scan-1', digest)).facts).toMatchObject({ verdict: 'Succeeded', exitStatus: 0 });
+    const { facts: quiet } = await check('scan-1', digest);
+    expect(quiet).toMatchObject({ verdict: 'Errored', exitStatus: 0, errorCode: 'AIDE_WRITE_ERROR' });
+    expect(quiet.errorMessage).toContain('make room there');
     const facts = (await check('scan-2', 'f'.repeat(64))).facts;
     expect(facts).toMatchObject({ verdict: 'Failed', baselineFault: 'Replaced', exitStatus: 0 });
     expect(facts.errorMessage).toContain('AIDE’s report is empty.');
+    await leave(300_000);
+    expect((await check('scan-3', digest)).facts).toMatchObject({ verdict: 'Succeeded', baselineDigest: digest });
   });
 
   test('with room for AIDE’s reports alone keeps them both whole', async () => {
