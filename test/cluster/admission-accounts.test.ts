@@ -64,11 +64,35 @@ describe('somebody with the role edit', () => {
 
   test('removes none of our accounts', async () => {
     for (const name of OURS) {
-      expect(await refusal(mallory.remove(serviceAccounts, { namespace, name }))).toContain('account is removed by');
+      expect(await refusal(mallory.remove(serviceAccounts, { namespace, name }))).toContain(
+        'account is changed and removed by',
+      );
     }
     const all = `/api/v1/namespaces/${namespace}/serviceaccounts`;
-    expect(await refusal(mallory.raw(all, { method: 'DELETE' }))).toContain('account is removed by');
+    expect(await refusal(mallory.raw(all, { method: 'DELETE' }))).toContain('account is changed and removed by');
     for (const name of OURS) await admin.get(serviceAccounts, { namespace, name });
+  });
+
+  test('changes none of our accounts, so that none goes with an owner that is not there, or gives no token', async () => {
+    const nobody = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      name: 'nothing',
+      uid: '00000000-0000-0000-0000-000000000000',
+    };
+    for (const name of OURS) {
+      for (const patch of [
+        { metadata: { ownerReferences: [nobody] } },
+        { metadata: { finalizers: ['mallory.example/stay'] } },
+        { automountServiceAccountToken: false },
+        { imagePullSecrets: [{ name: 'none' }] },
+      ]) {
+        const attempt = (by: Client) => by.patch(serviceAccounts, { namespace, name }, patch, { type: 'merge' });
+        expect(await refusal(attempt(mallory))).toContain('account is changed and removed by');
+      }
+      const label = { metadata: { labels: { any: '' } } };
+      expect(await refusal(keeper.patch(serviceAccounts, { namespace, name }, label, { type: 'merge' }))).toBe('');
+    }
   });
 
   test.each(['exec', 'attach', 'portforward'])(

@@ -36,6 +36,13 @@ describe('deploy/', () => {
 
   const kustomize = (lines: object) => writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(lines));
 
+  test('has the operator know the API server and its token by nothing that the role edit can change', async () => {
+    await kustomize({ resources: ['deploy'] });
+    const deployment = (await build()).find(({ kind }) => kind === 'Deployment');
+    const { template } = (deployment?.spec ?? {}) as { template?: { spec?: object } };
+    expect(template?.spec).toMatchObject({ automountServiceAccountToken: true, enableServiceLinks: false });
+  });
+
   test('names its namespace in one place: policies and rights follow it', async () => {
     const file = join(folder, 'deploy/kustomization.yaml');
     const text = await readFile(file, 'utf8');

@@ -172,6 +172,9 @@ describe('an effective configuration', () => {
       { binaryData: { any: 'AAAA' } },
       { metadata: { annotations: { [UPDATED_ANNOTATION]: '' } } },
       { metadata: { annotations: { [REINIT_REQUEST_ANNOTATION]: '{}' } } },
+      { immutable: true },
+      { metadata: { finalizers: ['mallory.example/stay'] } },
+      { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'nothing', uid: 'none' }] } },
     ]) {
       const attempt = admin.patch(configMaps, configuration.metadata, patch, { type: 'merge' });
       expect(await refusal(attempt)).toContain('by the operator only');
@@ -224,6 +227,32 @@ test('the operator is its pod: its account by any other way writes nothing that 
   await using whole = await clientOf(user, { pod: 'file-integrity-operator-x' });
   await whole.create(configMaps, forged);
   await operator.remove(configMaps, forged.metadata);
+});
+
+test('the status of a FileIntegrity is written by the operator only, and the FileIntegrity not by its account without its pod', async () => {
+  const name = 'watched';
+  const made = await admin.create(fileIntegrities, {
+    apiVersion: API_VERSION,
+    kind: 'FileIntegrity',
+    metadata: { name, namespace },
+    spec: { config: {} },
+  } as unknown as FileIntegrity);
+  const status = { status: { freshUntil: '2099-01-01T00:00:00Z' } };
+  const write = (by: Client) =>
+    by.patch(fileIntegrities, { namespace, name }, status, { type: 'merge', subresource: 'status' });
+  expect(await refusal(write(admin))).toContain('is written by the operator only');
+  expect(await refusal(write(stranger))).toContain("token of the operator's pod only");
+  expect(await refusal(write(operator))).toBe('');
+  const nobody = { apiVersion: 'v1', kind: 'ConfigMap', name: 'nothing', uid: made.metadata.uid };
+  for (const metadata of [
+    { ownerReferences: [nobody] },
+    { annotations: { 'file-integrity.openshift.io/re-init': '' } },
+  ]) {
+    const patch = (by: Client) => by.patch(fileIntegrities, { namespace, name }, { metadata }, { type: 'merge' });
+    expect(await refusal(patch(stranger))).toContain("token of the operator's pod only");
+  }
+  const any = admin.patch(fileIntegrities, { namespace, name }, { spec: { debug: true } }, { type: 'merge' });
+  expect(await refusal(any)).toBe('');
 });
 
 test('the lease by which the operator leads is written by the operator only', async () => {
