@@ -218,11 +218,11 @@ test('a heartbeat is made by the operator and renewed by a daemon only', async (
 
 test('the operator is its pod: its account by any other way writes nothing that is on record', async () => {
   const forged = map('forged', { [RESULT_LOG_LABEL]: '' });
-  expect(await refusal(stranger.create(configMaps, forged))).toContain('by the operator only');
-  expect(await refusal(stranger.create(nodeStatuses, status('forged')))).toContain('by the operator only');
+  expect(await refusal(stranger.create(configMaps, forged))).toContain("token of the operator's pod only");
+  expect(await refusal(stranger.create(nodeStatuses, status('forged')))).toContain("token of the operator's pod only");
   const user = accountName(namespace, 'file-integrity-operator');
   await using impersonator = await clientOf(user);
-  expect(await refusal(impersonator.create(configMaps, forged))).toContain('by the operator only');
+  expect(await refusal(impersonator.create(configMaps, forged))).toContain("token of the operator's pod only");
   // What `edit` does not give and cluster administrators have: the right to name a pod as well.
   await using whole = await clientOf(user, { pod: 'file-integrity-operator-x' });
   await whole.create(configMaps, forged);
@@ -262,8 +262,9 @@ test('the lease by which the operator leads is written by the operator only', as
   const patch = { spec: { leaseDurationSeconds: 2_147_483_647 } };
   for (const other of [admin, daemon, stranger]) {
     const attempt = other.patch(leases, lease.metadata, patch, { type: 'merge' });
-    expect(await refusal(attempt)).toContain('leads is written by the operator only');
-    expect(await refusal(other.remove(leases, lease.metadata))).toContain('leads is written by the operator only');
+    const why = other === stranger ? "token of the operator's pod only" : 'leads is written by the operator only';
+    expect(await refusal(attempt)).toContain(why);
+    expect(await refusal(other.remove(leases, lease.metadata))).toContain(why);
   }
   await operator.patch(leases, lease.metadata, patch, { type: 'merge' });
   expect(await operator.remove(leases, lease.metadata)).toBe(true);
