@@ -117,7 +117,7 @@ describe.skipIf(aide === undefined)('the real AIDE', () => {
   });
 
   test('has its warnings passed on, with their lines', async () => {
-    const { usable, problems } = await checkUsers('MY_GROUP = p\n/usr MY_GROUP\n\n/opt S\n');
+    const { usable, problems } = await checkUsers('MY_GROUP = p\n/usr MY_GROUP\n\nOUR_GROUP = p\n');
     expect(usable).toBe(true);
     expect(problems.map(({ line, code }) => [line, code])).toEqual([
       [1, 'CONFIG_WARNED_BY_AIDE'],

@@ -2,6 +2,7 @@ import { isBuiltInGroup, isDroppedChecksum } from './groups.ts';
 import { HOST_ROOT, isHostPath, toHostPath } from './host-path.ts';
 import { isKnownOption } from './options.ts';
 import { OUR_DEFINES } from './ours.ts';
+import { OWN_FILES } from './own-files.ts';
 import { Patience } from './rule-path.ts';
 import type { Configuration, Option, Rule, Statement } from './syntax.ts';
 import { readWalk, type Walk } from './walk.ts';
@@ -10,7 +11,7 @@ import { readWalk, type Walk } from './walk.ts';
 export interface Context {
   /** Every value that a macro variable is given somewhere. */
   readonly variables: ReadonlyMap<string, ReadonlySet<string>>;
-  /** It uses what came with AIDE 0.19, so its `!` rules mean what they mean there. */
+  /** It uses what came with AIDE 0.19, or was converted already: its `!` rules mean what they mean there. */
   readonly isRecent: boolean;
   /** It uses what went with AIDE 0.17, so its options hold for all reports, and `\\` is one escaped backslash. */
   readonly isOld: boolean;
@@ -36,7 +37,7 @@ export function readContext(configuration: Configuration): Context {
   const patience = new Patience();
   return {
     variables,
-    isRecent: statements.some(hasCameWith019),
+    isRecent: statements.some(hasCameWith019) || statements.some(isOurExclusion),
     isOld,
     groups: readGroups(statements, variables),
     hasOwnS: statements.some((statement) => statement.kind === 'group' && statement.name === 'S'),
@@ -148,6 +149,11 @@ function hasWentWith017(statement: Statement): boolean {
 function hasCameWith017(statement: Statement): boolean {
   if (statement.kind === 'option') return CAME_WITH_017.has(statement.name);
   return statement.kind === 'condition' && statement.keyword === '@@if';
+}
+
+/** The rule that conversion adds. */
+function isOurExclusion(statement: Statement): boolean {
+  return statement.kind === 'rule' && statement.prefix === '!' && statement.path === HOST_ROOT + OWN_FILES;
 }
 
 function isForDaemon(statement: Statement): boolean {

@@ -10,7 +10,7 @@ database_in=file:@@{DBDIR}/aide.db.gz
 database_out=file:@@{DBDIR}/aide.db.gz.new
 `;
 /** Added where a rule selects anything. */
-const OWN_FILES = '-/hostroot/etc/kubernetes/aide\\.\n';
+const OWN_FILES = '!/hostroot/etc/kubernetes/aide\\.[^/]*$\n';
 const AFTER = 'report_url=file:@@{LOGDIR}/aide.log.new\n';
 
 /** What a text becomes, without the lines that are added to every configuration. */
@@ -42,7 +42,8 @@ describe('a whole configuration', () => {
           line: 1,
           code: 'CONFIG_DATABASE_LEFT_OUT',
           severity: 'info',
-          sentence: '“-/etc/kubernetes/aide\\.” was added: /etc also watches what the operator itself writes there',
+          sentence:
+            '“!/etc/kubernetes/aide\\.[^/]*$” was added: /etc also watches what the operator itself writes there',
         },
       ],
       lines: [0, 0, 0, 0, 0, 1, 0],

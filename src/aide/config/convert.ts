@@ -7,7 +7,7 @@ import type { Converted } from './converted.ts';
 import { toHostPath, toNodePath } from './host-path.ts';
 import { isTextOption } from './options.ts';
 import { OUR_DEFINES, OUR_OPTIONS } from './ours.ts';
-import { leavesOutOwnFiles, watchesOwnFiles } from './own-files.ts';
+import { leavesOutOwnFiles, OWN_FILES, watchesOwnFiles } from './own-files.ts';
 import { checkLength, parse, parseStatement } from './parse.ts';
 import type { Problem } from './problem.ts';
 import { renderStatement } from './render.ts';
@@ -88,11 +88,11 @@ function leaveOutOwnFiles(drafts: readonly Draft[], problems: Problem[]): Draft[
   if (watching !== undefined) {
     const { from = 0 } = drafts[watching.line - 1] ?? {};
     const path = legible(watching.rule.prefix + toNodePath(watching.rule.path), 200);
-    const sentence = `“-/etc/kubernetes/aide\\.” was added: ${path} also watches what the operator itself writes there`;
+    const sentence = `“!${OWN_FILES}” was added: ${path} also watches what the operator itself writes there`;
     problems.push({ line: from, code: 'CONFIG_DATABASE_LEFT_OUT', severity: 'info', sentence });
     problems.sort((one, other) => one.line - other.line);
   }
-  const statement = parseStatement(`-${toHostPath('/etc/kubernetes/aide\\.')}`);
+  const statement = parseStatement(`!${toHostPath(OWN_FILES)}`);
   return [{ statement, end: '\n', from: 0 }];
 }
 

@@ -1,5 +1,10 @@
 import { isSelecting, isUnrestricted, type PlacedRule, selectionOf } from './selection.ts';
 
+/**
+ * The rule’s path that leaves out all of them, and nothing else: what is in a folder of such a name is no file of the operator’s.
+ */
+export const OWN_FILES = '/etc/kubernetes/aide\\.[^/]*$';
+
 /** What the daemon and AIDE write while they work, and a backup. */
 const NAMES = ['aide.db.gz', 'aide.db.gz.new', 'aide.log', 'aide.log.new', 'aide.db.gz.backup-20260101T00_00_00'];
 /** The same of a FileIntegrity that shares a node, and what is nobody’s in particular. */
