@@ -198,7 +198,8 @@ export async function startHarness(options: Partial<OperatorOptions> = {}): Prom
       let last: FileIntegrity | undefined;
       await eventually(`the phase of ${integrity} is ${phase}`, async () => {
         last = await harness.integrity(integrity);
-        return last.status?.phase === phase;
+        // That of a spec of before says nothing of the one that is there.
+        return last.status?.phase === phase && last.status.observedGeneration === last.metadata.generation;
       }).catch((error: unknown) => {
         throw new Error(`${String(error)}; it is ${JSON.stringify(last?.status)}`);
       });
