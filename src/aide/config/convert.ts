@@ -7,11 +7,11 @@ import type { Converted } from './converted.ts';
 import { toHostPath, toNodePath } from './host-path.ts';
 import { isTextOption } from './options.ts';
 import { OUR_DEFINES, OUR_OPTIONS } from './ours.ts';
-import { leavesOutOwnFiles, OWN_FILES, watchesOwnFiles } from './own-files.ts';
+import { leavesOutOwnFiles, mayReachOwnFiles, OWN_FILES, watchesOwnFiles } from './own-files.ts';
 import { checkLength, parse, parseStatement } from './parse.ts';
 import type { Problem } from './problem.ts';
 import { renderStatement } from './render.ts';
-import { isSelecting, rulesOf } from './selection.ts';
+import { rulesOf } from './selection.ts';
 import type { Configuration, Line, Statement } from './syntax.ts';
 
 /** What a user’s configuration became. */
@@ -83,7 +83,7 @@ function convertLines(configuration: Configuration, problems: Problem[]): Draft[
  */
 function leaveOutOwnFiles(drafts: readonly Draft[], problems: Problem[]): Draft[] {
   const rules = rulesOf({ lines: drafts.map(({ statement, end }) => ({ statement, end })) });
-  if (rules.every((each) => !isSelecting(each)) || leavesOutOwnFiles(rules)) return [];
+  if (!mayReachOwnFiles(rules) || leavesOutOwnFiles(rules)) return [];
   const watching = watchesOwnFiles(rules);
   if (watching !== undefined) {
     const { from = 0 } = drafts[watching.line - 1] ?? {};

@@ -92,12 +92,13 @@ function beginsRule(pattern: PathPattern | undefined, { start = '', folder }: Ta
   return false;
 }
 
-function meets(one: string, other: string): boolean {
+/** Whether something can begin with both. */
+export function meets(one: string, other: string): boolean {
   return one.startsWith(other) || other.startsWith(one);
 }
 
 /** The names that every match begins with, also where alternatives or escapes with a meaning follow; undefined where none is known. */
-function startOfAll(path: string): string | undefined {
+export function startOfAll(path: string): string | undefined {
   const [before = ''] = /^(?:\\[^a-zA-Z0-9]|[^\\(|])*/s.exec(path) ?? [];
   if (path.at(before.length) === '|') return undefined;
   return startOf(before) || undefined;
