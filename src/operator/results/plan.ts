@@ -194,7 +194,9 @@ function isNewest({ finishedAt, arrivedAt = '' }: ScanMessage, { lastScan }: Res
  */
 function isOvertaken(scan: ScanMessage, fields: ResultFields): boolean {
   const { lastResult, lastScan } = fields;
-  if (lastResult?.condition !== 'Failed' || lastScan === undefined || isNewest(scan, fields)) return false;
+  // Of one without facts, such as an earlier operator's daemon sends, only the second is known in which it came.
+  if (scan.facts === undefined || lastScan === undefined || lastResult?.condition !== 'Failed') return false;
+  if (isNewest(scan, fields)) return false;
   return Date.parse(scan.finishedAt) < Date.parse(lastScan.finishedAt);
 }
 
