@@ -4,8 +4,7 @@
  * bounded (in UTF-16 code units, `…` added where something was cut). A lone surrogate becomes U+FFFD.
  */
 export function printable(text: string, limit = 1024): string {
-  const escaped = text.toWellFormed().replace(UNSAFE, escapeCharacter);
-  return escaped.length <= limit ? escaped : `${escaped.slice(0, limit - 1).toWellFormed()}…`;
+  return cut(text.toWellFormed().replace(UNSAFE, escapeCharacter), limit);
 }
 
 /**
@@ -13,9 +12,12 @@ export function printable(text: string, limit = 1024): string {
  * would be another pattern.
  */
 export function legible(text: string, limit = 1024): string {
-  const parts = text.split('\\').map((part) => printable(part, Number.POSITIVE_INFINITY));
-  const shown = parts.join('\\');
-  return shown.length <= limit ? shown : `${shown.slice(0, limit - 1).toWellFormed()}…`;
+  const escaped = text.toWellFormed().replace(UNSAFE, (found) => (found === '\\' ? found : escapeCharacter(found)));
+  return cut(escaped, limit);
+}
+
+function cut(text: string, limit: number): string {
+  return text.length <= limit ? text : `${text.slice(0, limit - 1).toWellFormed()}…`;
 }
 
 // Control and format characters (bidirectional marks among them), what is not shown at all, line and paragraph separators,

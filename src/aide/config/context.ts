@@ -165,9 +165,9 @@ function readGroups(statements: readonly Statement[], variables: Context['variab
   const options = statements.filter((statement) => statement.kind === 'option' && !isKnownOption(statement.name));
   const taken = new Set(statements.flatMap((statement) => (statement.kind === 'group' ? [statement.name] : [])));
   const groups = new Map<string, string>();
-  if (taken.has('>')) groups.set('>', freeName('growingLog', taken));
   const isGroup = (name: string) =>
     isBuiltInGroup(name) || isDroppedChecksum(name) || taken.has(name) || groups.has(name);
+  if (taken.has('>')) groups.set('>', freeName('growingLog', isGroup));
   for (const { name, value } of options as Option[]) {
     if (
       groups.has(name) ||
@@ -176,16 +176,18 @@ function readGroups(statements: readonly Statement[], variables: Context['variab
         .every((name) => isGroup(name.trim()))
     )
       continue;
-    let renamed = name.replace(/_(.)/g, (_all, letter: string) => letter.toUpperCase());
-    while (isGroup(renamed)) renamed += 'X';
+    const renamed = freeName(
+      name.replace(/_(.)/g, (_all, letter: string) => letter.toUpperCase()),
+      isGroup,
+    );
     groups.set(name, renamed);
     taken.add(renamed);
   }
   return groups;
 }
 
-function freeName(name: string, taken: ReadonlySet<string>): string {
-  return taken.has(name) ? freeName(`${name}X`, taken) : name;
+function freeName(name: string, isTaken: (name: string) => boolean): string {
+  return isTaken(name) ? freeName(`${name}X`, isTaken) : name;
 }
 
 /** The one whose report the existing operator would have read: a file, whatever else is reported to. */

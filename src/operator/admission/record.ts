@@ -1,15 +1,14 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { z } from 'zod';
 import { ADMISSION_RECORD_LABEL, RECORD_KEY } from '../../api/keys.ts';
-import { printable } from '../../lib/text.ts';
+import { legible, printable } from '../../lib/text.ts';
 import { ADMISSION_RECORD, type Standing } from './standing.ts';
 
 /** Who takes policies away may write into the record, too, and what it says is shown. */
 const text = z
   .string()
   .max(1024)
-  .transform((said) => (UNSAFE.test(said) ? printable(said) : said));
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/u;
+  .transform((said) => legible(said));
 const periodSchema = z.object({
   /** When the operator saw it. */
   from: text,
