@@ -36,9 +36,15 @@ afterAll(async () => {
 
 /** The same policies for one namespace of the shared API server. */
 function ownOf({ required, optional }: Shipped, namespace: string): Shipped {
-  const matchExpressions = [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: [namespace] }];
+  const here = { key: 'kubernetes.io/metadata.name', operator: 'In', values: [namespace] };
   const own = (object: AdmissionObject): AdmissionObject => {
-    const { policyName, matchResources, ...spec } = object.spec as { policyName?: string; matchResources?: object };
+    const { policyName, matchResources, ...spec } = object.spec as {
+      policyName?: string;
+      matchResources?: { namespaceSelector?: { matchExpressions?: { operator?: string }[] } };
+    };
+    // One that holds in all others holds nowhere here.
+    const isForOthers = matchResources?.namespaceSelector?.matchExpressions?.[0]?.operator === 'NotIn';
+    const matchExpressions = isForOthers ? [{ ...here, operator: 'NotIn' }, here] : [here];
     const match = { matchResources: { ...matchResources, namespaceSelector: { matchExpressions } } };
     return {
       ...object,

@@ -6,9 +6,13 @@ import { ApiError } from '../../src/kube/errors.ts';
 import type { KubeObject, ObjectMeta, Resource } from '../../src/kube/types.ts';
 import { eventually } from './eventually.ts';
 
+interface MatchResources {
+  namespaceSelector?: { matchExpressions?: { operator?: string }[] };
+}
+
 interface Named extends KubeObject {
   readonly metadata: ObjectMeta & { name: string };
-  readonly spec: { policyName?: string; matchResources?: object };
+  readonly spec: { policyName?: string; matchResources?: MatchResources };
   readonly status?: { observedGeneration?: number; typeChecking?: { expressionWarnings?: unknown[] } };
 }
 
@@ -64,14 +68,19 @@ async function isWellTyped(admin: Client, resource: Resource<Named>, name: strin
   expect(status?.typeChecking?.expressionWarnings ?? []).toEqual([]);
 }
 
-/** A binding's policy and namespaces; a policy stays as it is. */
+/** A binding's policy and namespaces, of which the first is the operator's; a policy stays as it is. */
 function bound(spec: Named['spec'], unique: (name: string) => string, values: readonly string[]): Named['spec'] {
   if (spec.policyName === undefined) return spec;
-  const namespaceSelector = { matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values }] };
+  const key = 'kubernetes.io/metadata.name';
+  const isForOthers = spec.matchResources?.namespaceSelector?.matchExpressions?.[0]?.operator === 'NotIn';
+  const matchExpressions = [
+    ...(isForOthers ? [{ key, operator: 'NotIn', values: values.slice(0, 1) }] : []),
+    { key, operator: 'In', values },
+  ];
   return {
     ...spec,
     policyName: unique(spec.policyName),
-    matchResources: { ...spec.matchResources, namespaceSelector },
+    matchResources: { ...spec.matchResources, namespaceSelector: { matchExpressions } },
   };
 }
 

@@ -96,9 +96,9 @@ export function evenlySpaced(expression: string): string {
   return expression.replace(quotedOrSpace, (_, quoted?: string) => quoted ?? ' ').trim();
 }
 
-/** The one thing that an installation says for itself: its namespace. It may hold in others besides. */
+/** The one thing that an installation says for itself: its namespace. Those of other operators may be named besides. */
 function namesNamespaces({ key, operator }: Readonly<Record<string, unknown>>): boolean {
-  return key === 'kubernetes.io/metadata.name' && operator === 'In';
+  return key === 'kubernetes.io/metadata.name' && (operator === 'In' || operator === 'NotIn');
 }
 
 function holdsIn(values: unknown, namespace: string): boolean {
