@@ -49,6 +49,19 @@ describe.skipIf(aide === undefined)('the real AIDE', () => {
     });
   });
 
+  test.each([
+    ['etc/foo R', '“etc/foo R”: a path begins with a slash: “/etc/foo R”.'],
+    ['!ect/noisy', '“!ect/noisy”: a path begins with a slash: “!/ect/noisy”.'],
+    ['"/foo" R', 'a line is a rule, which begins with a path from the slash on'],
+    ['C:\\foo R', 'a line is a rule, which begins with a path from the slash on'],
+    ['blub=1', 'AIDE has no option blub'],
+    ['@@if defined X', 'It has no @@endif.'],
+  ])('of %s it is said what was expected, and in which line', async (line, sentence) => {
+    const { problems } = await checkUsers(`/etc R\n${line}\n@@if defined Y\n@@endif\n`);
+    const errors = problems.filter(({ severity }) => severity === 'error');
+    expect(errors).toEqual([expect.objectContaining({ line: 2, sentence: expect.stringContaining(sentence) })]);
+  });
+
   test('does not accept the old ones as they are', async () => {
     const old = recorded.filter(([name]) => name !== 'recent.conf');
     for (const [name, text] of old) {

@@ -84,7 +84,9 @@ function lintNames(configuration: Configuration, report: Report): void {
     }
     for (const name of groupsUsed(statement)) {
       if (defined.has(name) || isBuiltInGroup(name)) continue;
-      const sentence = `The group ${legible(name, 80)} is not defined before it is used`;
+      const missing = `The group ${legible(name, 80)} is not defined before it is used`;
+      const isValue = statement.kind === 'group' && /^\d+$|^(yes|no|true|false)$/.test(statement.expression);
+      const sentence = isValue ? `AIDE has no option ${legible(statement.name, 80)}` : missing;
       report(index + 1, 'error', 'CONFIG_UNKNOWN_GROUP', sentence);
       // Once is enough.
       defined.add(name);

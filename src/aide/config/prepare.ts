@@ -1,9 +1,11 @@
 import { FioError } from '../../lib/errors.ts';
+import { legible } from '../../lib/text.ts';
 import { type ConfigCheckOptions, configCheck } from './config-check.ts';
 import { type Conversion, convert } from './convert.ts';
 import { lint } from './lint.ts';
 import { parse } from './parse.ts';
 import type { Problem } from './problem.ts';
+import type { Configuration } from './syntax.ts';
 
 /** A user’s configuration, converted and checked. */
 export interface PreparedConfiguration {
@@ -32,7 +34,9 @@ export async function checkConfiguration(
   if (conversion === undefined) return prepared;
   const checked = await configCheck(conversion.text, options);
   const asked = checked.verdict !== 'unknown';
-  const said = toUserLines(checked.problems, conversion).map(
+  const effective = parse(conversion.text);
+  const explained = checked.problems.map((problem) => explainRefusal(problem, effective));
+  const said = toUserLines(explained, conversion).map(
     (problem): Problem => (asked ? problem : { ...problem, severity: 'warning' }),
   );
   // Where our rules name an error of a line already, in words that help more, AIDE’s are left out.
@@ -51,6 +55,34 @@ function prepare(userText: string): { prepared: PreparedConfiguration; conversio
     const problem: Problem = { line: 0, code: error.code, sentence: error.message, severity: 'error' };
     return { prepared: finish('', [problem]) };
   }
+}
+
+/** AIDE names the character at which it gave up, or the end of the text: what was expected is said here, and where. */
+function explainRefusal(problem: Problem, { lines }: Configuration): Problem {
+  if (!isError(problem)) return problem;
+  if (problem.sentence.includes('unexpected end of file')) {
+    const line = lastOpenCondition(lines);
+    return line === undefined ? problem : { ...problem, line, sentence: `It has no @@endif. ${problem.sentence}` };
+  }
+  const statement = lines[problem.line - 1]?.statement;
+  if (statement?.kind !== 'unknown') return problem;
+  const text = statement.text.trim();
+  const [, prefix = '', path = ''] = /^([!=-]?)([\w.]+\/.*)$/.exec(text) ?? [];
+  const expected =
+    path === ''
+      ? 'a line is a rule, which begins with a path from the slash on (“!”, “=” or “-” before it), a group or an option'
+      : `a path begins with a slash: “${prefix}/${legible(path, 80)}”`;
+  return { ...problem, sentence: `“${legible(text, 80)}”: ${expected}. ${problem.sentence}` };
+}
+
+/** The line of the last condition that nothing ends. */
+function lastOpenCondition(lines: Configuration['lines']): number | undefined {
+  const open: number[] = [];
+  lines.forEach(({ statement }, index) => {
+    if (statement.kind === 'condition') open.push(index + 1);
+    else if (statement.kind === 'endif') open.pop();
+  });
+  return open.at(-1);
 }
 
 /** Problems of the effective configuration as problems of the user’s text. */
