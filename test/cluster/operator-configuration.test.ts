@@ -185,6 +185,17 @@ describe('the user’s configuration', () => {
     expect((await harness.status('conf', node))?.orders).toEqual(before);
   });
 
+  test('that is an output of the operator is refused, and the nodes go on with the last good one', async () => {
+    const before = await effective();
+    await name({ name: 'conf' });
+    const { message } = await validWhen('Refused');
+    expect(message).toContain('/conf:aide.conf was refused: CONFIG_OF_OPERATOR: the operator itself writes');
+    expect(message).toMatch(/The last good one, \S+mine:aide\.conf as of 20\S+Z, stays in use/);
+    expect((await effective()).data).toEqual(before.data);
+    await name({ name: 'mine' });
+    await validWhen('Valid');
+  });
+
   test('that is named no more gives way to the default', async () => {
     const before = await digest();
     await name({ name: null });

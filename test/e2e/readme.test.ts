@@ -47,7 +47,8 @@ describe.skipIf(!canHaveNodes())('the README', () => {
     await integrity.phase('Active');
     expect(await run('see the whole')).toMatch(/workers +Active/);
     expect(await run('see until when that counts, by the clock')).toMatch(/workers +(20|<none>)/);
-    expect(await run('wait until every node is watched')).toContain('condition met');
+    expect(await run('wait until the nodes are watched')).toContain('condition met');
+    expect(await run('wait until each has been scanned')).toContain('condition met');
     expect(await run('ask whether nothing has changed')).toContain('condition met');
   });
 

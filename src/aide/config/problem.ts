@@ -20,11 +20,11 @@ const LINES = 5;
 /**
  * Problems of one severity for a condition or an event: what is said of several lines once, with the lines; ours before
  * AIDE’s, which comes once for each rule.
- * @param word what is said of one; default: its sentence
+ * @param word what is said of one; default: its code and its sentence
  */
 export function describeProblems(
   problems: readonly Problem[],
-  word: (problem: Problem) => string = ({ sentence }) => sentence,
+  word: (problem: Problem) => string = ({ code, sentence }) => `${code}: ${sentence}`,
 ): string[] {
   const merged = Map.groupBy(problems, (problem) => `${problem.code} ${word(problem)}`);
   const isAides = ([first]: readonly Problem[]) => (first?.code === 'CONFIG_WARNED_BY_AIDE' ? 1 : 0);

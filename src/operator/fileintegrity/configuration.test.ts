@@ -80,6 +80,19 @@ describe('a user’s configuration', () => {
     expect(ordersOf(world, 'a')).toEqual(ordersOf(good, 'a'));
   });
 
+  test('that is refused leaves the last good one, and says which of its texts that is', () => {
+    const good = settle({ ...aSettledWorld(), judged: user, now: new Date('2026-11-24T12:34:56Z') });
+    const later = { ...good, judged: refused, now: new Date('2026-11-25T00:00:00Z') };
+    const valid = (world: World) =>
+      settle(world).integrity.status?.conditions?.find(({ type }) => type === 'ConfigurationValid')?.message;
+    const digest = createHash('sha256').update('/etc R\n').digest('hex').slice(0, 12);
+    const told = `The last good one, fio/mine:aide.conf as of 2026-11-24T12:34:56.000Z, stays in use (in the config map worker, SHA-256 ${digest}…).`;
+    expect(valid(later)).toContain(told);
+    // Also where it has to be put back.
+    const lastGood = { source: 'fio/mine:aide.conf', text: '/etc R\n', since: '2026-11-24T12:34:56.000Z' };
+    expect(valid(settle({ ...later, effective: undefined, lastGood }))).toContain(told);
+  });
+
   test('that differs in nothing but where it comes from re-initialises nobody', () => {
     const good = aSettledWorld({ judged: user });
     const moved = settle({ ...good, judged: { ...user, source: 'other/mine:conf' } });

@@ -30,6 +30,8 @@ const OTHER_KEY: Readonly<Record<Profile, string>> = { linux: 'aide-linux.conf',
 const SOURCE_ANNOTATION = 'file-integrity.openshift.io/configuration-source';
 /** Annotation on the effective configuration: SHA-256 of `aide.conf`, so that an edit by hand is not taken for the last good one. */
 const DIGEST_ANNOTATION = 'file-integrity.openshift.io/configuration-digest';
+/** Annotation on the effective configuration: RFC 3339, since when its texts are these. */
+const SINCE_ANNOTATION = 'file-integrity.openshift.io/configuration-since';
 const DEFAULT_SOURCE = 'default';
 
 /** What became of `spec.config`. Texts are effective ones: with the paths as the daemon sees them. */
@@ -53,6 +55,7 @@ export type JudgedConfiguration =
   | { readonly kind: 'refused'; readonly source: string; readonly message: string };
 
 export interface ConfigurationWorld {
+  readonly now: Date;
   readonly integrity: FileIntegrity;
   /** The nodes that the FileIntegrity watches. */
   readonly nodes: readonly Node[];
@@ -69,6 +72,8 @@ export interface ConfigurationWorld {
 export interface GoodConfiguration {
   readonly source: string;
   readonly text: string;
+  /** RFC 3339, when it came into use; absent where that was not written down. */
+  readonly since?: string;
 }
 
 export interface ConfigurationPlan {
@@ -80,17 +85,24 @@ export interface ConfigurationPlan {
   readonly description: string;
   /** Who made it what it is, as far as the API server tells. */
   readonly who: string | undefined;
+  /** RFC 3339, when it came into use; undefined where that was not written down. */
+  readonly since: string | undefined;
 }
 
 export function planConfiguration(world: ConfigurationWorld): ConfigurationPlan {
   const plan = planTexts(world);
-  return { ...plan, who: whoConfigured(world, plan) };
+  return { ...plan, who: whoConfigured(world, plan), since: plan.since ?? sinceWhen(world, plan) };
+}
+
+function sinceWhen({ now, effective }: ConfigurationWorld, { source, data }: TextsPlan): string | undefined {
+  const { [SOURCE_ANNOTATION]: before, [SINCE_ANNOTATION]: since } = effective?.metadata?.annotations ?? {};
+  return before === source && isDeepStrictEqual(textsInUse(effective), data) ? since : now.toISOString();
 }
 
 /** The fields of `spec.config` that say which configuration it is. */
 const NAMING = ['name', 'namespace', 'key'];
 
-type TextsPlan = Omit<ConfigurationPlan, 'who'>;
+type TextsPlan = Omit<ConfigurationPlan, 'who' | 'since'> & Pick<GoodConfiguration, 'since'>;
 
 /**
  * Who is behind a configuration that is another one than before: who changed the config map; or, where another one is named,
@@ -120,23 +132,32 @@ function textsInUse(effective: ConfigMap | undefined): Record<string, string> {
 function planTexts(world: ConfigurationWorld): TextsPlan {
   const { judged, effective } = world;
   if (judged.kind === 'user')
-    return singleText(world, judged.source, judged.text, `Your configuration ${judged.source} is used.`);
+    return singleText(world, judged, `Your configuration ${judged.source} is used.`);
   const good = judged.kind === 'refused' ? (lastGoodOf(effective) ?? world.lastGood) : undefined;
-  if (good) return singleText(world, good.source, good.text, `The last good one, ${good.source}, stays in use.`);
-  return defaultTexts(world);
+  return good ? singleText(world, good, describeLastGood(world, good)) : defaultTexts(world);
+}
+
+/** A config map that was edited has the same name: which of its texts it is, time and digest tell. */
+function describeLastGood({ integrity }: ConfigurationWorld, { source, text, since }: GoodConfiguration): string {
+  const when = since === undefined ? '' : ` as of ${since}`;
+  const where = `in the config map ${integrity.metadata.name ?? ''}, SHA-256 ${digestOf(text).slice(0, 12)}…`;
+  return `The last good one, ${source}${when}, stays in use (${where}).`;
 }
 
 /** The user's configuration that is in effect; undefined when it is a default, or was edited by hand. */
 export function lastGoodOf(effective: ConfigMap | undefined): GoodConfiguration | undefined {
   const text = effective?.data?.[CONFIGURATION_KEY];
-  const { [SOURCE_ANNOTATION]: source, [DIGEST_ANNOTATION]: digest } = effective?.metadata?.annotations ?? {};
+  const annotations = effective?.metadata?.annotations ?? {};
+  const { [SOURCE_ANNOTATION]: source, [DIGEST_ANNOTATION]: digest, [SINCE_ANNOTATION]: since } = annotations;
   if (!source || source === DEFAULT_SOURCE || text === undefined || digestOf(text) !== digest) return undefined;
-  return { source, text };
+  return { source, text, ...(since !== undefined && { since }) };
 }
 
-function singleText(world: ConfigurationWorld, source: string, text: string, description: string): TextsPlan {
+function singleText(world: ConfigurationWorld, good: GoodConfiguration, description: string): TextsPlan {
+  const { source, text, since } = good;
   const reference = { name: world.integrity.metadata.name ?? '', key: CONFIGURATION_KEY, digest: digestOf(text) };
-  return { source, data: { [CONFIGURATION_KEY]: text }, forNode: () => reference, description };
+  const data = { [CONFIGURATION_KEY]: text };
+  return { source, data, forNode: () => reference, description, ...(since !== undefined && { since }) };
 }
 
 function defaultTexts(world: ConfigurationWorld): TextsPlan {
@@ -190,6 +211,7 @@ export function desiredConfigMap(
         [SOURCE_ANNOTATION]: plan.source,
         [DIGEST_ANNOTATION]: digestOf(plan.data[CONFIGURATION_KEY] ?? ''),
         ...(plan.who !== undefined && { [CONFIGURED_BY_ANNOTATION]: plan.who }),
+        ...(plan.since !== undefined && { [SINCE_ANNOTATION]: plan.since }),
         ...(reinit.requests.length > 0 && { [REINIT_REQUEST_ANNOTATION]: JSON.stringify(reinit.requests) }),
         ...(reinit.updated !== undefined && { [UPDATED_ANNOTATION]: reinit.updated }),
       },

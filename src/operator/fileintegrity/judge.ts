@@ -3,7 +3,14 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { checkConfiguration, type PreparedConfiguration } from '../../aide/config/prepare.ts';
 import { describeProblems, type Problem } from '../../aide/config/problem.ts';
 import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
-import { CHANGED_BY_ANNOTATION, CONFIGURATION_LABEL } from '../../api/keys.ts';
+import {
+  AIDE_CONF_LABEL,
+  CHANGED_BY_ANNOTATION,
+  CONFIGURATION_LABEL,
+  LOG_LABEL,
+  RECORD_LABEL,
+  RESULT_LOG_LABEL,
+} from '../../api/keys.ts';
 import type { Client } from '../../kube/client.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { createInformer, type Informer, keyOf } from '../../kube/informer.ts';
@@ -58,6 +65,10 @@ export class Judge {
     const text = found?.data?.[key];
     if (text === undefined) return { kind: 'missing', message: whatIsMissing(where, key, found, isForeign) };
     const source = `${where}:${key}`;
+    if (isOutput(found)) {
+      const message = `The configuration ${source} was refused: ${OF_OPERATOR}: the operator itself writes this config map, so it would follow its own output. Name one of your own.`;
+      return { kind: 'refused', source, message };
+    }
     const { usable, problems, text: effective } = await this.#check(text);
     const say = (severity: Problem['severity']) => {
       const mine = problems.filter((problem) => problem.severity === severity);
@@ -124,6 +135,14 @@ export class Judge {
     check.then(({ problems }) => problems.some(({ code }) => code === 'CONFIG_UNCHECKED') && forget(), forget);
     return check;
   }
+}
+
+const OF_OPERATOR = 'CONFIG_OF_OPERATOR';
+
+/** Whether the operator or a daemon writes this config map. */
+function isOutput(configMap: ConfigMap | undefined): boolean {
+  const labels = configMap?.metadata?.labels ?? {};
+  return [AIDE_CONF_LABEL, LOG_LABEL, RESULT_LOG_LABEL, RECORD_LABEL].some((label) => label in labels);
 }
 
 /**

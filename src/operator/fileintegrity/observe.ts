@@ -85,7 +85,11 @@ function goodOf(
   effective: World['effective'],
   lastGood: GoodConfiguration | undefined,
 ): GoodConfiguration | undefined {
-  if (judged.kind === 'user') return { source: judged.source, text: judged.text };
+  if (judged.kind === 'user') {
+    const { source, text } = judged;
+    const standing = lastGoodOf(effective);
+    return standing?.source === source && standing.text === text ? standing : { source, text };
+  }
   return judged.kind === 'refused' ? (lastGoodOf(effective) ?? lastGood) : undefined;
 }
 

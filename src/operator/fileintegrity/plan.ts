@@ -31,7 +31,16 @@ import { hasCarriedOut, memoryOf } from './orders.ts';
 import { sharedNodes } from './overlap.ts';
 import { parseRequests, planReinit, type ReinitPlan } from './reinit.ts';
 import { notTolerated, selectNodes, watchedNames } from './selection.ts';
-import { nextFreshUntil, nextLost, type OwnStatus, planStatus, planTrouble, says, type Trouble } from './status.ts';
+import {
+  nextFreshUntil,
+  nextLost,
+  type OwnStatus,
+  planStatus,
+  planTrouble,
+  says,
+  type Trouble,
+  unknownHoldsIn,
+} from './status.ts';
 import { forgetOf, nextOver } from './unselected.ts';
 import type { World } from './world.ts';
 
@@ -237,6 +246,7 @@ function statusActions({ status: before }: World['integrity'], status: OwnStatus
     ...conditionEvent(before, status, 'ConfigurationValid', ['Refused', 'Missing', 'Warnings'], 'Configuration'),
     ...conditionEvent(before, status, 'Ready', ['NameTaken', 'SpecInvalid', 'Refused', CANNOT_READ], ''),
     ...sharedEvent(before, status),
+    ...holdoffEvent(before, status),
     ...admissionEvent(before, status),
   ];
 }
@@ -267,6 +277,15 @@ function sharedEvent(before: FileIntegrityStatus | undefined, { conditions }: Ow
   const exclusive = find(conditions);
   if (exclusive?.status !== 'False' || find(before?.conditions)?.status === 'False') return [];
   return [{ do: 'event', type: 'Warning', reason: exclusive.reason, message: exclusive.message }];
+}
+
+/** An annotation that holds nobody is told of when it is written. */
+function holdoffEvent(before: FileIntegrityStatus | undefined, { conditions }: OwnStatus): Action[] {
+  const find = (all: FileIntegrityStatus['conditions']) =>
+    unknownHoldsIn(all?.find(({ type }) => type === 'Ready')?.message ?? '');
+  const message = find(conditions);
+  if (message === undefined || message === find(before?.conditions)) return [];
+  return [{ do: 'event', type: 'Warning', reason: 'HoldoffUnknownNode', message }];
 }
 
 /** To one that is new; the others are told when it happens. */

@@ -51,6 +51,24 @@ describe('the condition Ready', () => {
     });
   });
 
+  test('is False when all are held: then nothing is watched', () => {
+    const world = withAnnotations(aSettledWorld(), { [key('holdoff')]: '' });
+    expect(condition(world, 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'NodesHeld',
+      message: '0 of 2 nodes watched. Held, and not scanned: a, b.',
+    });
+    expect(phase(world)).toBe('Active');
+  });
+
+  test.each(['a,worker-22', 'true', 'worker-22'])('says, and an event, which of holdoff=%s is no node', (value) => {
+    const world = withAnnotations(aSettledWorld(), { [key('holdoff')]: value });
+    const told = `The annotation ${key('holdoff')} names what is no node that is watched: ${value.split(',').at(-1)}.`;
+    expect(condition(world, 'Ready')?.message).toMatch(new RegExp(`watched.*${told}$`));
+    expect(eventsOf(world)).toContain(`HoldoffUnknownNode: ${told}`);
+    expect(eventsOf(carriedOut(world))).toEqual([]);
+  });
+
   test('names the nodes with findings', () => {
     expect(condition(withResult(aSettledWorld(), 'a', 'Failed'), 'Ready')?.message).toBe(
       'All 2 nodes are watched. Changed files: a.',

@@ -1,13 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { FileIntegrity, FileIntegrityStatus, Phase } from '../../api/fileintegrity.ts';
-import { FORGET_ANNOTATION } from '../../api/keys.ts';
+import { FORGET_ANNOTATION, HOLDOFF_ANNOTATION } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import { printable } from '../../lib/text.ts';
 import { admissionEnforced, type Standing } from '../admission/standing.ts';
 import { INTEGRITY_CONDITIONS, type Statement, sayAlready, stamp } from '../conditions.ts';
 import { CANNOT_READ } from '../nodes/blind.ts';
 import { isFailing } from '../nodes/failure.ts';
 import { countNodes, someNodes } from '../words.ts';
+import { holdoffList } from './orders.ts';
 import { byReason, conditionOf, countStates, summarize, told } from './summary.ts';
 
 /** What phase and conditions of a FileIntegrity are told by. */
@@ -69,7 +71,7 @@ export type OwnStatus = FileIntegrityStatus & Required<Pick<FileIntegrityStatus,
 export function planStatus(world: StatusWorld): OwnStatus {
   const tally = count(world);
   const phase = tellPhase(world, tally);
-  const stands = ready(world, phase, tally);
+  const stands = withUnknownHolds(world, ready(world, phase, tally));
   const valid = configurationValid(world);
   const wanted = [
     stands,
@@ -281,6 +283,8 @@ function ready(world: StatusWorld, phase: Phase, tally: Tally): Statement {
   }
   if (isChanging(world, tally) || missing.length > 0) return no('Initializing', whyNotYet(world, phase, tally));
   if (world.selected === 0) return no('NoNodes', `No node is selected: nothing is watched.${leftOut(world)}`);
+  // A node that is held is said elsewhere; but of a whole of which nothing is watched nobody may read that all is well.
+  if (tally.held.length === world.selected) return no('NodesHeld', watched(world, tally));
   return { type, status: 'True', reason: 'Active', message: watched(world, tally) };
 }
 
@@ -295,6 +299,24 @@ function watched(world: StatusWorld, { failed, held }: Tally): string {
   const found = failed.length > 0 ? ` Changed files: ${someNodes(failed)}.` : '';
   const idle = held.length > 0 ? ` Held, and not scanned: ${someNodes(held)}.` : '';
   return `${all}${found}${idle}${leftOut(world)}`;
+}
+
+/** What is said of an annotation `holdoff` that names an unknown node, as far as a message of `Ready` says it. */
+export function unknownHoldsIn(message: string): string | undefined {
+  const at = message.indexOf(UNKNOWN_HOLDS);
+  return at < 0 ? undefined : message.slice(at);
+}
+
+const UNKNOWN_HOLDS = `The annotation ${HOLDOFF_ANNOTATION} names what is no node that is watched: `;
+
+/** Whoever holds a node that is not there has mistyped another's name, which goes on. */
+function withUnknownHolds({ integrity, statuses }: StatusWorld, statement: Statement): Statement {
+  const list = holdoffList(integrity);
+  if (!list || list.all) return statement;
+  const known = new Set(statuses.map(({ nodeName }) => nodeName));
+  const unknown = [...list.names].filter((name) => !known.has(name)).map((name) => printable(name, 63));
+  if (unknown.length === 0) return statement;
+  return { ...statement, message: `${statement.message} ${UNKNOWN_HOLDS}${someNodes(unknown)}.` };
 }
 
 const NOBODY_ASKED =
