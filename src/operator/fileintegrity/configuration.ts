@@ -131,8 +131,7 @@ function textsInUse(effective: ConfigMap | undefined): Record<string, string> {
 
 function planTexts(world: ConfigurationWorld): TextsPlan {
   const { judged, effective } = world;
-  if (judged.kind === 'user')
-    return singleText(world, judged, `Your configuration ${judged.source} is used.`);
+  if (judged.kind === 'user') return singleText(world, judged, `Your configuration ${judged.source} is used.`);
   const good = judged.kind === 'refused' ? (lastGoodOf(effective) ?? world.lastGood) : undefined;
   return good ? singleText(world, good, describeLastGood(world, good)) : defaultTexts(world);
 }
