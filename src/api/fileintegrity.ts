@@ -161,6 +161,16 @@ const nodeCountsSchema = z.object({
 });
 export type NodeCounts = z.output<typeof nodeCountsSchema>;
 
+/** How many values of the annotation `re-init-once` are remembered. */
+export const REINIT_ONCE_LIMIT = 20;
+
+const reinitOnceSchema = z.object({
+  id: z.string().describe('Id of its request; the record of what it erased is aide-<name>-reinit-<id>.'),
+  value: z.string().describe('The value, cut to 253 characters.'),
+  at: z.string().describe('RFC 3339, when it was taken up.'),
+});
+export type ReinitOnce = z.output<typeof reinitOnceSchema>;
+
 export const fileIntegrityStatusSchema = z.object({
   phase: z.enum(PHASES).exactOptional().describe('Pending, Initializing, Active or Error.'),
   observedGeneration: z.int().exactOptional().describe('The generation of the spec that this status speaks of.'),
@@ -171,6 +181,10 @@ export const fileIntegrityStatusSchema = z.object({
       'Until when what is said of the nodes counts, whatever becomes of the operator: the earliest of theirs, or shortly before it.',
     ),
   nodes: nodeCountsSchema.exactOptional().describe('Counts of nodes by state.'),
+  reinitOnce: z
+    .array(reinitOnceSchema)
+    .exactOptional()
+    .describe('The values of the annotation re-init-once that were taken up, the newest last: each is done once.'),
   conditions: z.array(conditionSchema).exactOptional().describe('What holds now, and since when.'),
 });
 

@@ -10,6 +10,16 @@ const key = <const Name extends string>(name: Name) => `file-integrity.openshift
 export const REINIT_ANNOTATION = key('re-init');
 /** The same, for the nodes whose last result is Failed. */
 export const REINIT_ON_FAILED_ANNOTATION = key('re-init-on-failed');
+/**
+ * Ours, for what is applied again and again: the same, done once for each value. A text of the user's means every selected
+ * node, `text=node,node` the named ones. It stays where it is.
+ */
+export const REINIT_ONCE_ANNOTATION = key('re-init-once');
+/**
+ * Ours, for what is applied again and again: the operator changes nothing of the spec. A priority class that does not exist
+ * is told of, and stays.
+ */
+export const KEEP_SPEC_ANNOTATION = key('keep-spec');
 /** Daemons of these nodes (comma-separated; empty value: all) start no scan. */
 export const HOLDOFF_ANNOTATION = key('holdoff');
 

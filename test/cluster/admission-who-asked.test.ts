@@ -8,6 +8,7 @@ import {
   HOLDOFF_ANNOTATION,
   REINIT_ANNOTATION,
   REINIT_ON_FAILED_ANNOTATION,
+  REINIT_ONCE_ANNOTATION,
   REQUESTED_BY_ANNOTATION,
 } from '../../src/api/keys.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
@@ -60,7 +61,7 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync());
 
 describe('who asks for a re-initialisation', () => {
-  test.each([REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, FORGET_ANNOTATION])(
+  test.each([REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, REINIT_ONCE_ANNOTATION, FORGET_ANNOTATION])(
     'by %s is written beside it',
     async (annotation) => {
       const integrity = `asked-${annotation.replace(/.*\//, '')}`;

@@ -4,6 +4,7 @@ import {
   RECORD_LABEL,
   REINIT_ANNOTATION,
   REINIT_ON_FAILED_ANNOTATION,
+  REINIT_ONCE_ANNOTATION,
   REINIT_REQUEST_ANNOTATION,
   UPDATED_ANNOTATION,
 } from '../../src/api/keys.ts';
@@ -123,13 +124,18 @@ test('a hold by annotation shows in the node status with reason and since, keeps
 
 describe('an operator that dies while it takes up a re-init', () => {
   // Its writes: the request, the annotation, the record, the orders of both nodes, and the status.
-  test.each([0, 1, 2, 3, 4, 5])('after %d of its writes loses no request, and orders once', async (count) => {
+  // What stays where it is has no annotation to be taken away.
+  test.each([
+    ...[0, 1, 2, 3, 4, 5].map((count) => [count, REINIT_ANNOTATION] as const),
+    ...[1, 4].map((count) => [count, REINIT_ONCE_ANNOTATION] as const),
+  ])('after %d of its writes loses no request by %s, and orders once', async (count, asked) => {
     const earlier = await records();
     const before = [await order(one), await order(two)].map((each) => each?.id);
     await harness.stop();
     await using gate = await startGate(harness.connection);
     gate.shutAfter(count);
-    await harness.annotate('fleet', { [REINIT_ANNOTATION]: '' });
+    const value = asked === REINIT_ANNOTATION ? '' : `after ${count} writes`;
+    await harness.annotate('fleet', { [asked]: value });
     harness.start({ connection: gate.connection });
     await gate.shut();
     await harness.crash();
@@ -144,6 +150,11 @@ describe('an operator that dies while it takes up a re-init', () => {
     await updatedWhen(undefined);
     await harness.phaseWhen('fleet', 'Active');
     expect(await annotation(REINIT_ANNOTATION)).toBeUndefined();
+    if (asked === REINIT_ONCE_ANNOTATION) {
+      expect(await annotation(asked)).toBe(value);
+      const { status } = await harness.integrity('fleet');
+      expect(status?.reinitOnce?.at(-1)).toMatchObject({ value, id: first.orders?.baseline.id });
+    }
     expect((await order(one))?.id).toBe(first.orders?.baseline.id);
     const requests = JSON.parse((await effective())[REINIT_REQUEST_ANNOTATION] ?? '[]');
     expect(requests).toHaveLength(1);

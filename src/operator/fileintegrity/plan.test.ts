@@ -412,6 +412,18 @@ describe('a priority class', () => {
     expect(actionsOf(world, 'apply-daemon-set')[0]?.object.spec?.template.spec?.priorityClassName).toBeUndefined();
   });
 
+  test('that does not exist stays where the spec is to stay, and is told of once', () => {
+    const integrity = anIntegrity({ priorityClassName: 'nope' }, { [key('keep-spec')]: '' });
+    const world = settle(aWorld({ integrity, priorityClass: 'unknown' }));
+    expect(world.integrity.spec.priorityClassName).toBe('nope');
+    const valid = world.integrity.status?.conditions?.find(({ type }) => type === 'ConfigurationValid');
+    expect(valid).toMatchObject({ status: 'True', reason: 'Warnings' });
+    expect(valid?.message).toContain(' The priority class nope does not exist. The daemons go without one.');
+    expect(eventsOf(aWorld({ integrity, priorityClass: 'unknown' })).join()).toContain('ConfigurationWarnings');
+    expect(world.daemonSet?.spec?.template.spec?.priorityClassName).toBeUndefined();
+    expect(verbs(world)).toEqual([]);
+  });
+
   test('that exists is given to the daemons', () => {
     const integrity = anIntegrity({ priorityClassName: 'high' });
     const world = aWorld({ integrity, priorityClass: 'known' });

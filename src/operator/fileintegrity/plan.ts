@@ -2,6 +2,7 @@ import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityStatus } from '../../api/fileintegrity.ts';
 import {
   FORGET_ANNOTATION,
+  KEEP_SPEC_ANNOTATION,
   REINIT_ANNOTATION,
   REINIT_ON_FAILED_ANNOTATION,
   REINIT_REQUEST_ANNOTATION,
@@ -157,13 +158,13 @@ function planRequests(world: World, selected: readonly Node[]): RequestsPlan {
   return { ...reinit, failed };
 }
 
-function takenUp(world: World, { taken, failed }: RequestsPlan, records: readonly ReinitRecord[]): Action[] {
-  return taken ? [removeAnnotations(world), ...tellTakenUp(taken, failed, records)] : [];
-}
-
-function removeAnnotations({ integrity }: World): Action {
+/** `re-init-once` stays: what is applied again would bring it back. */
+function takenUp({ integrity }: World, { taken, failed }: RequestsPlan, records: readonly ReinitRecord[]): Action[] {
+  if (!taken) return [];
   const keys = [REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, REQUESTED_BY_ANNOTATION];
-  return { do: 'remove-annotations', values: annotationsOf(integrity, keys) };
+  const values = annotationsOf(integrity, keys);
+  const remove: Action[] = Object.keys(values).length > 0 ? [{ do: 'remove-annotations', values }] : [];
+  return [...remove, ...tellTakenUp(taken, failed, records)];
 }
 
 function annotationsOf({ metadata }: World['integrity'], keys: readonly string[]): Record<string, string> {
@@ -181,14 +182,22 @@ function planConfigMap(world: World, configuration: ConfigurationPlan, reinit: R
   return [{ do: 'apply-configuration', object: { ...desired, metadata } }];
 }
 
-function planPriorityClass({ spec, priorityClass }: World): Action[] {
+function planPriorityClass({ integrity, spec, priorityClass }: World): Action[] {
   const name = spec.priorityClassName;
-  if (!name || priorityClass !== 'unknown') return [];
-  const message = `The priority class ${printable(name, 253)} does not exist. The daemons go without one.`;
+  if (!name || priorityClass !== 'unknown' || keepsSpec(integrity)) return [];
   return [
     { do: 'clear-priority-class', name },
-    { do: 'event', type: 'Warning', reason: 'PriorityClass', message },
+    { do: 'event', type: 'Warning', reason: 'PriorityClass', message: tellNoPriorityClass(name) },
   ];
+}
+
+/** The annotation says that the spec is somebody's who would put back what the operator takes away. */
+function keepsSpec({ metadata }: World['integrity']): boolean {
+  return metadata.annotations?.[KEEP_SPEC_ANNOTATION] !== undefined;
+}
+
+function tellNoPriorityClass(name: string): string {
+  return `The priority class ${printable(name, 253)} does not exist. The daemons go without one.`;
 }
 
 function planDaemonSet(world: World): { actions: Action[]; isCurrent: boolean } {
@@ -217,7 +226,9 @@ function planOwnStatus(
   configuration: ConfigurationPlan,
   reinit: ReinitPlan,
 ): OwnStatus {
-  const { judged } = world;
+  const { judged, spec, priorityClass } = world;
+  const { priorityClassName = '' } = spec;
+  const isKept = priorityClass === 'unknown' && keepsSpec(world.integrity);
   return planStatus({
     ...world,
     daemonSetIsCurrent,
@@ -234,7 +245,9 @@ function planOwnStatus(
       ...(judged.kind === 'user' && { notes: judged.notes, remarks: judged.remarks }),
       description: configuration.description,
       exceeded: world.exceeded,
+      ...(isKept && { unheeded: tellNoPriorityClass(priorityClassName) }),
     },
+    reinitOnce: reinit.once,
   });
 }
 

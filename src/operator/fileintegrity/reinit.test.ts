@@ -1,7 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { anIntegrity, NOW } from '../fixtures.ts';
+import {
+  anIntegrity,
+  aSettledWorld,
+  aWorld,
+  carriedOut,
+  eventsOf,
+  NOW,
+  ordersOf,
+  settle,
+  withAnnotations,
+} from '../fixtures.ts';
 import { parseRequests, planReinit, type ReinitRequest, type ReinitWorld } from './reinit.ts';
+import type { World } from './world.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;
 
@@ -176,6 +187,57 @@ describe('several requests', () => {
         }
       }),
     );
+  });
+});
+
+describe('the annotation re-init-once', () => {
+  const once = (world: World, value: string) => settle(withAnnotations(world, { [key('re-init-once')]: value }));
+  const order = (world: World, node: string) => ordersOf(world, node)?.baseline.id;
+  const values = ({ integrity }: World) => integrity.status?.reinitOnce?.map(({ value }) => value);
+
+  test('asks once for each value, stays where it is, and is done again for no value that was', () => {
+    const before = aSettledWorld();
+    const first = once(before, 'kernel 6.12');
+    expect(order(first, 'a')).not.toBe(order(before, 'a'));
+    expect(order(first, 'a')).toBe(order(first, 'b'));
+    expect(first.integrity.metadata.annotations?.[key('re-init-once')]).toBe('kernel 6.12');
+    const applied = once(first, 'kernel 6.12');
+    expect(order(applied, 'a')).toBe(order(first, 'a'));
+    const second = once(applied, 'kernel 6.13');
+    expect(order(second, 'a')).not.toBe(order(first, 'a'));
+    const back = once(second, 'kernel 6.12');
+    expect(order(back, 'a')).toBe(order(second, 'a'));
+    expect(values(back)).toEqual(['kernel 6.12', 'kernel 6.13']);
+  });
+
+  test('means the nodes that are named behind the sign', () => {
+    const before = aSettledWorld();
+    const world = withAnnotations(before, { [key('re-init-once')]: 'disk=b, c' });
+    expect(eventsOf(world).join()).toContain('watches no such node: c.');
+    const after = settle(world);
+    expect([order(after, 'a') === order(before, 'a'), order(after, 'b') === order(before, 'b')]).toEqual([true, false]);
+  });
+
+  test('of a new object is noted: its nodes get their first baselines anyway', () => {
+    const integrity = anIntegrity({}, { [key('re-init-once')]: 'v1' });
+    const world = settle(aWorld({ integrity }));
+    expect(ordersOf(world, 'a')?.baseline.reason).toBe('Initial');
+    expect(values(world)).toEqual(['v1']);
+  });
+
+  test('comes after what else is asked for', () => {
+    const world = withAnnotations(aSettledWorld(), { [key('re-init')]: 'a', [key('re-init-once')]: 'v1' });
+    const first = carriedOut(world);
+    expect(values(first)).toBeUndefined();
+    expect(values(settle(first))).toEqual(['v1']);
+  });
+
+  test('is remembered with its last twenty values, each bounded', () => {
+    let world = aSettledWorld();
+    for (let index = 0; index < 22; index++) world = once(world, `${index} ${'x'.repeat(300)}`);
+    expect(values(world)).toHaveLength(20);
+    expect(values(world)?.every((value) => value.length <= 253)).toBe(true);
+    expect(values(world)?.at(-1)).toMatch(/^21 /);
   });
 });
 

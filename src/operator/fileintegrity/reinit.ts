@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { FileIntegrity } from '../../api/fileintegrity.ts';
-import { REINIT_ANNOTATION, REINIT_ON_FAILED_ANNOTATION, REQUESTED_BY_ANNOTATION } from '../../api/keys.ts';
+import { type FileIntegrity, REINIT_ONCE_LIMIT, type ReinitOnce } from '../../api/fileintegrity.ts';
+import {
+  REINIT_ANNOTATION,
+  REINIT_ON_FAILED_ANNOTATION,
+  REINIT_ONCE_ANNOTATION,
+  REQUESTED_BY_ANNOTATION,
+} from '../../api/keys.ts';
 import { formatNodeList, listsNode, type NodeList, parseNodeList, unionOfNodeLists } from '../../api/nodelist.ts';
 import { printable } from '../../lib/text.ts';
 import { managerOf } from '../managers.ts';
@@ -54,12 +59,21 @@ export interface ReinitPlan {
   /** The request that a node has still to carry out. */
   readonly requestOf: (node: string) => ReinitRequest | undefined;
   readonly taken?: TakenUp;
+  /** The values of `re-init-once` that are done or under way, the newest last. */
+  readonly once: readonly ReinitOnce[];
 }
 
 /** Takes up what is asked for by annotation, and tells what is left to do of all requests. */
 export function planReinit(world: ReinitWorld): ReinitPlan {
   const open = lookAfter(world.standing, world);
-  const taken = takeUpReinit(world, open.requests);
+  const value = onceAsked(world.integrity);
+  const known = world.integrity.status?.reinitOnce ?? [];
+  const isFirst = world.integrity.status === undefined;
+  const demand = takeUpReinit(world, open.requests);
+  const isNews = value !== undefined && !known.some(({ id }) => id === value.id);
+  // One at a time: the other is still there the next time. The nodes of a new object get their first baselines anyway.
+  const once = isNews && !isFirst && !demand ? takeUpOnce(world, value, open.requests) : undefined;
+  const taken = demand ?? once;
   const all = taken && !taken.again ? lookAfter([...open.requests, taken.request], world) : open;
   const { requests, todo } = withinLimit(all, world);
   const lists = [...todo.values()];
@@ -70,6 +84,10 @@ export function planReinit(world: ReinitWorld): ReinitPlan {
     updated: lists.length === 0 ? undefined : isAll ? '' : lists.flat().sort().join(','),
     requestOf: (node) => byNode.get(node),
     ...(taken && { taken }),
+    once:
+      isNews && (isFirst || once)
+        ? [...known, { id: value.id, value: value.shown, at: world.now.toISOString() }].slice(-REINIT_ONCE_LIMIT)
+        : known,
   };
 }
 
@@ -129,22 +147,56 @@ function takeUpReinit(world: ReinitWorld, open: readonly ReinitRequest[]): Taken
   const onFailed = annotations[REINIT_ON_FAILED_ANNOTATION] !== undefined;
   if (demanded === undefined && !onFailed) return undefined;
 
-  const named: NodeList = demanded === undefined ? NOBODY : parseNodeList(demanded);
+  const named = demanded === undefined ? NOBODY : parseNodeList(demanded);
+  const also = onFailed ? world.failed : new Set<string>();
+  const { resourceVersion = '' } = world.integrity.metadata;
+  const head =
+    demanded === undefined
+      ? ({ reason: 'Failed', annotation: REINIT_ON_FAILED_ANNOTATION } as const)
+      : ({ reason: 'Demand', annotation: REINIT_ANNOTATION } as const);
+  return takeUp(world, { ...head, id: requestId(world.integrity, resourceVersion), named, also }, open);
+}
+
+function requestId({ metadata: { uid } }: FileIntegrity, what: string): string {
+  return `reinit-${createHash('sha256').update(`${uid}/${what}`).digest('hex').slice(0, 20)}`;
+}
+
+interface OnceAsked extends Pick<ReinitOnce, 'id'> {
+  /** The value, for a person. */
+  readonly shown: string;
+  readonly named: NodeList;
+}
+
+/** Of the annotation `re-init-once`: its id is made of the value, so that the same one is the same request for ever. */
+function onceAsked(integrity: FileIntegrity): OnceAsked | undefined {
+  const value = integrity.metadata.annotations?.[REINIT_ONCE_ANNOTATION];
+  if (value === undefined) return undefined;
+  const at = value.indexOf('=');
+  const named: NodeList = at < 0 ? { all: true } : parseNodeList(value.slice(at + 1));
+  return { id: requestId(integrity, `once/${value}`), shown: printable(value, 253), named };
+}
+
+function takeUpOnce(world: ReinitWorld, { id, named }: OnceAsked, open: readonly ReinitRequest[]): TakenUp {
+  const annotation = REINIT_ONCE_ANNOTATION;
+  return takeUp(world, { reason: 'Demand', annotation, id, named, also: new Set() }, open);
+}
+
+interface Asked extends Pick<ReinitRequest, 'id' | 'reason'> {
+  readonly annotation: string;
+  readonly named: NodeList;
+  /** Watched nodes that are meant besides. */
+  readonly also: ReadonlySet<string>;
+}
+
+function takeUp(world: ReinitWorld, asked: Asked, open: readonly ReinitRequest[]): TakenUp {
+  const { id, reason, annotation, named, also } = asked;
   const known: NodeList = named.all ? named : { all: false, names: intersection(named.names, world.selected) };
-  const list = onFailed ? unionOfNodeLists(known, { all: false, names: world.failed }) : known;
+  const list = unionOfNodeLists(known, { all: false, names: also });
   const unknown = named.all ? [] : [...named.names].filter((name) => !world.selected.has(name)).sort();
-  const { uid, resourceVersion } = world.integrity.metadata;
-  const id = `reinit-${createHash('sha256').update(`${uid}/${resourceVersion}`).digest('hex').slice(0, 20)}`;
-  const annotation = demanded === undefined ? REINIT_ON_FAILED_ANNOTATION : REINIT_ANNOTATION;
   const { text, leftOut } = fitted(list, world.selected.size, open);
+  const who = whoAsked(world.integrity, annotation);
   return {
-    request: {
-      id,
-      reason: demanded === undefined ? 'Failed' : 'Demand',
-      who: whoAsked(world.integrity, annotation),
-      at: timeAfter(open.at(-1), world.now),
-      nodes: text,
-    },
+    request: { id, reason, who, at: timeAfter(open.at(-1), world.now), nodes: text },
     again: world.standing.some((request) => request.id === id),
     unknown,
     leftOut,

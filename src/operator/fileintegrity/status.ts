@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
-import type { FileIntegrity, FileIntegrityStatus, Phase } from '../../api/fileintegrity.ts';
+import type { FileIntegrity, FileIntegrityStatus, Phase, ReinitOnce } from '../../api/fileintegrity.ts';
 import { FORGET_ANNOTATION, HOLDOFF_ANNOTATION } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { printable } from '../../lib/text.ts';
@@ -44,7 +44,11 @@ export interface StatusWorld {
     readonly description: string;
     /** What asks for more than is allowed. */
     readonly exceeded: readonly string[];
+    /** What the spec asks for and cannot have, in a sentence. */
+    readonly unheeded?: string;
   };
+  /** The values of `re-init-once` that were taken up. */
+  readonly reinitOnce: readonly ReinitOnce[];
   readonly admission?: Standing;
   readonly now: Date;
 }
@@ -82,7 +86,7 @@ export function planStatus(world: StatusWorld): OwnStatus {
     ...admission(world),
     ...stalled([stands, valid]),
   ];
-  return statusOf(world.integrity, phase, world, wanted, world.now);
+  return statusOf(world.integrity, phase, world, wanted, world.now, world.reinitOnce);
 }
 
 /** Why nothing can be done for a FileIntegrity, and what is known all the same. */
@@ -121,6 +125,7 @@ function statusOf(
   nodes: Pick<StatusWorld, 'statuses' | 'kept' | 'taken' | 'notTolerated'>,
   statements: readonly Statement[],
   now: Date,
+  reinitOnce: readonly ReinitOnce[] = status?.reinitOnce ?? [],
 ): OwnStatus {
   const freshUntil = tellFreshUntil(nodes, status?.freshUntil, now);
   return {
@@ -128,6 +133,7 @@ function statusOf(
     ...(generation !== undefined && { observedGeneration: generation }),
     ...(freshUntil !== undefined && { freshUntil }),
     nodes: countStates(nodes),
+    ...(reinitOnce.length > 0 && { reinitOnce: [...reinitOnce] }),
     conditions: statements.map((statement) => stamp(statement, status?.conditions ?? [], now, generation)),
   };
 }
@@ -162,6 +168,7 @@ export function says(actual: FileIntegrityStatus, wanted: OwnStatus): boolean {
     actual.phase === wanted.phase &&
     actual.observedGeneration === wanted.observedGeneration &&
     actual.freshUntil === wanted.freshUntil &&
+    isDeepStrictEqual(actual.reinitOnce, wanted.reinitOnce) &&
     isDeepStrictEqual(actual.nodes, wanted.nodes) &&
     sayAlready(actual.conditions, wanted.conditions, INTEGRITY_CONDITIONS)
   );
@@ -361,8 +368,9 @@ function whyNotYet(world: StatusWorld, phase: Phase, tally: Tally): string {
 
 function configurationValid({ configuration }: StatusWorld): Statement {
   const type = 'ConfigurationValid';
-  const { exceeded } = configuration;
-  const bounds = exceeded.length > 0 ? ` More than is allowed: ${exceeded.join('; ')}.` : '';
+  const { exceeded, unheeded } = configuration;
+  const beyond = exceeded.length > 0 ? ` More than is allowed: ${exceeded.join('; ')}.` : '';
+  const bounds = unheeded === undefined ? beyond : `${beyond} ${unheeded}`;
   if (configuration.refused !== undefined) {
     const message = `${configuration.refused} ${configuration.description}${bounds}`;
     return { type, status: 'False', reason: 'Refused', message };
@@ -374,7 +382,7 @@ function configurationValid({ configuration }: StatusWorld): Statement {
   const { description, notes = [], remarks = [] } = configuration;
   const warnings = notes.length > 0 ? ` To be known of it: ${notes.join('. ')}.` : '';
   const changes = remarks.length > 0 ? ` Carried over in other words: ${remarks.join('. ')}.` : '';
-  const reason = notes.length > 0 || exceeded.length > 0 ? 'Warnings' : 'Valid';
+  const reason = notes.length > 0 || bounds !== '' ? 'Warnings' : 'Valid';
   return { type, status: 'True', reason, message: `${description}${warnings}${changes}${bounds}` };
 }
 
