@@ -22,6 +22,8 @@ export interface AideOptions {
   readonly after?: readonly string[];
   /** Hashing threads, at least 1; default: as the configuration says. */
   readonly workers?: number;
+  /** Bytes of memory that AIDE may have for its own, so that it ends by itself and says why; default: no bound. */
+  readonly memory?: number;
   /** Compare or update only entries whose path matches this regular expression. */
   readonly limit?: string;
   /** Ends AIDE: SIGTERM, then SIGKILL after `graceMs`. */
@@ -63,7 +65,12 @@ const LOCK_WAIT_MS = 60_000;
  * lock is waited for.
  */
 export async function runAide(action: AideAction, options: AideOptions): Promise<AideResult> {
-  const words = [...politeWords(options), ...(options.command ?? ['aide']), ...aideArguments(action, options)];
+  const words = [
+    ...boundWords(options),
+    ...politeWords(options),
+    ...(options.command ?? ['aide']),
+    ...aideArguments(action, options),
+  ];
   const { lock } = options;
   return await (lock === undefined ? runWords(words, options) : runLocked(words, lock, options));
 }
@@ -113,8 +120,14 @@ async function runWords(words: readonly string[], options: AideOptions): Promise
   const stoppedBy = stop.reason();
   // An exit that came before our signal took effect still counts as what it is: a finished check is a finished check.
   const finished = 'status' in end && end.status <= 7;
-  if (stoppedBy === undefined || finished) return { end, meaning: explainExit(end), ...output };
+  if (stoppedBy === undefined || finished) return { end, meaning: meaningOf(end, options), ...output };
   return { end, meaning: stopMeaning(stoppedBy), stoppedBy, ...output };
+}
+
+/** Without memory for their stacks, AIDE's threads do not start. */
+function meaningOf(end: AideEnd, { memory }: AideOptions): ExitMeaning {
+  const meaning = explainExit(end);
+  return memory !== undefined && meaning.code === 'AIDE_THREAD_ERROR' ? explainExit({ status: 22 }) : meaning;
 }
 
 function aideArguments(action: AideAction, options: AideOptions): string[] {
@@ -124,6 +137,17 @@ function aideArguments(action: AideAction, options: AideOptions): string[] {
   if (options.workers !== undefined) words.push(`--workers=${Math.max(1, Math.floor(options.workers))}`);
   if (options.limit !== undefined) words.push(`--limit=${options.limit}`);
   return words;
+}
+
+/** What each of AIDE's threads reserves for its stack and hardly uses, and how many there are beside the workers. */
+const STACK_BYTES = 8 * 1024 * 1024;
+const OTHER_THREADS = 2;
+
+/** `prlimit` replaces itself by what it starts. It counts what is reserved, used or not. */
+function boundWords({ memory, workers = 1 }: AideOptions): string[] {
+  const prlimit = memory === undefined ? undefined : findProgram('prlimit');
+  if (memory === undefined || prlimit === undefined) return [];
+  return [prlimit, `--data=${Math.floor(memory) + (workers + OTHER_THREADS) * STACK_BYTES}`];
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { AideResult } from '../aide/run.ts';
 import { printable } from '../lib/text.ts';
 import { ownConfiguration } from './configuration.ts';
+import { allowedCores, allowedMemory } from './limits.ts';
 import { lockOf } from './lock.ts';
 import type { Log } from './log.ts';
 import type { NodePaths } from './paths.ts';
 import type { ScanFacts } from './state.ts';
-import { allowedCores } from './workers.ts';
 
 /** What scans and baselines work with. */
 export interface Workbench {
@@ -39,10 +39,12 @@ interface MountTables {
 /** What each run of AIDE on the node has: one after the other, whichever FileIntegrity has it done. */
 export async function runOptions(bench: Workbench, signal: AbortSignal) {
   const { paths, log, aide, timeoutMs } = bench;
+  const memory = await allowedMemory();
   return {
     command: aide,
     configuration: await ownConfiguration(bench),
     workers: await allowedCores(),
+    ...(memory !== undefined && { memory }),
     timeoutMs,
     signal,
     lock: {

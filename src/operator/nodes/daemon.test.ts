@@ -57,7 +57,8 @@ const unscheduled = (message: string): Pod => {
 const ending = aPod({ phase: 'Running', conditions: ready }, { metadata: { name: 'old', deletionTimestamp: 'now' } });
 const why = (pod: Pod) => {
   const daemon = daemonOf([pod]);
-  return 'why' in daemon ? `${daemon.is}: ${daemon.why}` : daemon.is;
+  if ('why' in daemon) return `${daemon.is}: ${daemon.why}`;
+  return daemon.is === 'running' && daemon.starved ? 'running, starved before' : daemon.is;
 };
 
 // What is kept of a pod must tell the same as the whole of it.
@@ -68,11 +69,20 @@ describe.each([
   test.each([
     ['running', running],
     [
-      'not running: CrashLoopBackOff, it ended with status 137',
+      'starved: CrashLoopBackOff, it ended with status 137',
       container(
         { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 20s' } },
         { terminated: { exitCode: 137, reason: 'OOMKilled' } },
       ),
+    ],
+    [
+      'running, starved before',
+      aPod({
+        phase: 'Running',
+        conditions: ready,
+        containerStatuses: container({ running: {} }, { terminated: { exitCode: 137, reason: 'OOMKilled' } }).status
+          ?.containerStatuses,
+      } as Pod['status']),
     ],
     ['not running: Error, it ended with status 1', container({ terminated: { exitCode: 1, reason: 'Error' } })],
     ['not running: ImagePullBackOff', container({ waiting: { reason: 'ImagePullBackOff' } })],

@@ -8,20 +8,23 @@ import { integrityNameOf } from '../owner.ts';
 
 /** How a node's daemon is, as far as its pod tells. `why`: safe to show. */
 export type Daemon =
-  | { readonly is: 'running' }
+  /** `starved`: it runs again; its container was ended for want of memory before. */
+  | { readonly is: 'running'; readonly starved?: true }
   | { readonly is: 'missing' }
   | { readonly is: 'not scheduled'; readonly pod: string; readonly why: string }
-  | { readonly is: 'not running'; readonly pod: string; readonly why: string };
+  | { readonly is: 'not running'; readonly pod: string; readonly why: string }
+  /** Its container was ended for want of memory. */
+  | { readonly is: 'starved'; readonly pod: string; readonly why: string };
 
 /** How the daemon is, of which a node has these pods: two for a moment, while one takes the place of the other. */
 export function daemonOf(pods: Iterable<Pod>): Daemon {
   const [best] = [...pods].sort((one, other) => rank(other) - rank(one));
   if (!best) return { is: 'missing' };
-  if (isRunning(best)) return { is: 'running' };
+  if (isRunning(best)) return { is: 'running', ...(isStarved(best) && { starved: true }) };
   const pod = printable(best.metadata?.name ?? '', 253);
   if (isEnding(best)) return { is: 'not running', pod, why: 'it is being ended' };
   if (best.spec?.nodeName === undefined) return { is: 'not scheduled', pod, why: whyNotScheduled(best) };
-  return { is: 'not running', pod, why: whyNotRunning(best) };
+  return { is: isStarved(best) ? 'starved' : 'not running', pod, why: whyNotRunning(best) };
 }
 
 /** The node of a daemon's pod. One that is not scheduled yet says in its affinity which node it is for. */
@@ -39,6 +42,7 @@ export function sketchPod(pod: Pod): Pod {
   const owner = metadata.labels?.[OWNER_LABEL];
   const controllers = (metadata.ownerReferences ?? []).filter(({ controller }) => controller === true).slice(0, 1);
   const isWell = isRunning(pod);
+  const isQuiet = isWell && !isStarved(pod);
   const node = nodeOf(pod);
   return {
     metadata: {
@@ -67,7 +71,7 @@ export function sketchPod(pod: Pod): Pod {
           status,
           ...(!isWell && message !== undefined && { message: clip(message) }),
         })),
-      ...(!isWell &&
+      ...(!isQuiet &&
         status?.containerStatuses && { containerStatuses: daemonFirst(status.containerStatuses).map(sketchContainer) }),
     },
   };
@@ -173,9 +177,16 @@ function whyNotScheduled(pod: Pod): string {
   return message ? printable(message, 512) : 'the scheduler has not looked at it yet';
 }
 
+/** The kernel or the kubelet has ended the container, because it had no more memory. */
+function isStarved({ status }: Pod): boolean {
+  const [container] = daemonFirst(status?.containerStatuses ?? []);
+  const ended = container?.state?.terminated ?? container?.lastState?.terminated;
+  return ended?.reason === 'OOMKilled';
+}
+
 /** In Kubernetes' own words, without those that count up at each try. */
 function whyNotRunning({ status }: Pod): string {
-  const container = status?.containerStatuses?.find(({ name }) => name === 'daemon') ?? status?.containerStatuses?.[0];
+  const [container] = daemonFirst(status?.containerStatuses ?? []);
   const { waiting, terminated } = container?.state ?? {};
   const ended = terminated ?? container?.lastState?.terminated;
   const words = [

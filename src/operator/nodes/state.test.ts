@@ -107,11 +107,19 @@ describe('silence', () => {
     ['DaemonMissing', { daemon: { is: 'missing' } as const }],
     ['DaemonNotScheduled', { daemon: unscheduled }],
     ['DaemonNotRunning', { daemon: crashing }],
+    ['DaemonOutOfMemory', { daemon: { ...crashing, is: 'starved' } as const }],
     ['NodeNotReady', { node: undefined }],
   ])('has the reason %s where that is why', (reason, changes) => {
     const world = aWorld(scanned(60), changes);
     expect([told(world, 'Ready'), told(world, 'Fresh')]).toEqual([`False ${reason}`, `False ${reason}`]);
     expect(told(aWorld(scanned(10), changes), 'Fresh')).toBe('True Scanned');
+  });
+
+  test('says that there was not enough memory, also of a daemon that runs again', () => {
+    const world = aWorld(scanned(60), { daemon: { is: 'running', starved: true } });
+    expect([told(world, 'Ready'), told(world, 'Fresh')]).toEqual(['True Watched', 'False DaemonOutOfMemory']);
+    const { conditions } = planNodeState(world);
+    expect(conditions.find(({ type }) => type === 'Fresh')?.message).toContain('raise spec.resources.limits.memory');
   });
 
   test('is not broken by scans that could not be done', () => {

@@ -189,10 +189,14 @@ function readyOf({ now, fields, daemon, node }: NodeStateWorld, { heldTooLongAt 
       return no('DaemonNotScheduled', `The daemon's pod ${daemon.pod} is not scheduled: ${daemon.why}.`);
     case 'not running':
       return no('DaemonNotRunning', `The daemon's pod ${daemon.pod} does not run: ${daemon.why}.`);
+    case 'starved':
+      return no('DaemonOutOfMemory', `The daemon's pod ${daemon.pod} does not run: ${daemon.why}. ${STARVED}`);
     case 'running':
       return { type: 'Ready', status: 'True', reason: 'Watched', message: 'The daemon runs on the node.' };
   }
 }
+
+const STARVED = 'Its container had not enough memory: raise spec.resources.limits.memory, or watch fewer files.';
 
 /** Why a node is not ready, in its kubelet's or Kubernetes' words; undefined: it is ready. */
 function unreadiness(node: Node | undefined): string | undefined {
@@ -209,7 +213,7 @@ const HOLDS: ReadonlySet<string> = new Set([...WITHIN_LIMIT, 'HeldTooLong', 'Sus
 
 /** `releasedUntil`: until when the first scan after a hold is not overdue, while it is awaited. */
 function freshOf(
-  { now, fields }: NodeStateWorld,
+  { now, fields, daemon }: NodeStateWorld,
   { scannedAt, freshUntil, dueAt, limitMs, patience }: Times,
   ready: Statement,
 ): { statement: Statement; releasedUntil?: number } {
@@ -240,7 +244,11 @@ function freshOf(
   if (fields.lastResult?.condition === 'Errored') {
     return say('False', 'Errored', `${last} The last one could not be done: see lastResult.`);
   }
-  return say('False', 'Late', `${last} The limit is ${Math.round(limitMs / 1000)} seconds.`);
+  const limit = `${last} The limit is ${Math.round(limitMs / 1000)} seconds.`;
+  if (daemon.is === 'running' && daemon.starved) {
+    return say('False', 'DaemonOutOfMemory', `${limit} The daemon was ended meanwhile. ${STARVED}`);
+  }
+  return say('False', 'Late', limit);
 }
 
 /**
