@@ -37,6 +37,17 @@ describe.skipIf(!canHaveNodes())('the daemons', () => {
     await integrity.phase('Active');
   });
 
+  test('a memory limit that is too low is told with a code and what to do, and the daemon goes on', async () => {
+    integrity = await createIntegrity(stage, 'tight', { resources: { limits: { memory: '30Mi' } } });
+    const status = await integrity.condition('worker-1', 'Errored');
+    expect(status.lastResult?.errorMessage).toContain('Raise the daemon’s memory limit or watch fewer files');
+    const restarts = 'jsonpath={.items[*].status.containerStatuses[*].restartCount}';
+    const { stdout } = await stage.kubectl(['get', 'pods', '-n', NAMESPACE, '-l', 'app=aide-tight', '-o', restarts]);
+    expect(new Set(stdout.split(' '))).toEqual(new Set(['0']));
+    await integrity.change({ resources: { limits: { memory: '600Mi' } } });
+    await integrity.condition('worker-1', 'Succeeded');
+  });
+
   test('13, 14: changes of gracePeriod and debug reach the daemons, and restart none', async () => {
     integrity = await createIntegrity(stage, 'changing', { config: { gracePeriod: 3600 } });
     await integrity.condition('worker-1', 'Succeeded');
