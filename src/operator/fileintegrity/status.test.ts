@@ -108,6 +108,11 @@ describe('the condition Ready while a daemon does not run', () => {
       reason: 'Initializing',
       message: 'Not watched yet: 1 of 2 nodes: DaemonMissing (b).',
     });
+    expect(condition(world, 'Progressing')).toMatchObject({
+      status: 'True',
+      reason: 'Initializing',
+      message: 'Not watched yet: 1 of 2 nodes: DaemonMissing (b).',
+    });
     expect(plan(world).outcome).toEqual({ kind: 'done', requeueAfterMs: 120_001 });
     const settled = carriedOut(world);
     expect(condition(at(settled, 119_999), 'Ready')?.reason).toBe('Initializing');

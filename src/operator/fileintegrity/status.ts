@@ -79,7 +79,7 @@ export function planStatus(world: StatusWorld): OwnStatus {
   const valid = configurationValid(world);
   const wanted = [
     stands,
-    progressing(world, phase, tally),
+    progressing(world, phase, tally, stands),
     valid,
     ...summarize(world),
     exclusive(world),
@@ -342,9 +342,10 @@ function leftOut({ notTolerated }: StatusWorld): string {
   return ` Not watched, because the tolerations do not admit them: ${countNodes(notTolerated.length)} (${someNodes(notTolerated)}).`;
 }
 
-function progressing(world: StatusWorld, phase: Phase, tally: Tally): Statement {
+/** What keeps it from being Ready and is not there yet is under way: the two say the same. */
+function progressing(world: StatusWorld, phase: Phase, tally: Tally, stands: Statement): Statement {
   const type = 'Progressing';
-  if (phase !== 'Pending' && !isUnderWay(world, tally))
+  if (phase !== 'Pending' && !isUnderWay(world, tally) && stands.reason !== 'Initializing')
     return { type, status: 'False', reason: 'Settled', message: 'Nothing is under way.' };
   const reason = phase === 'Pending' ? 'Pending' : 'Initializing';
   return { type, status: 'True', reason, message: whyNotYet(world, phase, tally) };
