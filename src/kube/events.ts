@@ -14,6 +14,8 @@ export interface RecorderOptions {
   instance?: string;
   /** Of events about cluster-wide objects; default `default`, where `kubectl describe` looks for them. */
   namespace?: string;
+  /** How long what waits is still written when it is disposed of, in milliseconds; default 1000. */
+  flushMs?: number;
   /** Told when an event could not be written. */
   onError?: (error: unknown) => void;
 }
@@ -39,9 +41,9 @@ const MAX_REMEMBERED = 4096;
 const MAX_PENDING = 1000;
 const BACKOFF: Backoff = { firstMs: 500, maxMs: 30_000 };
 
-/** Writes one event at a time, the oldest first, and goes on trying while the API server is away. Ends with `flush`. */
+/** Writes one event at a time, the oldest first, and goes on trying while the API server is away, until it is disposed of. */
 export function createRecorder(client: Client, options: RecorderOptions): EventRecorder {
-  const { onError } = options;
+  const { onError, flushMs = 1000 } = options;
   /** By what makes two events equal. `count`: since it was last written. */
   const pending = new Map<string, { event: Event; count: number }>();
   /** What has been written, the least recently used first. */
@@ -141,7 +143,7 @@ export function createRecorder(client: Client, options: RecorderOptions): EventR
     record,
     flush,
     async [Symbol.asyncDispose]() {
-      await flush();
+      await flush(flushMs);
       stopping.abort();
       await writer;
     },

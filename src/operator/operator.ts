@@ -230,7 +230,6 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     throttle.stop();
     alarms.flush();
   }
-  await recorder.flush(1000);
 }
 
 /** Looks at the admission policies, and tells how they are. */

@@ -118,3 +118,16 @@ test('events of a time when the server is away are written when it is back; a fl
   await recorder.flush(30_000);
   expect((await eventsOf(about)).map(({ message }) => message).sort()).toEqual(['first', 'second']);
 });
+
+test('what cannot be written holds nobody up who ends', async () => {
+  await using proxy = await startTlsProxy(connection);
+  await using own = createClient(proxy.connection);
+  const began = performance.now();
+  {
+    await using recorder = createRecorder(own, { component: 'test', flushMs: 100 });
+    proxy.refuse(true);
+    recorder.record(about, 'Normal', 'Reason', 'never');
+  }
+  // A flush without a limit of its own takes 5 s.
+  expect(performance.now() - began).toBeLessThan(4000);
+});

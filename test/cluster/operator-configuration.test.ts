@@ -206,6 +206,30 @@ describe('the user’s configuration', () => {
   });
 });
 
+test('of a FileIntegrity that was made again at once, nothing that was good for the one before counts', async () => {
+  const { client, namespace } = harness;
+  await write('for-again', { 'aide.conf': GOOD });
+  await harness.createIntegrity('again', { config: { name: 'for-again' } });
+  await harness.statusWhen('again', node, 'has orders', ({ orders }) => orders !== undefined);
+  await write('for-again', { 'aide.conf': BAD });
+  const said = async () => {
+    const { status, metadata } = await harness.integrity('again');
+    const condition = status?.conditions?.find(({ type }) => type === 'ConfigurationValid');
+    return { uid: metadata.uid, message: condition?.reason === 'Refused' ? condition.message : '' };
+  };
+  await eventually('the last good one stays', async () => (await said()).message.includes('The last good one'));
+  const { uid } = await said();
+  await client.remove(fileIntegrities, { namespace, name: 'again' });
+  await harness.createIntegrity('again', { config: { name: 'for-again' } });
+  let after = await said();
+  await eventually('the new one is judged', async () => {
+    after = await said();
+    return after.uid !== uid && after.message !== '';
+  });
+  expect(after.message).toContain('The default configuration for general Linux nodes');
+  await client.remove(fileIntegrities, { namespace, name: 'again' });
+});
+
 describe('the effective configuration', () => {
   test('whose labels, texts or annotations are changed by hand is put right, and what does not belong there goes', async () => {
     const { client, namespace } = harness;

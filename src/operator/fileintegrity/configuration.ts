@@ -132,7 +132,7 @@ function textsInUse(effective: ConfigMap | undefined): Record<string, string> {
 function planTexts(world: ConfigurationWorld): TextsPlan {
   const { judged, effective } = world;
   if (judged.kind === 'user') return singleText(world, judged, `Your configuration ${judged.source} is used.`);
-  const good = judged.kind === 'refused' ? (lastGoodOf(effective) ?? world.lastGood) : undefined;
+  const good = judged.kind === 'refused' ? (lastGoodOf(effective, world.integrity) ?? world.lastGood) : undefined;
   return good ? singleText(world, good, describeLastGood(world, good)) : defaultTexts(world);
 }
 
@@ -143,13 +143,20 @@ function describeLastGood({ integrity }: ConfigurationWorld, { source, text, sin
   return `The last good one, ${source}${when}, stays in use (${where}).`;
 }
 
-/** The user's configuration that is in effect; undefined when it is a default, or was edited by hand. */
-export function lastGoodOf(effective: ConfigMap | undefined): GoodConfiguration | undefined {
+/** The user's configuration that is in effect; undefined when it is a default, was edited by hand, or is another FileIntegrity's. */
+export function lastGoodOf(effective: ConfigMap | undefined, integrity: FileIntegrity): GoodConfiguration | undefined {
+  if (effective && isOfEarlier(effective, integrity)) return undefined;
   const text = effective?.data?.[CONFIGURATION_KEY];
   const annotations = effective?.metadata?.annotations ?? {};
   const { [SOURCE_ANNOTATION]: source, [DIGEST_ANNOTATION]: digest, [SINCE_ANNOTATION]: since } = annotations;
   if (!source || source === DEFAULT_SOURCE || text === undefined || digestOf(text) !== digest) return undefined;
   return { source, text, ...(since !== undefined && { since }) };
+}
+
+/** It goes with a FileIntegrity of the name that is gone. */
+function isOfEarlier(effective: ConfigMap, integrity: FileIntegrity): boolean {
+  const owners = (effective.metadata?.ownerReferences ?? []).filter(({ kind }) => kind === 'FileIntegrity');
+  return owners.length > 0 && !isOwnedBy(effective, integrity);
 }
 
 function singleText(world: ConfigurationWorld, good: GoodConfiguration, description: string): TextsPlan {

@@ -41,7 +41,10 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
   const effectives = new EffectiveConfigurations(tools.client, tools.stores.configMaps);
 
   async function reconcile(key: string, integrity: FileIntegrity, signal: AbortSignal): Promise<Outcome> {
-    const { applied, lastGood } = known.get(key) ?? {};
+    const { uid } = integrity.metadata;
+    const before = known.get(key);
+    // Deleted and made again within a moment, it is another one of the name.
+    const { applied, lastGood }: Partial<Known> = before && before.uid === uid ? before : {};
     const surroundings = {
       effectives,
       image,
@@ -52,10 +55,10 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
       ...looked(),
     };
     const world = await observe(integrity, tools, { judge, departures }, surroundings, signal);
-    known.set(key, { ...(applied && { applied }), ...(world.lastGood && { lastGood: world.lastGood }) });
+    known.set(key, { uid, ...(applied && { applied }), ...(world.lastGood && { lastGood: world.lastGood }) });
     const { actions, outcome } = plan(world);
     const onDaemonSet = (desired: string, generation: number | undefined) =>
-      known.set(key, { ...known.get(key), applied: { desired, generation } });
+      known.set(key, { ...known.get(key), uid, applied: { desired, generation } });
     await perform(actions, integrity, { ...tools, departures }, onDaemonSet, signal);
     if (actions.length > 0) tools.log.debug({ key: keyOf(integrity), actions: summary(actions) }, 'reconciled');
     return outcome;
@@ -113,6 +116,8 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
 }
 
 interface Known {
+  /** Of the FileIntegrity. */
+  readonly uid: string | undefined;
   /** What was last asked of the daemon set, and the generation that the API server made of it. */
   readonly applied?: { readonly desired: string; readonly generation: number | undefined };
   readonly lastGood?: GoodConfiguration;

@@ -50,7 +50,7 @@ export async function observe(
   const { lastGood, effectives, ...others } = surroundings;
   const effective = await effectives.find(namespace, name, signal);
   const judged = await judge.judge(integrity, spec, signal);
-  const good = goodOf(judged, effective, lastGood);
+  const good = goodOf(integrity, judged, effective, lastGood);
   const nodes = [...stores.nodes.list()];
   const own = observeStatuses(integrity, stores);
   const isNew = nodes.some(({ metadata }) => !own.statuses.has(metadata?.name ?? ''));
@@ -81,16 +81,17 @@ export async function observe(
 
 /** What to fall back on when the user's configuration is refused: remembered, because the effective one can be deleted. */
 function goodOf(
+  integrity: FileIntegrity,
   judged: World['judged'],
   effective: World['effective'],
   lastGood: GoodConfiguration | undefined,
 ): GoodConfiguration | undefined {
   if (judged.kind === 'user') {
     const { source, text } = judged;
-    const standing = lastGoodOf(effective);
+    const standing = lastGoodOf(effective, integrity);
     return standing?.source === source && standing.text === text ? standing : { source, text };
   }
-  return judged.kind === 'refused' ? (lastGoodOf(effective) ?? lastGood) : undefined;
+  return judged.kind === 'refused' ? (lastGoodOf(effective, integrity) ?? lastGood) : undefined;
 }
 
 function readSpec(spec: FileIntegrity['spec']): World['spec'] {
