@@ -38,8 +38,10 @@ async function main(): Promise<number> {
   if (flags === undefined) return 2;
   const tell = tellOnTerminal();
   if (flags.help) console.log(HELP);
-  else if (flags.down) await stopDevcluster(flags.name, tell);
-  else if (flags.kubeconfig)
+  else if (flags.down) {
+    const stopped = await stopDevcluster(flags.name, () => tell.step(`Stop the cluster ${flags.name}`));
+    tell.step(stopped ? 'It is stopped.' : `No cluster ${flags.name} runs: there is nothing to stop.`);
+  } else if (flags.kubeconfig)
     await playOnExisting({ kubeconfig: flags.kubeconfig, image: flags.image, tell, signal: ended.signal });
   else await playOnDevcluster({ name: flags.name, once: flags.once ?? false, tell, signal: ended.signal });
   return 0;

@@ -34,7 +34,10 @@ interface Play {
 /** The whole story, on a cluster made for it. If it cannot be told to its end, nothing is left running. */
 export async function playOnDevcluster({ name, once, tell, signal }: Play): Promise<void> {
   checkCanHaveNodes();
-  await stopDevcluster(name, tell);
+  const others = name === 'demo' ? 'npm run demo -- --name NAME' : '--name with another';
+  await stopDevcluster(name, () =>
+    tell.step(`Stop the cluster ${name} of an earlier run, and start anew (to have both: ${others})`),
+  );
   tell.step('Build the container image (the first time about 1 minute, later seconds)');
   const onProgress = (line: string) => tell.note(line);
   const image = await buildImage({ onProgress, signal });
@@ -61,14 +64,16 @@ export async function playOnDevcluster({ name, once, tell, signal }: Play): Prom
   } else explainUse(cluster, tell);
 }
 
-/** Stops the demo's cluster, if one runs. */
-export async function stopDevcluster(name: string, tell: Teller): Promise<void> {
+/** Stops the demo's cluster, if one runs. `onRunning` is told before; returns whether one ran. */
+export async function stopDevcluster(name: string, onRunning: () => void): Promise<boolean> {
   try {
     const cluster = await attachCluster(name);
-    tell.step('Stop the cluster of an earlier run');
+    onRunning();
     await cluster.stop();
+    return true;
   } catch (error) {
     if (!(error instanceof FioError && error.code === 'DEVCLUSTER_NOT_RUNNING')) throw error;
+    return false;
   }
 }
 

@@ -1,3 +1,5 @@
+import { lineTeller } from '../devcluster/lib/tell-line.ts';
+
 /** Tells a person what is being done, and how long it has taken so far. */
 export interface Teller {
   /** A step begins. */
@@ -12,9 +14,10 @@ export interface Teller {
 export function tellOnTerminal(clock: () => number = () => performance.now()): Teller {
   const start = clock();
   const elapsed = () => `${Math.round((clock() - start) / 1000)} s`.padStart(6);
+  const tell = lineTeller(process.stdout);
   return {
-    step: (sentence) => console.log(`\n${elapsed()}  ${sentence}`),
-    note: (line) => console.log(`        ${line}`),
-    show: (text) => console.log(text.trimEnd().replace(/^/gm, '        | ')),
+    step: (sentence) => tell(`\n${elapsed()}  ${sentence}`),
+    note: (line) => tell(`        ${line}`),
+    show: (text) => tell(text.trimEnd().replace(/^/gm, '        | ')),
   };
 }

@@ -6,6 +6,7 @@ import { attachCluster, checkCanHaveNodes, startCluster } from './cluster.ts';
 import { cleanUp } from './leftovers.ts';
 import { isAlive } from './lib/identity.ts';
 import { takeLock } from './lib/lock.ts';
+import { lineTeller } from './lib/tell-line.ts';
 import { clusterDirectory } from './paths.ts';
 import { isRunning, listClusters, mustReadState, readState } from './state.ts';
 
@@ -15,9 +16,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 }
 const signal = interrupted.signal;
 
-function say(line: string): void {
-  console.error(line);
-}
+const say = lineTeller(process.stderr);
 
 async function up(options: { name: string; workers: number; controlPlane: boolean }): Promise<void> {
   if (options.controlPlane || options.workers > 0) checkCanHaveNodes();
@@ -81,6 +80,10 @@ async function load(archives: string[], options: { name: string; node: string[] 
 }
 
 async function exec(node: string, argv: string[], options: { name: string }): Promise<void> {
+  if (/^--name(=|$)/.test(argv[0] ?? '')) {
+    const sentence = `What stands behind the node is the command. Say: devcluster exec --name CLUSTER ${node} COMMAND`;
+    throw new FioError('DEVCLUSTER_BAD_NAME', sentence);
+  }
   const found = (await attachCluster(options.name, signal)).nodes.get(node);
   if (found === undefined) throw new FioError('DEVCLUSTER_NO_NODE', `The cluster ${options.name} has no node ${node}`);
   const result = await found.exec(argv);
@@ -145,6 +148,8 @@ function buildProgram(): Command {
     .option('--node <node>', 'only this node; may be repeated', collect, [])
     .action(load);
   command('exec <node> <command...>', 'Run a command in a node, as its administrator.')
+    .usage('[--name <cluster>] <node> <command...>')
+    .addHelpText('after', '\nOptions stand before the node: what is behind it is the command.')
     .passThroughOptions()
     .action(exec);
   command('kubectl [arguments...]', 'Run kubectl as the cluster’s administrator.')

@@ -109,7 +109,7 @@ async function save(
     await file.appendFile(chunk);
     if (Date.now() - told >= limits.progressMs) {
       told = Date.now();
-      onProgress(`      ${megabytes(bytes)}${announced > 0 ? ` of ${megabytes(announced)}` : ''} MB`);
+      onProgress(`      ${megabytes(bytes)}${announced > 0 ? ` of ${megabytes(announced)}` : ''} MB …`);
     }
   }
   return { bytes, sha256: hash.digest('hex') };

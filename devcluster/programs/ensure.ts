@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { takeLock } from '../lib/lock.ts';
+import { tellEveryMs } from '../lib/tell-line.ts';
 import { buildProgram } from './build.ts';
 import { PROGRAMS, type Program, programsDirectory } from './catalogue.ts';
 import { tryHost } from './download.ts';
@@ -56,7 +57,7 @@ function effectsOn(directory: string, onProgress: (line: string) => void, signal
     async build(go, program) {
       const draft = draftOf(program.name);
       try {
-        await buildProgram(go, program, draft, signal);
+        await buildProgram(go, program, draft, { onProgress, everyMs: tellEveryMs(process.stdout) }, signal);
         place(directory, program.name, draft, undefined);
       } finally {
         rmSync(draft, { force: true });
