@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { showPath } from '../src/aide/path.ts';
-import { type FileChange, readReportStream } from '../src/aide/report.ts';
+import { readReportStream } from '../src/aide/report.ts';
+import type { FileChange } from '../src/aide/report-types.ts';
 import { COMPRESSED_ANNOTATION, PARTS_ANNOTATION, REPORT_JSON_KEY } from '../src/api/keys.ts';
 import { partName } from '../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../src/api/nodestatus.ts';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { ClusterNode } from '../devcluster/cluster.ts';
-import type { FileChange } from '../src/aide/report.ts';
+import type { FileChange } from '../src/aide/report-types.ts';
 import { API_VERSION, fileIntegrities, nodeStatuses } from '../src/api/group.ts';
 import { OWNER_LABEL, REINIT_ANNOTATION } from '../src/api/keys.ts';
 import { labelValue } from '../src/api/names.ts';

@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { FINDINGS_LIMITS, type Finding, findingsPages, PAGE_BYTES, PAGES } from './findings.ts';
 import { decodeBytes } from './json-stream.ts';
 import { showPath } from './path.ts';
-import { type FileChange, type Report, readReportStream } from './report.ts';
+import { readReportStream } from './report.ts';
+import type { FileChange, Report } from './report-types.ts';
 
 interface Page {
   page: number;

@@ -1,6 +1,6 @@
 import { HOST_ROOT } from './config/host-path.ts';
 import { pathBytes, showPath } from './path.ts';
-import type { FileChange, Report, ReportCounts } from './report.ts';
+import type { FileChange, Report, ReportCounts } from './report-types.ts';
 
 /** What happened to one file, fit for tools and for a terminal. */
 export interface Finding {

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Report, type ReportLimits, type ReportReading, readReportStream } from './report.ts';
+import { type ReportReading, readReportStream } from './report.ts';
+import type { Report, ReportLimits } from './report-types.ts';
 
 /** A report as AIDE writes one, from its sections as they are put down here. */
 function report(sections: readonly string[], limits: ReportLimits = {}): Promise<ReportReading> {

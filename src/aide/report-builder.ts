@@ -1,5 +1,5 @@
 import type { JsonHandler } from './json-stream.ts';
-import type { DatabaseDigest, FileChange, Report, ReportLimits } from './report.ts';
+import type { DatabaseDigest, FileChange, Report, ReportLimits } from './report-types.ts';
 
 type Change = FileChange['change'];
 

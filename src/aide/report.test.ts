@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { HOSTILE_NAMES } from '../../test/support/aide-scene.ts';
 import { decodeBytes } from './json-stream.ts';
-import { type Report, type ReportLimits, type ReportReading, readReport, readReportStream } from './report.ts';
+import { type ReportReading, readReport, readReportStream } from './report.ts';
+import type { Report, ReportLimits } from './report-types.ts';
 
 const recorded = (name: string) => readFileSync(join(import.meta.dirname, '../../test/fixtures/aide/0.19.1', name));
 const directory = mkdtempSync(join(tmpdir(), 'aide-report-'));

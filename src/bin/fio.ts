@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { explain, FioError } from '../lib/errors.ts';
+import type { OperatorFlags } from './operator.ts';
 
 // Each subcommand imports its own room when it is called: the operator is not loaded to print a version.
 
@@ -38,16 +39,6 @@ program
     const { default: manifest } = await import('../../package.json', { with: { type: 'json' } });
     process.stdout.write(`${manifest.version}\n`);
   });
-
-export interface OperatorFlags {
-  readonly namespace?: string;
-  readonly image?: string;
-  readonly kubeconfig?: string;
-  readonly probePort: number;
-  readonly metricsPort: number;
-  readonly secureMetricsPort: number;
-  readonly logLevel: string;
-}
 
 function port(text: string): number {
   const number = Number(text);

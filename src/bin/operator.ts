@@ -5,7 +5,17 @@ import { FioError } from '../lib/errors.ts';
 import { readShipped } from '../operator/admission/shipped.ts';
 import { longestPause } from '../operator/bounds.ts';
 import { runOperator } from '../operator/operator.ts';
-import type { OperatorFlags } from './fio.ts';
+
+/** As the command line has them. */
+export interface OperatorFlags {
+  readonly namespace?: string;
+  readonly image?: string;
+  readonly kubeconfig?: string;
+  readonly probePort: number;
+  readonly metricsPort: number;
+  readonly secureMetricsPort: number;
+  readonly logLevel: string;
+}
 
 /**
  * Runs the operator as flags and environment say: WATCH_NAMESPACE, RELATED_IMAGE_OPERATOR, POD_NAME, LOG_LEVEL,

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import type { Report, ReportReading } from '../aide/report.ts';
+import type { ReportReading } from '../aide/report.ts';
 import { jsonReportLines } from '../aide/report-options.ts';
+import type { Report } from '../aide/report-types.ts';
 import { type AideResult, runAide } from '../aide/run.ts';
 import { explain } from '../lib/errors.ts';
 import { DATABASE_REMEDY, type DatabaseFault, databaseFault, NOT_REGULAR } from './database.ts';

@@ -1,8 +1,15 @@
 import type { Connection } from './connection.ts';
-import { isNotFound, type Status } from './errors.ts';
+import { isNotFound } from './errors.ts';
 import { nameOf, parse, pathOf, typed } from './request.ts';
 import { createTransport, type Method, type Query, type Request } from './transport.ts';
-import { apiVersionOf, type KubeList, type KubeObject, type ObjectRef, type Resource } from './types.ts';
+import {
+  apiVersionOf,
+  type KubeList,
+  type KubeObject,
+  type ObjectRef,
+  type Resource,
+  type WatchEvent,
+} from './types.ts';
 import { readWatch } from './watch-stream.ts';
 
 /** Every call may be ended by its signal and then throws the signal's reason. */
@@ -40,11 +47,6 @@ interface WatchOptions extends SelectOptions, PartOptions {
   bookmarks?: boolean;
   signal: AbortSignal;
 }
-
-/** One line of a watch. `BOOKMARK` objects carry a resource version only. */
-export type WatchEvent<T> =
-  | { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: T }
-  | { type: 'ERROR'; object: Status };
 
 type Propagation = 'Foreground' | 'Background' | 'Orphan';
 

@@ -1,3 +1,5 @@
+import type { Status } from './errors.ts';
+
 /** What every Kubernetes object carries, as on the wire: dates are RFC 3339 text, absent fields are absent. */
 export interface ObjectMeta {
   name?: string;
@@ -62,3 +64,8 @@ export interface ObjectRef {
 export function apiVersionOf(resource: Resource): string {
   return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
 }
+
+/** One line of a watch. `BOOKMARK` objects carry a resource version only. */
+export type WatchEvent<T> =
+  | { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: T }
+  | { type: 'ERROR'; object: Status };

@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FioError } from '../lib/errors.ts';
-import type { WatchEvent } from './client.ts';
 import { ApiError, TooLarge } from './errors.ts';
-import type { KubeObject } from './types.ts';
+import type { KubeObject, WatchEvent } from './types.ts';
 import { startWatching, stepWatch, type WatchInput, type WatchState, type WatchStep } from './watch-machine.ts';
 
 const half = () => 0.5;

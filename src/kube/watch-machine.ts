@@ -1,8 +1,7 @@
 import { FioError } from '../lib/errors.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
-import type { WatchEvent } from './client.ts';
 import { ApiError, isGone, isUnreachable, TooLarge } from './errors.ts';
-import type { KubeList, KubeObject } from './types.ts';
+import type { KubeList, KubeObject, WatchEvent } from './types.ts';
 
 /**
  * What happened to the watched objects. `restarted` carries all there are: what is not among them is gone. Unless it is

@@ -1,6 +1,6 @@
 import { FioError } from '../lib/errors.ts';
-import type { WatchEvent } from './client.ts';
 import type { Query, Transport } from './transport.ts';
+import type { WatchEvent } from './types.ts';
 
 // etcd keeps objects of at most 1.5 MiB, of which JSON can make six times as much.
 const MAX_LINE_BYTES = 10 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { sleep } from '../lib/signal.ts';
-import type { Client, WatchEvent } from './client.ts';
-import type { KubeObject, Resource } from './types.ts';
+import type { Client } from './client.ts';
+import type { KubeObject, Resource, WatchEvent } from './types.ts';
 import {
   type ObjectEvent,
   startWatching,

@@ -15,9 +15,9 @@ import { INTEGRITY, machineConfig, type Place, WATCHED_LABEL } from './fleet.ts'
 import { intrude } from './intrude.ts';
 import type { Machine } from './machine.ts';
 import { persist } from './persist.ts';
+import type { Scene } from './scene.ts';
 import { squat } from './squat.ts';
 import type { Edit, Places, Step } from './steps.ts';
-import type { World } from './world.ts';
 
 /** What may be mounted over watched files, as a receipt lists it. */
 const MOUNTS = [
@@ -32,75 +32,75 @@ const AWAY_MS = 300;
 const MANY = 3000;
 
 /** Does a step. Returns why nothing was done, if nothing was. */
-export async function act(world: World, step: Step): Promise<string | undefined> {
-  const { fleet, operators } = world;
+export async function act(scene: Scene, step: Step): Promise<string | undefined> {
+  const { fleet, operators } = scene;
   switch (step.do) {
     case 'scan':
-      return await onMachine(world, step.place, (place) => {
-        const { orders } = world.daemonOf(place)?.state.record ?? {};
+      return await onMachine(scene, step.place, (place) => {
+        const { orders } = scene.daemonOf(place)?.state.record ?? {};
         place.clock.advance((orders?.settings.gracePeriod ?? 10) * 1000);
       });
     case 'plant':
-      return await onMachine(world, step.place, (place, machine) => {
-        tell(world, place, 'planted', plant(machine, step.how, step.file));
+      return await onMachine(scene, step.place, (place, machine) => {
+        tell(scene, place, 'planted', plant(machine, step.how, step.file));
       });
     case 'revert':
-      return await onMachine(world, step.place, (place, machine) => revert(world, place, machine));
+      return await onMachine(scene, step.place, (place, machine) => revert(scene, place, machine));
     case 'advance':
       for (const place of fleet.places) place.clock.advance(step.seconds * 1000);
       return undefined;
     case 'reinit':
-      return await annotate(world, { [REINIT_ANNOTATION]: nodeNames(step.places) });
+      return await annotate(scene, { [REINIT_ANNOTATION]: nodeNames(step.places) });
     case 'reinit-on-failed':
-      return await annotate(world, { [REINIT_ON_FAILED_ANNOTATION]: '' });
+      return await annotate(scene, { [REINIT_ON_FAILED_ANNOTATION]: '' });
     case 'hold':
-      return await annotate(world, { [HOLDOFF_ANNOTATION]: nodeNames(step.places) });
+      return await annotate(scene, { [HOLDOFF_ANNOTATION]: nodeNames(step.places) });
     case 'release':
-      return await annotate(world, { [HOLDOFF_ANNOTATION]: null });
+      return await annotate(scene, { [HOLDOFF_ANNOTATION]: null });
     case 'update-begins':
-      return await onMachine(world, step.place, (place) => beginUpdate(world, place, step.by, step.changes));
+      return await onMachine(scene, step.place, (place) => beginUpdate(scene, place, step.by, step.changes));
     case 'update-ends':
-      return await onMachine(world, step.place, (place) => endUpdate(world, place, step.changes));
+      return await onMachine(scene, step.place, (place) => endUpdate(scene, place, step.changes));
     case 'join':
       return fleet.place(step.place).machine ? 'there already' : await nothing(fleet.join(fleet.place(step.place)));
     case 'leave':
-      return await onMachine(world, step.place, (place) => fleet.leave(place));
+      return await onMachine(scene, step.place, (place) => fleet.leave(place));
     case 'replace':
-      return await onMachine(world, step.place, async (place) => {
+      return await onMachine(scene, step.place, async (place) => {
         await fleet.leave(place);
         await fleet.join(place);
       });
     case 'relabel':
-      return await onMachine(world, step.place, async (place) => {
+      return await onMachine(scene, step.place, async (place) => {
         place.isSelected = step.selected;
         await fleet.patchNode(place, { labels: { [WATCHED_LABEL]: place.isSelected ? '' : null } });
       });
     case 'taint':
-      return await onMachine(world, step.place, (place) => fleet.taint(place, step.on));
+      return await onMachine(scene, step.place, (place) => fleet.taint(place, step.on));
     case 'forget': {
       const nodes = step.places === 'all' ? 'all' : step.places.map((index) => `node-${index}`);
-      world.recorder.record({ type: 'forget', nodes });
-      return await annotate(world, { [FORGET_ANNOTATION]: nodeNames(step.places) });
+      scene.recorder.record({ type: 'forget', nodes });
+      return await annotate(scene, { [FORGET_ANNOTATION]: nodeNames(step.places) });
     }
     case 'mount':
-      return await onMachine(world, step.place, (place, machine) => {
+      return await onMachine(scene, step.place, (place, machine) => {
         const mount = MOUNTS[step.over] ?? MOUNTS[0];
         const others = machine.mounts.filter(({ path }) => path !== mount.path);
         machine.mounts = step.on ? [...others, mount] : others;
-        tell(world, place, step.on ? 'planted' : 'reverted', [mount.path]);
+        tell(scene, place, step.on ? 'planted' : 'reverted', [mount.path]);
       });
     case 'squat':
-      return await onMachine(world, step.place, (place) => squat(world, place, step.by));
+      return await onMachine(scene, step.place, (place) => squat(scene, place, step.by));
     case 'policy-away':
-      return await world.policies.takeAwayOne(step.policy);
+      return await scene.policies.takeAwayOne(step.policy);
     case 'policy-back':
-      return await world.policies.putBack();
+      return await scene.policies.putBack();
     case 'kill-operator':
-      return world.background('operator', () => operators.killAfter(step.afterWrites));
+      return scene.background('operator', () => operators.killAfter(step.afterWrites));
     case 'restart-operator':
-      return world.background('operator', () => operators.restart());
+      return scene.background('operator', () => operators.restart());
     case 'change-leader':
-      return world.background('operator', () => operators.changeLeader(step.how));
+      return scene.background('operator', () => operators.changeLeader(step.how));
     case 'cut-operator':
       operators.cut();
       return undefined;
@@ -108,19 +108,19 @@ export async function act(world: World, step: Step): Promise<string | undefined>
       operators.loseAnswers(step.count);
       return undefined;
     case 'kill-api-server':
-      return world.background('API server', async () => {
-        await world.cluster.apiServer.kill();
+      return scene.background('API server', async () => {
+        await scene.cluster.apiServer.kill();
         await delay(AWAY_MS);
-        await world.cluster.apiServer.start();
+        await scene.cluster.apiServer.start();
       });
     case 'edit-integrity':
-      return await edit(world, step.what, step.value);
+      return await edit(scene, step.what, step.value);
     case 'scribble':
-      return await onMachine(world, step.place, (place) => scribble(world, place, step.what));
+      return await onMachine(scene, step.place, (place) => scribble(scene, place, step.what));
     case 'intrude':
-      return await onMachine(world, step.place, (place, machine) => intrude(world, place, machine, step.how));
+      return await onMachine(scene, step.place, (place, machine) => intrude(scene, place, machine, step.how));
     default:
-      return await onMachine(world, step.place, (place) => disturb(world, place, step));
+      return await onMachine(scene, step.place, (place) => disturb(scene, place, step));
   }
 }
 
@@ -131,7 +131,7 @@ async function nothing(work: Promise<void>): Promise<undefined> {
 
 /** Does something with the node of a place; `work` may return why nothing was done. */
 async function onMachine(
-  { fleet }: World,
+  { fleet }: Scene,
   index: number,
   work: (place: Place, machine: Machine) => unknown,
 ): Promise<string | undefined> {
@@ -143,7 +143,7 @@ async function onMachine(
 
 /** What happens to one daemon and its way to the API server. */
 async function disturb(
-  { fleet }: World,
+  { fleet }: Scene,
   place: Place,
   step: Extract<Step, { place: number }>,
 ): Promise<string | undefined> {
@@ -220,25 +220,25 @@ function randomText(): string {
   return `planted ${texts}`;
 }
 
-function revert(world: World, place: Place, machine: Machine): string | undefined {
-  const { database } = machine.disk(world.daemonOf(place)?.files ?? DEFAULT_FILES);
+function revert(scene: Scene, place: Place, machine: Machine): string | undefined {
+  const { database } = machine.disk(scene.daemonOf(place)?.files ?? DEFAULT_FILES);
   if (database === undefined || database === 'damaged') return 'no database';
   machine.files.clear();
   for (const [path, text] of database.files) machine.files.set(path, text);
   machine.mounts = database.mounts;
-  tell(world, place, 'reverted', []);
+  tell(scene, place, 'reverted', []);
   return undefined;
 }
 
-function tell(world: World, place: Place, what: 'planted' | 'reverted' | 'updated', paths: readonly string[]): void {
-  world.recorder.record({ type: 'files', node: place.node, machine: place.machine?.id ?? '', what, paths });
+function tell(scene: Scene, place: Place, what: 'planted' | 'reverted' | 'updated', paths: readonly string[]): void {
+  scene.recorder.record({ type: 'files', node: place.node, machine: place.machine?.id ?? '', what, paths });
 }
 
-async function annotate(world: World, annotations: Record<string, string | null>): Promise<undefined> {
-  await patchIntegrity(world, { metadata: { annotations } });
+async function annotate(scene: Scene, annotations: Record<string, string | null>): Promise<undefined> {
+  await patchIntegrity(scene, { metadata: { annotations } });
 }
 
-async function patchIntegrity({ admin, namespace, signal }: World, patch: object): Promise<void> {
+async function patchIntegrity({ admin, namespace, signal }: Scene, patch: object): Promise<void> {
   const options = { type: 'merge', fieldManager: 'kubectl-annotate' } as const;
   await persist(signal, () => admin.patch(fileIntegrities, { namespace, name: INTEGRITY }, patch, options));
 }
@@ -247,59 +247,59 @@ function nodeNames(places: Places): string {
   return places === 'all' ? '' : places.map((index) => `node-${index}`).join(',');
 }
 
-async function beginUpdate(world: World, place: Place, by: 'machine-config' | 'label', changes: number) {
+async function beginUpdate(scene: Scene, place: Place, by: 'machine-config' | 'label', changes: number) {
   if (place.updating) return 'updated already';
   const isManaged = place.index % 2 === 0;
   const how = isManaged ? by : 'label';
   place.updating = how;
-  world.recorder.record({ type: 'update', node: place.node, machine: place.machine?.id ?? '', what: 'begins' });
+  scene.recorder.record({ type: 'update', node: place.node, machine: place.machine?.id ?? '', what: 'begins' });
   if (how === 'label')
-    await world.fleet.patchNode(place, { labels: { [UPDATING_LABEL]: `step-${world.recorder.step}` } });
+    await scene.fleet.patchNode(place, { labels: { [UPDATING_LABEL]: `step-${scene.recorder.step}` } });
   else {
     const annotations = machineConfig(place.rendered, place.rendered + 1, 'Working');
-    await world.fleet.patchNode(place, { annotations });
+    await scene.fleet.patchNode(place, { annotations });
   }
-  update(world, place, changes);
+  update(scene, place, changes);
   return undefined;
 }
 
-async function endUpdate(world: World, place: Place, changes: number) {
+async function endUpdate(scene: Scene, place: Place, changes: number) {
   const { updating } = place;
   if (updating === undefined) return 'not updated';
-  update(world, place, changes);
+  update(scene, place, changes);
   delete place.updating;
   place.rendered += 1;
-  world.recorder.record({ type: 'update', node: place.node, machine: place.machine?.id ?? '', what: 'ends' });
-  if (updating === 'label') await world.fleet.patchNode(place, { labels: { [UPDATING_LABEL]: null } });
-  else await world.fleet.patchNode(place, { annotations: machineConfig(place.rendered, place.rendered, 'Done') });
+  scene.recorder.record({ type: 'update', node: place.node, machine: place.machine?.id ?? '', what: 'ends' });
+  if (updating === 'label') await scene.fleet.patchNode(place, { labels: { [UPDATING_LABEL]: null } });
+  else await scene.fleet.patchNode(place, { annotations: machineConfig(place.rendered, place.rendered, 'Done') });
   return undefined;
 }
 
-function update(world: World, place: Place, changes: number): void {
+function update(scene: Scene, place: Place, changes: number): void {
   const { machine } = place;
   if (machine === undefined || changes === 0) return;
   const paths = Array.from({ length: changes }, (_, number) => plant(machine, 'change', number)).flat();
-  tell(world, place, 'updated', paths);
+  tell(scene, place, 'updated', paths);
 }
 
-async function edit(world: World, what: Edit, value: number): Promise<string | undefined> {
+async function edit(scene: Scene, what: Edit, value: number): Promise<string | undefined> {
   switch (what) {
     case 'grace-period':
-      return await nothing(patchIntegrity(world, { spec: { config: { gracePeriod: 10 + 5 * value } } }));
+      return await nothing(patchIntegrity(scene, { spec: { config: { gracePeriod: 10 + 5 * value } } }));
     case 'debug':
-      return await nothing(patchIntegrity(world, { spec: { debug: value % 2 === 0 } }));
+      return await nothing(patchIntegrity(scene, { spec: { debug: value % 2 === 0 } }));
     case 'stale-after':
-      return await nothing(patchIntegrity(world, { spec: { staleAfter: 12 + value } }));
+      return await nothing(patchIntegrity(scene, { spec: { staleAfter: 12 + value } }));
     case 'labels':
-      return await nothing(patchIntegrity(world, { metadata: { labels: { 'history.example/edit': String(value) } } }));
+      return await nothing(patchIntegrity(scene, { metadata: { labels: { 'history.example/edit': String(value) } } }));
     case 'configuration':
-      return world.hasAide ? await nothing(configure(world, value % 3)) : 'no AIDE';
+      return scene.hasAide ? await nothing(configure(scene, value % 3)) : 'no AIDE';
   }
 }
 
 /** 0: the default configuration; else one of the user's. What the daemons write must be left out of it. */
-async function configure(world: World, which: number): Promise<void> {
-  const { admin, namespace, signal } = world;
+async function configure(scene: Scene, which: number): Promise<void> {
+  const { admin, namespace, signal } = scene;
   const name = `configuration-${which}`;
   if (which > 0) {
     const text = `MINE = p+sha512\n!/etc/kubernetes/aide\\.\n/etc MINE\n/usr MINE\n${which === 2 ? '/boot MINE\n' : ''}`;
@@ -307,11 +307,11 @@ async function configure(world: World, which: number): Promise<void> {
     await persist(signal, () => admin.apply(configMaps, object, { fieldManager: 'history' }));
   }
   const config = which > 0 ? { name, namespace } : { name: null, namespace: null };
-  await patchIntegrity(world, { spec: { config } });
+  await patchIntegrity(scene, { spec: { config } });
 }
 
 /** An administrator writes to what is the operator's. */
-async function scribble({ admin, namespace, signal }: World, { node }: Place, what: 'owner' | 'labels' | 'hold') {
+async function scribble({ admin, namespace, signal }: Scene, { node }: Place, what: 'owner' | 'labels' | 'hold') {
   const since = new Date().toISOString();
   const patches = {
     owner: { metadata: { ownerReferences: null } },

@@ -11,9 +11,9 @@ import { explain } from '../../src/lib/errors.ts';
 import { INTEGRITY, type Place } from './fleet.ts';
 import { ORPHAN } from './history.ts';
 import { type Machine, makeDatabase } from './machine.ts';
+import type { Scene } from './scene.ts';
 import type { SimDaemon } from './sim-daemon.ts';
 import type { Intrusion } from './steps.ts';
-import type { World } from './world.ts';
 
 /** How far ahead a forged time is, in milliseconds. */
 const AHEAD_MS = 12 * 60 * 60_000;
@@ -22,16 +22,16 @@ const ORPHANS = [2, 3, 50, 100] as const;
 
 /** What an intruder does with a node's root. Returns why nothing was done, if nothing was. */
 export async function intrude(
-  world: World,
+  scene: Scene,
   place: Place,
   machine: Machine,
   how: Intrusion,
 ): Promise<string | undefined> {
-  const daemon = world.daemonOf(place);
+  const daemon = scene.daemonOf(place);
   const disk = machine.disk(daemon?.files ?? DEFAULT_FILES);
   const tell = (detail?: string) => {
-    const subject = world.fleet.subjectOf(place, INTEGRITY);
-    world.recorder.record({ type: 'intrusion', how, ...subject, ...(detail !== undefined && { detail }) });
+    const subject = scene.fleet.subjectOf(place, INTEGRITY);
+    scene.recorder.record({ type: 'intrusion', how, ...subject, ...(detail !== undefined && { detail }) });
   };
   switch (how) {
     case 'touch-trigger':
@@ -58,7 +58,7 @@ export async function intrude(
     case 'delete-outbox':
       return daemon?.isAlive ? await deleteOutbox(daemon, tell) : 'no daemon';
     default:
-      return await speak(world, place, machine, daemon, how, tell);
+      return await speak(scene, place, machine, daemon, how, tell);
   }
 }
 
@@ -73,18 +73,18 @@ async function deleteOutbox(daemon: SimDaemon, tell: (detail: string) => void): 
 
 /** In the daemon's name, with its token. */
 async function speak(
-  world: World,
+  scene: Scene,
   place: Place,
   machine: Machine,
   daemon: SimDaemon | undefined,
   how: Intrusion,
   tell: (detail: string) => void,
 ): Promise<string | undefined> {
-  const pod = world.fleet.podOf(place, INTEGRITY);
+  const pod = scene.fleet.podOf(place, INTEGRITY);
   const record = daemon?.state.record;
   if (pod?.token === undefined || record?.orders === undefined || daemon === undefined) return 'no token';
   const { node } = place;
-  const { namespace } = world;
+  const { namespace } = scene;
   const id = `forged-${randomBytes(6).toString('hex')}`;
   const scan: ScanOutcome = {
     kind: 'scan',
@@ -113,7 +113,7 @@ async function speak(
   await using client = createClient(place.network.connection(pod.token), { userAgent: 'intruder', timeoutMs: 2000 });
   const sender = { client, namespace, integrity: INTEGRITY, node, outbox: daemon.outbox };
   if (how === 'orphan-part') {
-    const number = ORPHANS[world.recorder.step % ORPHANS.length] ?? 2;
+    const number = ORPHANS[scene.recorder.step % ORPHANS.length] ?? 2;
     const name = partName(resultName(INTEGRITY, node), number);
     const labels = { [OWNER_LABEL]: INTEGRITY, [NODE_LABEL]: node, [PART_LABEL]: String(number) };
     const object = { metadata: { name, namespace, labels }, data: { [INTEGRITY_LOG_KEY]: ORPHAN } };
@@ -136,6 +136,6 @@ async function speak(
       (error: unknown) => explain(error),
     );
   }
-  const result = await sendMessage(sender, { outcome }, world.signal);
+  const result = await sendMessage(sender, { outcome }, scene.signal);
   return result.type === 'stored' ? undefined : 'message' in result ? result.message : result.type;
 }

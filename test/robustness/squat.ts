@@ -8,7 +8,7 @@ import { roleBindings } from '../support/scraper.ts';
 import { INTEGRITY, type Place } from './fleet.ts';
 import { persist } from './persist.ts';
 import { NAMES_BINDING } from './policies.ts';
-import type { World } from './world.ts';
+import type { Scene } from './scene.ts';
 
 /** The API server takes a moment to know that a policy is gone, in milliseconds. */
 const TRY_MS = 100;
@@ -16,16 +16,16 @@ const TRIES = 40;
 
 /** Takes the name of a node's message with an object that has no label of ours. Returns why nothing was done, if nothing was. */
 export async function squat(
-  world: World,
+  scene: Scene,
   place: Place,
   by: 'user' | 'administrator' | 'unbound',
 ): Promise<string | undefined> {
-  const { admin, user, policies } = world;
-  if (by !== 'unbound') return await attempt(world, place, by, by === 'user' ? user : admin);
+  const { admin, user, policies } = scene;
+  if (by !== 'unbound') return await attempt(scene, place, by, by === 'user' ? user : admin);
   const isMine = (await policies.takeAway(NAMES_BINDING)) === undefined;
   let answer: string | undefined;
   for (let number = 0; number < TRIES; number += 1) {
-    answer = await attempt(world, place, by, user);
+    answer = await attempt(scene, place, by, user);
     if (answer !== 'refused') break;
     await delay(TRY_MS);
   }
@@ -33,8 +33,8 @@ export async function squat(
   return answer;
 }
 
-async function attempt(world: World, place: Place, by: string, client: Client): Promise<string | undefined> {
-  const { namespace, recorder, fleet, signal } = world;
+async function attempt(scene: Scene, place: Place, by: string, client: Client): Promise<string | undefined> {
+  const { namespace, recorder, fleet, signal } = scene;
   const object = { metadata: { name: resultName(INTEGRITY, place.node), namespace }, data: { text: 'squatted' } };
   const tell = (taken: boolean) => {
     recorder.record({ type: 'squat', by, taken, ...fleet.subjectOf(place, INTEGRITY) });

@@ -30,6 +30,7 @@ import { Operators } from './operators.ts';
 import { persist } from './persist.ts';
 import { Policies } from './policies.ts';
 import { createRandom } from './random.ts';
+import type { Scene } from './scene.ts';
 import type { SimDaemon } from './sim-daemon.ts';
 import { connectUser } from './squat.ts';
 import { PLACES, type Step } from './steps.ts';
@@ -53,7 +54,7 @@ const STILL_MS = 1600;
 const AHEAD_ENDS_MS = 62_000;
 
 /** All parts together: a real API server, the real operator, nodes that are played, and whoever disturbs them. */
-export class World {
+export class World implements Scene {
   readonly cluster: Cluster;
   readonly admin: Client;
   /** Somebody with ordinary rights in the namespace. */

@@ -6,9 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { prepareConfiguration } from '../../src/aide/config/prepare.ts';
 import { readDatabase } from '../../src/aide/database.ts';
 import { decodeBytes } from '../../src/aide/json-stream.ts';
-import { type Report, readReport } from '../../src/aide/report.ts';
+import { readReport } from '../../src/aide/report.ts';
 import { jsonReportLines } from '../../src/aide/report-options.ts';
 import { readTextSummary } from '../../src/aide/report-text.ts';
+import type { Report } from '../../src/aide/report-types.ts';
 import { type AideAction, type AideOptions, runAide } from '../../src/aide/run.ts';
 import { findRealAide } from '../support/aide.ts';
 import {
