@@ -18,6 +18,7 @@ import { connectKubeconfig } from '../src/kube/kubeconfig.ts';
 import { configMaps, leases, namespaces, nodes } from '../src/kube/resources.ts';
 import { explain } from '../src/lib/errors.ts';
 import { inParallel } from '../src/operator/inparallel.ts';
+import { HEARTBEAT_ANNOTATION } from '../src/operator/results/plan.ts';
 import { messageOf, receiptOf, scanOf } from './fleet/messages.ts';
 import { costOf } from './fleet/process-cost.ts';
 import { describeMachine } from './lib/machine.ts';
@@ -189,7 +190,8 @@ async function measure(client: Client, count: number, pids: Pids, signal: AbortS
       const ref = { namespace: NAMESPACE, name: resultName(INTEGRITY, scan.node) };
       await client.patch(leases, ref, { metadata }, { type: 'merge', signal });
     });
-    await acknowledged(quiet);
+    const wanted = new Map(quiet.map(({ node, id }) => [node, id]));
+    await until(({ nodeName, metadata }) => metadata.annotations?.[HEARTBEAT_ANNOTATION] === wanted.get(nodeName));
   });
   await phase('a minute without news', () => delay(60_000));
   console.log(
