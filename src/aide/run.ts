@@ -6,6 +6,7 @@ import { type AideEnd, type ExitMeaning, explainExit } from './exit.ts';
 import { errorCode } from './file.ts';
 import { type AideLock, explainLock, lockWords } from './lock.ts';
 import { findProgram } from './program.ts';
+import { type Unseen, UnseenTally, unseenOf } from './unseen.ts';
 
 /** What AIDE is asked to do. */
 export type AideAction = 'check' | 'init' | 'update' | 'config-check';
@@ -26,6 +27,8 @@ export interface AideOptions {
   readonly memory?: number;
   /** Compare or update only entries whose path matches this regular expression. */
   readonly limit?: string;
+  /** Where the node’s root is seen, to be left out of the names of what is not seen; default: there. */
+  readonly root?: string;
   /** Ends AIDE: SIGTERM, then SIGKILL after `graceMs`. */
   readonly signal?: AbortSignal;
   /** Milliseconds after which AIDE is ended, and those that a lock is waited for; default: none. */
@@ -49,6 +52,8 @@ export interface AideResult {
   readonly stderr: readonly string[];
   /** Something of standard error, its beginning, was dropped. */
   readonly stderrCut: boolean;
+  /** What AIDE said that it did not see; all of standard error counts. */
+  readonly unseen: Unseen;
 }
 
 const STDERR_LIMIT = 32 * 1024;
@@ -104,7 +109,7 @@ async function runLocked(words: readonly string[], lock: AideLock, options: Aide
 
 async function runWords(words: readonly string[], options: AideOptions): Promise<AideResult> {
   if (options.signal?.aborted) {
-    return { meaning: stopMeaning('signal'), stoppedBy: 'signal', stderr: [], stderrCut: false };
+    return { meaning: stopMeaning('signal'), stoppedBy: 'signal', stderr: [], stderrCut: false, unseen: unseenOf([]) };
   }
   const [program = 'aide', ...args] = words;
   const child = spawn(program, args, {
@@ -113,9 +118,11 @@ async function runWords(words: readonly string[], options: AideOptions): Promise
   });
   if (options.priority !== 'normal') lowerPriority(child);
   const stderr = captureEnd(child.stderr, STDERR_LIMIT);
+  const tally = new UnseenTally(options.root);
+  child.stderr.on('data', (chunk: Buffer) => tally.take(chunk));
   using stop = stopOn(child, options);
   const end = await endOf(child);
-  const output = { stderr: printableLines(stderr), stderrCut: stderr.cut() };
+  const output = { stderr: printableLines(stderr), stderrCut: stderr.cut(), unseen: tally.end() };
   if (end instanceof Error) return { meaning: startFailure(end), ...output };
   const stoppedBy = stop.reason();
   // An exit that came before our signal took effect still counts as what it is: a finished check is a finished check.
@@ -132,6 +139,8 @@ function meaningOf(end: AideEnd, { memory }: AideOptions): ExitMeaning {
 
 function aideArguments(action: AideAction, options: AideOptions): string[] {
   const words = [`--${action}`, `--config=${options.configuration}`];
+  // A configuration can ask for less, so that nobody would be told what is not seen.
+  if (action !== 'config-check') words.push('--log-level=warning');
   if (options.before?.length) words.push(`--before=${options.before.join('\n')}`);
   if (options.after?.length) words.push(`--after=${options.after.join('\n')}`);
   if (options.workers !== undefined) words.push(`--workers=${Math.max(1, Math.floor(options.workers))}`);

@@ -37,6 +37,22 @@ export const mountRecordSchema = z.object({
     .describe('The first of them by path, as many as fit; none in an earlier receipt.'),
 });
 
+export const unseenPathSchema = z.object({
+  path: z
+    .string()
+    .min(1)
+    .max(256)
+    .regex(/^[!-~]+$/),
+  what: z.enum(['Path', 'Content', 'Attributes', 'Other']),
+});
+
+/** See `UnseenRecord`. A daemon's own lists stay below 1,500 characters. */
+export const unseenRecordSchema = z.object({
+  count: count.describe('How much there was.'),
+  digest: digest.describe('SHA-256 sums, hex, over all of it.'),
+  paths: z.array(unseenPathSchema).max(32).describe('The first of it by path, as many as fit.'),
+});
+
 const counts = z.object({ added: count, changed: count, removed: count });
 
 const keptClosingSchema = z.object({
@@ -70,6 +86,9 @@ export const receiptSchema = z.object({
   adopted: z.boolean().exactOptional(),
   refused: sentence.exactOptional(),
   mounts: mountRecordSchema.exactOptional(),
+  unseen: unseenRecordSchema
+    .exactOptional()
+    .describe('What AIDE did not see when it made the database; not there: that is not known.'),
   closing: closingSchema.exactOptional(),
   createdAt: time,
 });
@@ -91,6 +110,7 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     baselineDigest: digest.exactOptional(),
     baselineFault: baselineFaultSchema.exactOptional(),
     mountChanges: count.exactOptional(),
+    unseen: unseenRecordSchema.exactOptional(),
     configurationDigest: digest,
     closes: id.exactOptional(),
     slotTaken: z.boolean().exactOptional(),

@@ -41,6 +41,8 @@ export interface ScanOutcome extends Message {
   baselineFault?: BaselineFault;
   /** For `Failed`: how many mounts where the configuration looks are otherwise than at the baseline; absent: none. */
   mountChanges?: number;
+  /** What AIDE said that it did not see; absent: nothing. */
+  unseen?: UnseenRecord;
   /** SHA-256 of the text, hex, of the configuration that it was done with. */
   configurationDigest: string;
   /** It compared the node with its baseline before that gives way to a new one: id of the order for the new one. */
@@ -107,6 +109,8 @@ export interface BaselineReceipt {
   refused?: string;
   /** Absent in receipts of daemons that did not look at mounts. */
   mounts?: MountRecord;
+  /** What AIDE did not see when it made the database; absent: that is not known. */
+  unseen?: UnseenRecord;
   /** What the baseline before was found to differ in before this one took its place. */
   closing?: BaselineClosing;
   /** RFC 3339, by the node's clock. */
@@ -131,6 +135,25 @@ export interface RecordedMount {
   root: string;
   /** `major:minor` of the file system. */
   device: string;
+}
+
+/** What of the node AIDE did not see where the configuration looks: it may be otherwise than at the baseline all the same. */
+export interface UnseenRecord {
+  count: number;
+  /** Hex, of all of them. */
+  digest: string;
+  /** The first of them by path, as many as fit. */
+  paths: UnseenPath[];
+}
+
+/** Texts of the node, in visible ASCII: each other byte stands as `\ooo`. */
+export interface UnseenPath {
+  path: string;
+  /**
+   * `Path`: nothing of it, so that it is in no database. `Content`: of a file what is in it, of a folder what lies in it.
+   * `Attributes`: an extended attribute, say. `Other`: AIDE said what is not understood, and that stands in the place of the path.
+   */
+  what: 'Path' | 'Content' | 'Attributes' | 'Other';
 }
 
 /** The comparison of a node with its baseline before a new one takes its place: all that the new one accepts. */

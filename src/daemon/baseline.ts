@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { DatabaseFacts } from '../aide/database.ts';
 import { runAide } from '../aide/run.ts';
-import type { BaselineClosing, BaselineOrder, BaselineReceipt, MountRecord } from '../api/outcome.ts';
+import type { BaselineClosing, BaselineOrder, BaselineReceipt, MountRecord, UnseenRecord } from '../api/outcome.ts';
 import { explain } from '../lib/errors.ts';
 import { pruneBackups, replaceDatabase } from './backups.ts';
 import { readDatabase } from './database.ts';
@@ -9,6 +9,7 @@ import { clear, createFor, presence, syncFile } from './files.ts';
 import { removeUnfinished } from './leftovers.ts';
 import { readBootId, readReceipt, writeReceipt } from './receipt.ts';
 import type { BaselineResult, ClosingFacts } from './state.ts';
+import { unseenIn } from './unseen.ts';
 import {
   brokenFacts,
   databaseLines,
@@ -72,7 +73,8 @@ async function makeBaseline(
     await removeUnfinished(paths);
     return { kind: 'lost' };
   }
-  return await moveIn(bench, task, { refused, mounts: closing.mounts }, reading.facts);
+  const { mounts, unseen } = closing;
+  return await moveIn(bench, task, { refused, mounts, unseen }, reading.facts);
 }
 
 async function initialise(
@@ -87,6 +89,7 @@ async function initialise(
   await createFor([paths.newDatabase, paths.newLog]);
   const result = await runAide('init', {
     ...(await runOptions(bench, signal)),
+    root: bench.hostRoot,
     before: databaseLines(bench),
     after: textReportLines(bench),
   });
@@ -113,19 +116,29 @@ async function initialise(
     const sentence = `The database could not be initialised. ${looked.sentence}`;
     return { kind: 'failed', facts: brokenFacts(looked.code, sentence, startedAt) };
   }
-  return await moveIn(bench, task, { refused, ...looked }, reading.facts);
+  const unseen = await unseenIn(result, bench, signal);
+  return await moveIn(bench, task, { refused, ...looked, unseen }, reading.facts);
+}
+
+/** What was found while a new database was made. */
+interface Found {
+  /** Why the database that lay there was not adopted. */
+  readonly refused: string | undefined;
+  readonly mounts: MountRecord | undefined;
+  readonly unseen: UnseenRecord | undefined;
 }
 
 /** The new database takes the place of the old one. */
 async function moveIn(
   { paths, log }: Workbench,
   { order, configurationDigest, maxBackups, closing }: BaselineTask,
-  { refused, mounts }: { refused: string | undefined; mounts: MountRecord | undefined },
+  { refused, mounts, unseen }: Found,
   facts: DatabaseFacts,
 ): Promise<BaselineResult> {
   await syncFile(paths.newDatabase);
   const receipt = await receiptOf(order, configurationDigest, facts, {
     ...(mounts !== undefined && { mounts }),
+    ...(unseen !== undefined && { unseen }),
     ...(refused !== undefined && { refused }),
     ...(closing !== undefined && { closing: inReceipt(closing, new Date()) }),
   });
@@ -247,7 +260,7 @@ async function receiptOf(
   order: BaselineOrder,
   configurationDigest: string,
   { digest, entries, aideVersion = 'unknown' }: { digest: string; entries: number; aideVersion?: string },
-  how: Pick<BaselineReceipt, 'adopted' | 'refused' | 'mounts' | 'closing'>,
+  how: Pick<BaselineReceipt, 'adopted' | 'refused' | 'mounts' | 'unseen' | 'closing'>,
 ): Promise<BaselineReceipt> {
   return {
     orderId: order.id,

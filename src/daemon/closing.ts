@@ -9,6 +9,7 @@ import { nodePaths } from './paths.ts';
 import { readReceipt } from './receipt.ts';
 import { scan } from './scan.ts';
 import type { ClosingResult, ReplacedBaseline } from './state.ts';
+import { nothingUnseen } from './unseen.ts';
 import { brokenFacts, type Workbench } from './workbench.ts';
 
 export interface ClosingTask {
@@ -87,7 +88,8 @@ async function compareAndUpdate(
   if (!reading?.ok) return { ...both, configurationDigest };
   const looked = await lookAtMounts(bench, signal);
   if (!('mounts' in looked)) return { ...both, configurationDigest };
-  return { ...both, configurationDigest, successor: reading.facts.digest, ...looked };
+  const { unseen = nothingUnseen() } = facts;
+  return { ...both, configurationDigest, successor: reading.facts.digest, ...looked, unseen };
 }
 
 function scanTask({ id }: ClosingTask, { database, baseline }: Old) {

@@ -13,6 +13,11 @@ const sentence = text(4096);
 const count = wholeNumber();
 
 const mountText = text(512, /^[!-~]+$/);
+const unseen = shape({
+  count,
+  digest,
+  paths: listOf(shape({ path: text(256, /^[!-~]+$/), what: oneOf('Path', 'Content', 'Attributes', 'Other') }), 32),
+});
 const receipt = shape({
   orderId: id,
   digest,
@@ -30,6 +35,7 @@ const receipt = shape({
       mounts: listOf(shape({ path: mountText, type: mountText, root: mountText, device: mountText }), 64),
     }),
   ),
+  unseen: optional(unseen),
   createdAt: time,
 });
 
@@ -50,6 +56,7 @@ const OUTCOMES: Readonly<Record<string, Check>> = {
     baselineDigest: optional(digest),
     baselineFault: optional(oneOf('Replaced', 'Missing', 'Damaged', 'Unordered')),
     mountChanges: optional(count),
+    unseen: optional(unseen),
     configurationDigest: digest,
     again: optional(flag),
   }),

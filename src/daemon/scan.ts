@@ -10,6 +10,7 @@ import { removeReports, removeUnfinished } from './leftovers.ts';
 import type { MountFindings } from './mount-findings.ts';
 import { type KeptReport, keepReport } from './report.ts';
 import type { RecordedBaseline, ScanFacts, ScanResult } from './state.ts';
+import { unseenIn } from './unseen.ts';
 import { placeEmptyDatabase, type Unverified, unlisted, warningOf } from './unverified.ts';
 import {
   brokenFacts,
@@ -132,6 +133,7 @@ async function run({ bench, signal }: Scan, action: 'check' | 'update', database
   await createFor([...(action === 'update' ? [newDatabase] : []), newLog, newJson]);
   const result = await runAide(action, {
     ...(await runOptions(bench, signal)),
+    root: bench.hostRoot,
     before: databaseLines(bench, database),
     after: [...textReportLines(bench), ...jsonReportLines({ json: bench.paths.newJson })],
   });
@@ -166,14 +168,16 @@ function isList(reading: ReportReading): boolean {
 /** Exit statuses 0 to 7: what differs, by AIDE's own reports. The verdict is the exit status's, whatever they say. */
 async function conclude(
   scan: Scan,
-  { end, meaning }: AideResult,
+  aide: AideResult,
   reading: ReportReading,
   fault: Unverified | undefined,
 ): Promise<ScanResult> {
-  const { bench, task, startedAt } = scan;
+  const { bench, task, startedAt, signal } = scan;
+  const { end, meaning } = aide;
   const database = databaseOf(scan);
   const report = reportOf(reading);
   const mounts = await scan.mounts();
+  const unseen = await unseenIn(aide, bench, signal);
   const failed = fault !== undefined || meaning.verdict === 'Failed' || mounts.changes > 0;
   const facts: ScanFacts = {
     verdict: failed ? 'Failed' : mounts.unproven === undefined ? 'Succeeded' : 'Errored',
@@ -184,6 +188,7 @@ async function conclude(
   if (report.entries !== undefined) facts.entries = report.entries;
   if (fault !== undefined) facts.baselineFault = fault.fault;
   if (mounts.changes > 0) facts.mountChanges = mounts.changes;
+  if (unseen.count > 0) facts.unseen = unseen;
   if (fault === undefined || fault.compared) {
     const digest = digestRead(report, database);
     if (digest !== undefined) facts.baselineDigest = digest;

@@ -6,6 +6,7 @@ import type {
   Orders,
   Outcome,
   ScanOutcome,
+  UnseenRecord,
 } from '../api/outcome.ts';
 import { emptyOutbox, type Message, type Outbox, type ReportFiles } from './outbox.ts';
 
@@ -80,6 +81,8 @@ export interface ClosingFacts extends Required<Pick<BaselineClosing, 'scan' | 'v
   readonly successor?: string;
   /** What was mounted where the configuration looks after that walk. */
   readonly mounts?: MountRecord;
+  /** What AIDE did not see in that walk. */
+  readonly unseen?: UnseenRecord;
 }
 
 /** A quiet scan's message on its way to the heartbeat lease; a newer one takes its place. */
@@ -153,6 +156,7 @@ export type ClosingResult =
       /** See `ClosingFacts`. */
       successor?: string;
       mounts?: MountRecord;
+      unseen?: UnseenRecord;
     });
 
 /** What an attempt at a baseline came to. `lost`: the database that the comparison wrote is not there as it was. */

@@ -105,7 +105,10 @@ export function takeClosing(state: State, result: ClosingResult): Step {
   return { state: told.state, effects: [...linesOf(facts), ...told.effects] };
 }
 
-function factsOf(scan: string, { facts, successor, mounts }: Extract<ClosingResult, { kind: 'ended' }>): ClosingFacts {
+function factsOf(
+  scan: string,
+  { facts, successor, mounts, unseen }: Extract<ClosingResult, { kind: 'ended' }>,
+): ClosingFacts {
   const { verdict, counts, baselineFault, mountChanges, errorMessage, startedAt } = facts;
   return {
     scan,
@@ -117,6 +120,7 @@ function factsOf(scan: string, { facts, successor, mounts }: Extract<ClosingResu
     startedAt,
     ...(successor !== undefined && { successor }),
     ...(mounts !== undefined && { mounts }),
+    ...(unseen !== undefined && { unseen }),
   };
 }
 

@@ -25,7 +25,7 @@ describe('the words that AIDE is started with', () => {
     (await run(script('for word; do echo "$word" | tr "\\n" "|" >&2; echo >&2; done'), options)).stderr;
 
   test('are the action and the configuration', async () => {
-    expect(await words({})).toEqual(['--check|', '--config=/x/aide.conf|']);
+    expect(await words({})).toEqual(['--check|', '--config=/x/aide.conf|', '--log-level=warning|']);
   });
 
   test('have the lines before and after the configuration, the workers and the limit', async () => {
@@ -33,6 +33,7 @@ describe('the words that AIDE is started with', () => {
     expect(await words(options)).toEqual([
       '--check|',
       '--config=/x/aide.conf|',
+      '--log-level=warning|',
       '--before=a=1|b=2|',
       '--after=c=3|',
       '--workers=2|',
@@ -44,6 +45,7 @@ describe('the words that AIDE is started with', () => {
     expect(await words({ before: [], after: [], workers: 0 })).toEqual([
       '--check|',
       '--config=/x/aide.conf|',
+      '--log-level=warning|',
       '--workers=1|',
     ]);
   });
@@ -176,7 +178,7 @@ describe('an AIDE under a lock', () => {
       expect(await result).toMatchObject({
         end: { status: 4 },
         meaning: { verdict: 'Failed' },
-        stderr: ['--check --config=/x/aide.conf --limit=-x'],
+        stderr: ['--check --config=/x/aide.conf --log-level=warning --limit=-x'],
       });
       expect(told).toEqual([]);
     }
