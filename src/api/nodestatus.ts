@@ -2,12 +2,32 @@ import { z } from 'zod';
 import type { ObjectMeta } from '../kube/types.ts';
 import { conditionSchema } from './condition.ts';
 import type { Orders } from './outcome.ts';
-import { baselineFaultSchema, closingSchema, reasonSchema, receiptSchema, verdictSchema } from './outcome-schema.ts';
+import {
+  baselineFaultSchema,
+  closingSchema,
+  reasonSchema,
+  receiptSchema,
+  unseenPathSchema,
+  verdictSchema,
+} from './outcome-schema.ts';
 
 const time = z.iso.datetime({ offset: true });
 
 /** Written as a whole: what somebody else put into it, like a hold, does not stay beside what the operator writes. */
 const whole = (description: string) => ({ description, 'x-kubernetes-map-type': 'atomic' });
+
+/** What of a node a scan did not see: it may be otherwise than at the baseline, whatever the scan says. */
+const resultUnseenSchema = z.object({
+  count: z.int().describe('How much there is that AIDE could not read where the configuration looks.'),
+  sinceBaseline: z
+    .int()
+    .describe(
+      'How much of it, at least, was seen when the baseline was made, or is not known to have been unseen then.',
+    ),
+  digest: z.string().describe('SHA-256 sums, hex, over all of it.'),
+  paths: z.array(unseenPathSchema).describe('The first of it; what counts as since the baseline comes first.'),
+});
+export type ResultUnseen = z.output<typeof resultUnseenSchema>;
 
 /** One scan's result, as the OpenShift File Integrity Operator shows it. */
 const scanResultSchema = z.object({
@@ -28,6 +48,9 @@ const scanResultSchema = z.object({
     .describe(
       'How many mounts where the configuration looks are otherwise than at the baseline; errorMessage names them.',
     ),
+  unseen: resultUnseenSchema
+    .exactOptional()
+    .describe('What this scan did not see; not there: nothing, or the scan could not be done.'),
   findingsConfigMapName: z
     .string()
     .exactOptional()
@@ -92,7 +115,7 @@ export type Unselected = z.output<typeof unselectedSchema>;
  * What a node is, in one word; the first that fits, from the top.
  * - `Failed`: a failure stands, or its last result says so, however old it is;
  * - `Unwatched`: it was watched, and is not selected any more;
- * - `Errored`: its last result says so, however old it is;
+ * - `Errored`: its last result says so, however old it is, or found nothing and saw less of the node than the baseline has;
  * - `Held`: no scan is started on it;
  * - `Initializing`: its baseline, or the first scan against it or after a hold, is still to come, and not overdue;
  * - `Silent`: no scan is known that is recent enough;

@@ -96,6 +96,14 @@ describe.skipIf(!programs)('the alert', () => {
     await evaluate('NodeNotWatched', series, { '1m': [], '3m': [ONE], '6m': [ONE], '9m': [ONE], '18m': [] });
   });
 
+  test('NodePartlyUnseen fires for what is not seen since the baseline, and for nothing that was not seen before', async () => {
+    const series = {
+      [node('node_unseen_paths', 'a', ',since="before"')]: '7x60',
+      [node('node_unseen_paths', 'a', ',since="baseline"')]: '0x8 2x20 0x32',
+    };
+    await evaluate('NodePartlyUnseen', series, { '2m': [], '4m': [ONE], '7m': [ONE], '14m': [] });
+  });
+
   test('NodeHeldTooLong fires when a hold is older than its FileIntegrity allows, whoever holds', async () => {
     const hold = ',reason="NodeUpdating",owner="kubelet"';
     const series = {

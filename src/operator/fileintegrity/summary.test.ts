@@ -121,6 +121,20 @@ describe.each(['IntegrityHeld', 'Fresh', 'BaselineTrusted'])('the condition %s',
   });
 });
 
+test('what was not seen at the baseline either is named where all is well but for that', () => {
+  const unseen = { count: 1, sinceBaseline: 0, digest: 'd'.repeat(64), paths: [] };
+  const lastResult = { condition: 'Succeeded', lastProbeTime: since, unseen } as const;
+  const blind = { ...aNode('b', well), lastResult };
+  expect(told([aNode('a', well), blind], 'IntegrityHeld')).toBe(
+    'True NoChanges: 2 nodes: no difference from the baseline was found. Not all could be read, as at the baseline, on 1 node: b.',
+  );
+  expect(told([aNode('a', well), blind], 'Fresh')).not.toContain('could be read');
+  const partly = { ...aNode('b', { ...well, IntegrityHeld: 'Unknown PartlyUnseen' }), lastResult };
+  expect(told([aNode('a', well), partly], 'IntegrityHeld')).toBe(
+    'Unknown PartlyUnseen: 1 of 2 nodes: PartlyUnseen (b).',
+  );
+});
+
 test('of several reasons the gravest comes first', () => {
   const found = [
     aNode('a', { IntegrityHeld: 'False Changed' }),

@@ -14,7 +14,7 @@ export interface SummaryWorld {
   readonly taken: readonly string[];
 }
 
-type SummedNode = Pick<FileIntegrityNodeStatus, 'nodeName' | 'state' | 'status' | 'unselected'>;
+type SummedNode = Pick<FileIntegrityNodeStatus, 'nodeName' | 'state' | 'status' | 'unselected' | 'lastResult'>;
 
 /** How many nodes are in which state. One of which nothing is said yet has its baseline still to come. */
 export function countStates({ statuses, kept, taken, notTolerated }: SummaryWorld): NodeCounts {
@@ -41,12 +41,15 @@ export function countStates({ statuses, kept, taken, notTolerated }: SummaryWorl
 /** What the conditions of the nodes come to: False when one node's is, else Unknown when one node's is, else True. */
 export function summarize(world: SummaryWorld): Statement[] {
   return [
-    summary(world, 'IntegrityHeld', {
-      reasons: [...BASELINE_FAULTS, 'Changed', 'Errored', 'NotScanned'],
-      allWell: ['NoChanges', 'no difference from the baseline was found'],
-      unsaid: 'NotScanned',
-      taken: 'Unknown',
-    }),
+    withUnseen(
+      world,
+      summary(world, 'IntegrityHeld', {
+        reasons: [...BASELINE_FAULTS, 'Changed', 'Errored', 'PartlyUnseen', 'NotScanned'],
+        allWell: ['NoChanges', 'no difference from the baseline was found'],
+        unsaid: 'NotScanned',
+        taken: 'Unknown',
+      }),
+    ),
     summary(world, 'Fresh', {
       reasons: [...NOT_WATCHED, 'Late', 'Errored', 'HeldTooLong', 'SuspendedTooLong', 'Held', 'Suspended'],
       allWell: ['Scanned', 'the newest scan is recent enough'],
@@ -61,6 +64,14 @@ export function summarize(world: SummaryWorld): Statement[] {
       taken: 'Unknown',
     }),
   ];
+}
+
+/** What is not seen and was not at the baseline stays in sight where all is well but for that. */
+function withUnseen({ statuses }: SummaryWorld, statement: Statement): Statement {
+  const nodes = statuses.filter(({ lastResult }) => lastResult?.unseen).map(({ nodeName }) => nodeName);
+  if (statement.status !== 'True' || nodes.length === 0) return statement;
+  const message = `${statement.message} Not all could be read, as at the baseline, on ${countNodes(nodes.length)}: ${someNodes(nodes)}.`;
+  return { ...statement, message };
 }
 
 const BASELINE_FAULTS = ['BaselineReplaced', 'BaselineMissing', 'BaselineDamaged', 'BaselineUnordered'];

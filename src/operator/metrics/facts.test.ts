@@ -35,8 +35,17 @@ describe('the facts of a node', () => {
       trusted: true,
       unwatched: false,
       fault: undefined,
+      unseen: { count: 0, sinceBaseline: 0 },
       hold: undefined,
     });
+  });
+
+  test('are how much the last scan did not see, and nothing of one that could not be done', () => {
+    const time = '2026-11-25T09:50:00Z';
+    const unseen = { count: 3, sinceBaseline: 1, digest: 'd'.repeat(64), paths: [] };
+    const lastResult = { condition: 'Succeeded', lastProbeTime: time, unseen } as const;
+    expect(factsOf({ lastResult })).toMatchObject({ unseen: { count: 3, sinceBaseline: 1 } });
+    expect(factsOf({ lastResult: { condition: 'Errored', lastProbeTime: time } }).unseen).toBeUndefined();
   });
 
   test('are that a failure stands, and of which kind, though the last scan could not be done', () => {

@@ -21,6 +21,8 @@ export interface NodeFacts {
   /** The receipt of its baseline is on record, and nothing speaks against it. */
   readonly trusted: boolean;
   readonly fault: BaselineFault | undefined;
+  /** How much the last scan did not see; undefined where there was none, or it could not be done. */
+  readonly unseen: { readonly count: number; readonly sinceBaseline: number } | undefined;
   /** It was watched and is not any more, though its FileIntegrity did not change. */
   readonly unwatched: boolean;
   readonly hold: { readonly reason: string; readonly owner: string | undefined; readonly since: Date } | undefined;
@@ -45,9 +47,12 @@ export function nodeFactsOf(status: FileIntegrityNodeStatus, integrity: string, 
     fresh: isUnasked ? undefined : { True: !isOver, False: false, Unknown: undefined }[said('Fresh') ?? 'Unknown'],
     trusted: said('BaselineTrusted') === 'True',
     fault: baselineFaultOf(status),
+    unseen: lastResult && lastResult.condition !== 'Errored' ? (lastResult.unseen ?? SEES_ALL) : undefined,
     hold: hold && { reason: hold.reason, owner: hold.owner, since: timeOf(hold.since) },
   };
 }
+
+const SEES_ALL = { count: 0, sinceBaseline: 0 };
 
 /** A hold of which nobody knows since when has lasted for ever. */
 function timeOf(text: string): Date {

@@ -115,6 +115,18 @@ export function registerGauges(registry: Registry, prefix: string, facts: Facts)
   ofNode('node_baseline_fault', '1 for what is the matter with the node’s baseline.', ['fault'], ({ fault }) =>
     fault ? [[1, { fault }]] : [],
   );
+  ofNode(
+    'node_unseen_paths',
+    'How many paths the last scan of the node could not read where the configuration looks.',
+    ['since'],
+    ({ unseen }) =>
+      unseen
+        ? [
+            [unseen.count - unseen.sinceBaseline, { since: 'before' }],
+            [unseen.sinceBaseline, { since: 'baseline' }],
+          ]
+        : [],
+  );
   ofNode('node_unwatched', '1 while a node that was watched is not, which nobody asked for.', [], ({ unwatched }) => [
     flag(unwatched),
   ]);

@@ -24,6 +24,7 @@ const OURS: typeof CONTRACT = {
   node_last_scan_timestamp_seconds: { type: 'gauge', labels: ['node', 'fileintegrity'] },
   node_state: { type: 'gauge', labels: ['node', 'fileintegrity', 'state'] },
   node_fresh: { type: 'gauge', labels: ['node', 'fileintegrity'] },
+  node_unseen_paths: { type: 'gauge', labels: ['node', 'fileintegrity', 'since'] },
   node_unwatched: { type: 'gauge', labels: ['node', 'fileintegrity'] },
   node_baseline_trusted: { type: 'gauge', labels: ['node', 'fileintegrity'] },
   node_baseline_fault: { type: 'gauge', labels: ['node', 'fileintegrity', 'fault'] },
@@ -46,6 +47,7 @@ const FAILED: NodeFacts = {
   fresh: true,
   trusted: false,
   fault: 'Replaced',
+  unseen: { count: 5, sinceBaseline: 2 },
   unwatched: false,
   hold: { reason: 'Annotation', owner: 'kubectl-annotate', since: new Date(1_700_000_000_000) },
 };
@@ -186,15 +188,17 @@ describe('the gauges of nodes', () => {
         'node_fresh{node="one",fileintegrity="example"} 1',
         'node_baseline_trusted{node="one",fileintegrity="example"} 0',
         'node_baseline_fault{node="one",fileintegrity="example",fault="Replaced"} 1',
+        'node_unseen_paths{node="one",fileintegrity="example",since="before"} 3',
+        'node_unseen_paths{node="one",fileintegrity="example",since="baseline"} 2',
         'node_held_since_timestamp_seconds{node="one",fileintegrity="example",reason="Annotation",owner="kubectl-annotate"} 1700000000',
       ]),
     );
   });
 
   test('have no series for what is not so, or not known', async () => {
-    const well: NodeFacts = { ...FAILED, fresh: undefined, fault: undefined, hold: undefined };
+    const well: NodeFacts = { ...FAILED, fresh: undefined, fault: undefined, unseen: undefined, hold: undefined };
     const lines = await samples(metersOf([well]));
-    expect(lines.filter((line) => /^node_(fresh|baseline_fault|held)/.test(line))).toEqual([]);
+    expect(lines.filter((line) => /^node_(fresh|baseline_fault|unseen|held)/.test(line))).toEqual([]);
   });
 
   test('know few owners of holds, whatever clients call themselves', async () => {

@@ -80,6 +80,15 @@ function others(namespace: string): Alert[] {
         `${statusOf} says why, in the conditions Fresh and Ready.`,
     },
     {
+      alert: 'NodePartlyUnseen',
+      expr: `${recent('node, fileintegrity', 'node_unseen_paths', 'node=~".+",since="baseline"')} > 0`,
+      for: '1m',
+      summary: `${NODE} has files that scans cannot read any more`,
+      description:
+        `The last scan of ${BY} could not read {{ $value }} paths on the node that it read at the baseline, as far as is ` +
+        `known: they may have changed, and no scan would tell. ${statusOf} names the first of them, in lastResult.unseen.`,
+    },
+    {
       alert: 'NodeNotWatched',
       expr: `${ofNode('node_unwatched')} > 0`,
       for: '1m',

@@ -1,5 +1,6 @@
 import type { AcceptedFailure, NodeStatusFields, ScanResult, StandingFailure } from '../../api/nodestatus.ts';
 import type { BaselineFault, BaselineOrder, BaselineReceipt } from '../../api/outcome.ts';
+import { isPartlyUnseen } from './unseen.ts';
 
 /** Accepted failures that a status keeps. */
 const ACCEPTED = 10;
@@ -62,6 +63,8 @@ export function failureAfter(
     case 'Errored':
       return standing;
     case 'Succeeded':
+      // One that did not see all that the baseline holds has not seen that what was found is gone.
+      if (isPartlyUnseen(result)) return standing;
       return compared !== undefined && compared === standing?.baselineDigest ? undefined : standing;
   }
 }

@@ -407,6 +407,31 @@ describe('what a scan found', () => {
     );
   });
 
+  test('that did not see what was not seen at the baseline either says so, and is none the worse', () => {
+    const paths = [{ path: '/etc/a', what: 'Content' } as const];
+    const unseen = { count: 7, sinceBaseline: 0, digest: DIGEST, paths };
+    const world = aWorld(scanned(10, { unseen }));
+    expect([stateOf(world), told(world, 'IntegrityHeld')]).toEqual(['Succeeded', 'True NoChanges']);
+    expect(say(planNodeState(world), 'IntegrityHeld')?.message).toBe(
+      'The last scan found no difference from the baseline. ' +
+        'AIDE could not read 7 paths, as at the baseline: /etc/a (content) and 6 more.',
+    );
+  });
+
+  test('that did not see what was seen at the baseline proves nothing of that: the node is not Succeeded', () => {
+    const unseen = { count: 1, sinceBaseline: 1, digest: DIGEST, paths: [{ path: '/etc/a', what: 'Path' } as const] };
+    const world = aWorld(scanned(10, { unseen }));
+    expect([stateOf(world), told(world, 'IntegrityHeld')]).toEqual(['Errored', 'Unknown PartlyUnseen']);
+    expect(told(world, 'Fresh')).toBe('True Scanned');
+    expect(say(planNodeState(world), 'IntegrityHeld')?.message).toBe(
+      'The last scan found no difference from the baseline in what it saw. ' +
+        'AIDE could not read 1 path, new since the baseline as far as is known: /etc/a. Those may have changed.',
+    );
+    const failed = aWorld(scanned(10, { condition: 'Failed', filesChanged: 1, unseen }));
+    expect([stateOf(failed), told(failed, 'IntegrityHeld')]).toEqual(['Failed', 'False Changed']);
+    expect(say(planNodeState(failed), 'IntegrityHeld')?.message).toContain('AIDE could not read 1 path');
+  });
+
   test('is Unknown where it could not be done, with the reason', () => {
     const world = aWorld(scanned(10, { condition: 'Errored', errorMessage: 'The disk is full.' }));
     expect(told(world, 'IntegrityHeld')).toBe('Unknown Errored');

@@ -8,6 +8,7 @@ import { type Statement, stamp } from '../conditions.ts';
 import type { Daemon } from './daemon.ts';
 import { baselineFaultOf, countsInWords, type FailureFields, standingFailure } from './failure.ts';
 import { usualScanSeconds } from './freshness.ts';
+import { isPartlyUnseen, unseenInWords } from './unseen.ts';
 
 /** All that is looked at to say what a node is. */
 export interface NodeStateWorld {
@@ -162,6 +163,7 @@ function stateOf(fields: StateFields, fresh: Statement): NodeState {
   if (standingFailure(fields)) return 'Failed';
   if (unselected) return lastResult?.condition === 'Failed' ? 'Failed' : 'Unwatched';
   if (lastResult && lastResult.condition !== 'Succeeded') return lastResult.condition;
+  if (isPartlyUnseen(lastResult)) return 'Errored';
   if (orders?.hold) return 'Held';
   if (fresh.status === 'Unknown') return 'Initializing';
   return lastResult && fresh.status === 'True' ? 'Succeeded' : 'Silent';
@@ -283,16 +285,17 @@ function integrityOf(fields: StateFields): Statement {
   if (failure) {
     const { baselineFault: fault } = failure;
     const since = lastResult?.condition === 'Failed' || !standing ? '' : sinceThen(standing.since, lastResult);
+    const unseen = lastResult?.unseen ? ` ${unseenInWords(lastResult.unseen)}` : '';
     if (fault)
       return say('False', `Baseline${fault}`, `${FAULTS[fault]} Nothing that was compared is verified.${since}`);
     if (failure.mountChanges !== undefined) {
       const { mountChanges: count } = failure;
       const mounts = `${count} ${count === 1 ? 'mount is' : 'mounts are'} otherwise than at the baseline`;
       const where = since === '' ? ': see lastResult' : '';
-      return say('False', 'MountsChanged', `${mounts}${where}. Files: ${countsInWords(failure)}.${since}`);
+      return say('False', 'MountsChanged', `${mounts}${where}. Files: ${countsInWords(failure)}.${since}${unseen}`);
     }
     const which = since === '' ? 'The last scan' : 'A scan';
-    const message = `${which} found differences from the baseline: ${countsInWords(failure)}.${since}`;
+    const message = `${which} found differences from the baseline: ${countsInWords(failure)}.${since}${unseen}`;
     return say('False', 'Changed', message);
   }
   if (!lastResult) return say('Unknown', 'NotScanned', 'The first scan is still to come.');
@@ -302,7 +305,13 @@ function integrityOf(fields: StateFields): Statement {
   if (lastResult.unproven) {
     return say('Unknown', 'Unproven', 'Nothing says which database the last scan read: it proves nothing.');
   }
-  return say('True', 'NoChanges', 'The last scan found no difference from the baseline.');
+  const { unseen } = lastResult;
+  const words = unseen ? ` ${unseenInWords(unseen)}` : '';
+  if (isPartlyUnseen(lastResult)) {
+    const found = 'The last scan found no difference from the baseline in what it saw.';
+    return say('Unknown', 'PartlyUnseen', `${found}${words} Those may have changed.`);
+  }
+  return say('True', 'NoChanges', `The last scan found no difference from the baseline.${words}`);
 }
 
 /** What has come after a failure that stands, and why that does not end it. */

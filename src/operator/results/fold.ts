@@ -6,6 +6,7 @@ import { afterReceipt, failureAfter } from '../nodes/failure.ts';
 import { freshnessAfter } from '../nodes/freshness.ts';
 import type { Kept } from './keep.ts';
 import type { Message, ScanMessage } from './message.ts';
+import { unseenOf } from './unseen.ts';
 
 /** Receipts, and notices, that a status keeps. */
 const RECEIPTS = 10;
@@ -50,7 +51,7 @@ export function foldScan(
   report: KeptReport | undefined,
   now: Date,
 ): ResultFields {
-  return foldResult(fields, resultOf(scan, report, now), scan, now);
+  return foldResult(fields, resultOf(fields, scan, report, now), scan, now);
 }
 
 function foldResult(before: ResultFields, result: ScanResult, scan: ScanMessage, now: Date): ResultFields {
@@ -115,9 +116,13 @@ export function foldReceipt(
   };
 }
 
-/** The list of the mounts stands in the receipt of the baseline itself; ten of them would be much for each node. */
-function inShort({ mounts, ...receipt }: BaselineReceipt): BaselineReceipt {
-  return mounts ? { ...receipt, mounts: { ...mounts, mounts: [] } } : receipt;
+/** Their lists stand in the receipt of the baseline itself; ten of them would be much for each node. */
+function inShort({ mounts, unseen, ...receipt }: BaselineReceipt): BaselineReceipt {
+  return {
+    ...receipt,
+    ...(mounts && { mounts: { ...mounts, mounts: [] } }),
+    ...(unseen && { unseen: { ...unseen, paths: [] } }),
+  };
 }
 
 export function foldNotice(
@@ -129,7 +134,11 @@ export function foldNotice(
 
 /** The last result, said again later: see `repeated`. */
 export function foldAgain(fields: ResultFields, last: ScanResult, scan: ScanMessage, now: Date): ResultFields {
-  return foldResult(fields, { ...last, lastProbeTime: probeTime(scan.finishedAt, now) }, scan, now);
+  const { unseen: _, ...rest } = last;
+  // It is no part of what is the same: the same findings may come with more or less in sight.
+  const unseen = unseenOf(scan.unseen, fields.baseline);
+  const result = { ...rest, lastProbeTime: probeTime(scan.finishedAt, now), ...(unseen && { unseen }) };
+  return foldResult(fields, result, scan, now);
 }
 
 /** The fields once the report of their last result is kept. */
@@ -203,7 +212,13 @@ export function isNews(before: ScanResult | undefined, after: ScanResult): boole
   );
 }
 
-function resultOf(scan: ScanMessage, report: KeptReport | undefined, now: Date): ScanResult {
+function resultOf(
+  { baseline }: ResultFields,
+  scan: ScanMessage,
+  report: KeptReport | undefined,
+  now: Date,
+): ScanResult {
+  const unseen = scan.verdict === 'Errored' ? undefined : unseenOf(scan.unseen, baseline);
   return {
     lastProbeTime: probeTime(scan.finishedAt, now),
     condition: scan.verdict,
@@ -212,6 +227,7 @@ function resultOf(scan: ScanMessage, report: KeptReport | undefined, now: Date):
     ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
     ...(scan.mountChanges !== undefined && { mountChanges: scan.mountChanges }),
     ...countsIn(scan),
+    ...(unseen && { unseen }),
     ...(isUnproven(scan) && { unproven: true as const }),
   };
 }

@@ -20,6 +20,7 @@ import type {
   FileCounts,
   NoticeOutcome,
   ScanOutcome,
+  UnseenRecord,
   Verdict,
 } from '../../api/outcome.ts';
 import { isMessageId, parseOutcome } from '../../api/outcome-schema.ts';
@@ -57,6 +58,8 @@ export interface ScanMessage {
   readonly baselineFault?: BaselineFault;
   /** For `Failed`: mounts that are otherwise than at the baseline, at least one. */
   readonly mountChanges?: number;
+  /** What AIDE did not see; absent: nothing. */
+  readonly unseen?: UnseenRecord;
   readonly counts?: FileCounts;
   /** The order of a new baseline before which it was done. */
   readonly closes?: string;
@@ -197,6 +200,7 @@ function fromScan(scan: ScanOutcome, parts: number): ScanMessage {
     ...(scan.verdict === 'Errored' && scan.errorCode !== undefined && { errorCode: scan.errorCode }),
     ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
     ...(scan.verdict === 'Failed' && scan.mountChanges && { mountChanges: scan.mountChanges }),
+    ...(scan.verdict !== 'Errored' && scan.unseen && { unseen: scan.unseen }),
     ...(scan.verdict === 'Failed' && scan.counts && { counts: scan.counts }),
     ...(scan.closes !== undefined && { closes: scan.closes }),
     ...(scan.again && { again: true }),

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineReceipt, ScanOutcome } from '../../api/outcome.ts';
+import type { BaselineReceipt, ScanOutcome, UnseenRecord } from '../../api/outcome.ts';
 import { aNode, machineConfigured, minutesBefore, NOW } from '../fixtures.ts';
 import { formatMemory, MEMORY_ANNOTATION, type NodeMemory } from '../nodes/memory.ts';
 import {
@@ -14,7 +15,7 @@ import {
   aWorldAfter,
   DIGEST,
 } from './fixtures.ts';
-import { planResults, type ResultsWorld } from './plan.ts';
+import { planResults, type ResultsPlan, type ResultsWorld } from './plan.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;
 const counts = { added: 1, changed: 2, removed: 3 };
@@ -566,6 +567,97 @@ describe('a scan that found mounts otherwise than at the baseline', () => {
   test('is one without files’ changes only where the daemon says Failed', () => {
     const slot = aSlot(aScan({ mountChanges: 3 }));
     expect(planResults(aResultsWorld({ slot })).fields?.lastResult).not.toHaveProperty('mountChanges');
+  });
+});
+
+describe('a scan that did not see all', () => {
+  const record = (...paths: string[]): UnseenRecord => ({
+    count: paths.length,
+    digest: createHash('sha256').update(paths.join()).digest('hex'),
+    paths: paths.map((path) => ({ path, what: 'Content' })),
+  });
+  const withBaseline = (unseen: UnseenRecord) => aResultsWorld({ status: aStatus({ baseline: aReceipt({ unseen }) }) });
+  const news = (plan: ResultsPlan) => plan.events.map(({ type, reason }) => `${type} ${reason}`);
+  const beat = (world: ResultsWorld, scan: Partial<ScanOutcome>) => ({ ...world, lease: aLease(aScan(scan)) });
+
+  test('is held against what the receipt of its baseline says, and only what is new is news', () => {
+    const world = { ...withBaseline(record('/a')), slot: aSlot(aScan({ unseen: record('/a') })) };
+    const first = planResults(world);
+    expect(first.fields?.lastResult).toMatchObject({ condition: 'Succeeded', unseen: { count: 1, sinceBaseline: 0 } });
+    expect(news(first)).toEqual(['Normal NodeIntegrityStatus']);
+    const next = { ...afterResults(world, first), slot: aSlot(aScan({ id: 'scan-2', unseen: record('/a', '/b') })) };
+    const second = planResults(next);
+    expect(second.fields?.lastResult).toMatchObject({
+      unseen: { count: 2, sinceBaseline: 1, paths: [{ path: '/b' }, { path: '/a' }] },
+    });
+    expect(second.events.map(({ type, reason, message }) => `${type} ${reason} ${message}`)).toEqual([
+      'Warning NodePartlyUnseen node a: AIDE could not read 2 paths, at least 1 of them new since the baseline: ' +
+        '/b (content), /a (content). It may have changed, and no scan would tell.',
+    ]);
+    expect(planResults(beat(afterResults(next, second), { id: 'beat', unseen: record('/a', '/b') })).events).toEqual(
+      [],
+    );
+  });
+
+  test('is news at each that is more, and none where one is less', () => {
+    const world = { ...withBaseline(record()), slot: aSlot(aScan({ unseen: record('/a', '/b') })) };
+    const first = afterResults(world);
+    expect(news(planResults(beat(first, { id: 'x', unseen: record('/a') })))).toEqual([]);
+    expect(news(planResults(beat(first, { id: 'x', unseen: record('/a', '/b', '/c') })))).toEqual([
+      'Warning NodePartlyUnseen',
+    ]);
+    const seen = planResults(beat(first, { id: 'x' }));
+    expect(seen.fields?.lastResult).not.toHaveProperty('unseen');
+  });
+
+  test('counts as since the baseline where nobody knows what was not seen then', () => {
+    const slot = aSlot(aScan({ unseen: record('/a') }));
+    expect(planResults(aResultsWorld({ slot })).fields?.lastResult?.unseen).toMatchObject({ sinceBaseline: 1 });
+  });
+
+  test('ends no failure, which one that saw all does', () => {
+    const world = withBaseline(record());
+    const failing = afterResults({ ...world, slot: aSlot(failed({ id: 'scan-1' })) });
+    const blind = afterResults({ ...failing, slot: aSlot(aScan({ id: 'scan-2', unseen: record('/a') })) });
+    expect(blind.status).toMatchObject({ lastResult: { condition: 'Succeeded' }, failure: { filesChanged: 2 } });
+    const sighted = afterResults({ ...blind, slot: aSlot(aScan({ id: 'scan-3' })) });
+    expect(sighted.status.failure).toBeUndefined();
+  });
+
+  test('and found the same differences is the same failure, with what it sees now', () => {
+    const world = withBaseline(record());
+    const failing = afterResults({ ...world, slot: aSlot(failed({ id: 'scan-1' })) });
+    const { keep, fields, events } = planResults({
+      ...failing,
+      lease: aLease(failed({ id: 'beat-1', unseen: record('/a') })),
+    });
+    expect(keep).toBeUndefined();
+    expect(fields?.lastResult).toMatchObject({
+      resultConfigMapName: 'aide-worker-a-failed',
+      unseen: { sinceBaseline: 1 },
+    });
+    expect(events.map(({ reason }) => reason)).toEqual(['NodePartlyUnseen']);
+  });
+
+  test('and could not be done says nothing of it', () => {
+    const slot = aSlot(aScan({ verdict: 'Errored', errorMessage: 'x.', unseen: record('/a') }));
+    expect(planResults(aResultsWorld({ slot })).fields?.lastResult).not.toHaveProperty('unseen');
+  });
+
+  test('goes on to be held against the record where its database is recognised', () => {
+    const known = aReceipt({ unseen: record('/a') });
+    const slot = aSlot({
+      kind: 'baseline',
+      id: 'b',
+      node: 'a',
+      receipt: aReceipt({ orderId: 'order-2', adopted: true }),
+    });
+    const orders = aStatus().orders;
+    const baseline = { id: 'order-2', reason: 'Initial', requestedAt: minutesBefore(5) } as const;
+    const status = aStatus({ baseline: known, ...(orders && { orders: { ...orders, baseline } }) });
+    const { fields } = planResults(aResultsWorld({ status, slot }));
+    expect(fields?.baseline).toMatchObject({ orderId: 'order-2', unseen: record('/a') });
+    expect(fields?.baselines?.[0]?.unseen?.paths).toEqual([]);
   });
 });
 

@@ -6,6 +6,7 @@ import type { AcceptedFailure, FileIntegrityNodeStatus, ScanResult } from '../..
 import type { BaselineReceipt } from '../../api/outcome.ts';
 import { countsInWords, failureOf } from '../nodes/failure.ts';
 import { MEMORY_ANNOTATION, parseMemory, type Transition } from '../nodes/memory.ts';
+import { unseenInWords } from '../nodes/unseen.ts';
 import { foldClosing, tellClosing, withClosing } from './closing.ts';
 import {
   foldAgain,
@@ -22,6 +23,7 @@ import { isLeaseOf } from './lease.ts';
 import { type Squatter, squatterIn } from './look.ts';
 import { idOf, type Message, otherSender, readHeartbeat, readSlot, type ScanMessage } from './message.ts';
 import { isKept } from './slot.ts';
+import { isUnseenNews } from './unseen.ts';
 import { isOlder, judgeReceipt, judgeScan, updateOf } from './verdict.ts';
 
 /** Annotation on a node status: id of the heartbeat that was taken in last. */
@@ -166,7 +168,7 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
   const scan = judgeScan(fields, heartbeat);
   const noted = { ...fields, heartbeat: scan.id };
   const last = repeated(fields, scan);
-  if (last) return { fields: foldAgain(noted, last, scan, now), events: [] };
+  if (last) return takeAgain(world, noted, last, scan);
   if (!isNewest(scan, fields)) return nothing;
   if (scan.verdict === 'Failed') {
     if (coverOf(world, scan)) return { fields: foldSetAside(noted, scan, now), events: [] };
@@ -174,6 +176,12 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
   }
   const after = foldScan(noted, scan, undefined, now);
   return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
+}
+
+/** What is said again is no news; what the scan does not see may be. */
+function takeAgain({ status, now }: ResultsWorld, fields: ResultFields, last: ScanResult, scan: ScanMessage): Taken {
+  const after = foldAgain(fields, last, scan, now);
+  return { fields: after, events: tellUnseen(status.nodeName, fields, after) };
 }
 
 /** By so much the clocks of the API server and the operator may differ, in milliseconds. */
@@ -218,7 +226,7 @@ function takeMessage(world: ResultsWorld, fields: ResultFields, message: Message
       const scan = judgeScan(fields, message);
       // What is kept of it is more than this, which has no report.
       const last = scan.again ? repeated(fields, scan) : undefined;
-      if (last) return { fields: foldAgain(fields, last, scan, world.now), events: [] };
+      if (last) return takeAgain(world, fields, last, scan);
       const taken = scan.verdict === 'Failed' ? takeFailure(world, fields, scan, slot) : takeScan(world, fields, scan);
       return { ...taken, fields: foldClosing(taken.fields, scan, taken.keep, status.orders?.baseline.id) };
     }
@@ -275,11 +283,12 @@ function takeGoodReceipt(world: ResultsWorld, fields: ResultFields, receipt: Bas
   if (receipt.adopted) {
     const { adopted: _, ...own } = receipt;
     // What was mounted when it was made is what scans go by: what is mounted now, nobody has accepted.
-    const { bootId, mounts } = baseline;
+    const { bootId, mounts, unseen } = baseline;
     const known: BaselineReceipt = {
       ...own,
       ...(baseline.adopted && { adopted: true }),
       ...(mounts && { bootId, mounts }),
+      ...(unseen && { unseen }),
       reason: baseline.reason,
     };
     const message = `${node}: the database on the node is the one on record since ${baseline.createdAt}`;
@@ -349,11 +358,12 @@ function withPartsThere(
 function tellResult(
   node: string,
   before: ResultFields,
-  { lastResult }: ResultFields,
+  { lastResult }: Pick<ResultFields, 'lastResult'>,
   { errorCode }: ScanMessage,
 ): ResultEvent[] {
-  if (!lastResult || !isNews(before.lastResult, lastResult)) return [];
-  return [tell(node, lastResult, errorCode), ...tellFault(node, lastResult)];
+  const unseen = tellUnseen(node, before, { lastResult });
+  if (!lastResult || !isNews(before.lastResult, lastResult)) return unseen;
+  return [tell(node, lastResult, errorCode), ...tellFault(node, lastResult), ...unseen];
 }
 
 function tellFault(node: string, { baselineFault, mountChanges, errorMessage = '' }: ScanResult): ResultEvent[] {
@@ -363,6 +373,17 @@ function tellFault(node: string, { baselineFault, mountChanges, errorMessage = '
   if (baselineFault === undefined) return [];
   const reason = baselineFault === 'Unordered' ? 'BaselineUnordered' : 'BaselineUntrusted';
   return [{ type: 'Warning', reason, message: `node ${node}: ${errorMessage}` }];
+}
+
+function tellUnseen(
+  node: string,
+  before: Pick<ResultFields, 'lastResult'>,
+  { lastResult }: { readonly lastResult?: ScanResult | undefined },
+): ResultEvent[] {
+  const unseen = lastResult?.unseen;
+  if (!unseen || !isUnseenNews(before.lastResult?.unseen, unseen)) return [];
+  const message = `node ${node}: ${unseenInWords(unseen)} It may have changed, and no scan would tell.`;
+  return [{ type: 'Warning', reason: 'NodePartlyUnseen', message }];
 }
 
 function tellRefused(node: string, other: string): ResultEvent {
