@@ -167,6 +167,31 @@ describe('names', () => {
   });
 });
 
+describe('a name that has words of AIDE in it', () => {
+  test.each([
+    ["failed to access '%s': Permission denied (skipping)"],
+    ['fstat() failed for %s: Permission denied (skipping)'],
+    [
+      "failed to open regular file '%s' for reading: open() failed: Permission denied (disabling attrs requiring read permissions: sha512)",
+    ],
+    ["failed to open directory '%s' for reading: open() failed: Permission denied (skipping recursion)"],
+    ["hash calculation: failed to read file content of '%s': Input/output error (hashsums could not be calculated)"],
+    ["hash calculation: fstat() failed for '%s': Input/output error (hashsums could not be calculated)"],
+    ["'%s' has changed (changed fields: c) during hash calculation (discarding calculated hashsums)"],
+    [
+      "number of bytes read for hash calculation (2) mismatches expected stat size (4) for '%s' (discarding calculated hashsums)",
+    ],
+    ["cannot compare hashsums of old:'%s' and new:'%s' (no common hashsum(s) available)"],
+  ])('is taken whole: %s', (line) => {
+    const name = line.replaceAll('%s', '/hostroot/left/out');
+    const place = `/hostroot/etc/${name}`;
+    const tally = new UnseenTally('/hostroot');
+    tally.take(Buffer.from(`WARNING: ${line.replaceAll('%s', place)}\n`));
+    const [unseen] = tally.end().paths;
+    expect(unseen?.what === 'Other' || (unseen?.place ?? place) === place).toBe(true);
+  });
+});
+
 describe('the tally', () => {
   const lines = (from: number, to: number) =>
     Array.from({ length: to - from }, (_, at) => {

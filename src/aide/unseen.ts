@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
  * - `Attributes`: an extended attribute, the access list, the flags, the capabilities or the label, or where a link leads;
  * - `Other`: AIDE said something that is not understood; its line stands in the place of the path.
  */
-export type UnseenWhat = 'Path' | 'Content' | 'Attributes' | 'Other';
+type UnseenWhat = 'Path' | 'Content' | 'Attributes' | 'Other';
 
 /** What AIDE said that it did not see. */
 export interface UnseenPath {
@@ -157,7 +157,10 @@ function isHarmless(line: string, root: string): boolean {
   return HARMLESS.some((pattern) => pattern.test(line));
 }
 
-/** AIDE’s warnings of what it does not see, in the order of its code. The first group is the path. */
+/**
+ * AIDE’s warnings of what it does not see, in the order of its code. The first group is the path. What is before it has no name of
+ * a file in it, and what is behind it none of its own words: a name cannot have another one taken for it.
+ */
 const UNSEEN: readonly (readonly [pattern: RegExp, what: UnseenWhat])[] = [
   // db_disk.c
   [/^failed to access '(.*)': .* \(skipping\)$/s, 'Path'],
@@ -175,33 +178,45 @@ const UNSEEN: readonly (readonly [pattern: RegExp, what: UnseenWhat])[] = [
     'Content',
   ],
   [
-    /^number of bytes read for hash calculation .* expected [a-z]+ size .* for '(.*)' \(discarding calculated hashsums\)$/s,
+    /^number of bytes read for hash calculation \(-?\d+\) mismatches expected [a-z]+ size \(-?\d+\) for '(.*)' \(discarding calculated hashsums\)$/s,
     'Content',
   ],
   [/^acl_get_fd\(\) failed to get ACL for '(.*)': .* \(disabling acl attribute\)$/s, 'Attributes'],
   [/^failed to get default ACL for directory '(.*)': .* \(disabling acl attribute\)$/s, 'Attributes'],
-  [/^listxattr\(\) failed to get .* for '(.*)': .* \(disabling xattr attribute\)$/s, 'Attributes'],
   [
-    /^lgetxattr\(\) failed to get value of extended attribute '.*' for '(.*)': .* \(discarding extended attribute\)$/s,
+    /^listxattr\(\) failed to get list of extended attribute names for '(.*)': .* \(disabling xattr attribute\)$/s,
     'Attributes',
   ],
-  [/^fgetfilecon_raw\(\) failed to get .* for '(.*)': .* \(disabling selinux attribute\)$/s, 'Attributes'],
-  [/^fgetflags\(\) failed to get .* for '(.*)': .* \(disabling e2fsattrs attribute\)$/s, 'Attributes'],
-  [/^cap_to_text\(\) failed to get .* of '(.*)': .* \(disabling caps attribute\)$/s, 'Attributes'],
-  [/^cap_get_fd\(\) failed to get .* for '(.*)': .* \(disabling caps attribute\)$/s, 'Attributes'],
+  [
+    /^lgetxattr\(\) failed to get value of extended attribute '.*?' for '(.*)': .* \(discarding extended attribute\)$/s,
+    'Attributes',
+  ],
+  [
+    /^fgetfilecon_raw\(\) failed to get SELinux security context for '(.*)': .* \(disabling selinux attribute\)$/s,
+    'Attributes',
+  ],
+  [/^fgetflags\(\) failed to get file attributes for '(.*)': .* \(disabling e2fsattrs attribute\)$/s, 'Attributes'],
+  [
+    /^cap_to_text\(\) failed to get textual representation for capability state of '(.*)': .* \(disabling caps attribute\)$/s,
+    'Attributes',
+  ],
+  [/^cap_get_fd\(\) failed to get capability state for '(.*)': .* \(disabling caps attribute\)$/s, 'Attributes'],
   // gen_list.c, hashsum.c, md.c, seltree.c
-  [/^cannot compare hashsums of old:'.*' and new:'(.*)' \(no common hashsum\(s\) available\)$/s, 'Content'],
-  [/^hashsum transition .* and new:'(.*)': no common or transition hashsum\(s\) available$/s, 'Content'],
+  [/^cannot compare hashsums of old:'(.*)' and new:'\1' \(no common hashsum\(s\) available\)$/s, 'Content'],
+  [
+    /^hashsum transition \([^)]*\) for old:'(.*)' and new:'\1': no common or transition hashsum\(s\) available$/s,
+    'Content',
+  ],
   [/^readlink\(\) failed for '(.*)': .*$/s, 'Attributes'],
-  [/^.*: gcry_md_enable \([^)]*\) failed for '(.*)'$/s, 'Content'],
-  [/^unable to match the file system type restriction of .*: file system type missing for '(.*)'$/s, 'Path'],
+  [/^(.*): gcry_md_enable \([^)]*\) failed for '\1'$/s, 'Content'],
+  [/^unable to match the file system type restriction of .*?: file system type missing for '(.*)'$/s, 'Path'],
 ];
 
 function readUnseen(line: string, root: string): UnseenPath {
   const said = line.startsWith('WARNING: ') ? line.slice('WARNING: '.length) : undefined;
   for (const [pattern, what] of said === undefined ? [] : UNSEEN) {
     const place = pattern.exec(said ?? '')?.[1];
-    if (place === undefined) continue;
+    if (!place?.startsWith('/')) continue;
     const path = shown(place.startsWith(`${root}/`) ? place.slice(root.length) : place);
     return { path, what, ...(place.length <= PATH_CHARACTERS && { place }) };
   }

@@ -74,6 +74,19 @@ export function asJson(value: Arbitrary<unknown>): Arbitrary<Buffer> {
   return value.map((each) => Buffer.from(JSON.stringify(each) ?? 'null'));
 }
 
+/** What AIDE did not see, as a scan or a receipt lists it. */
+const unseen = loose({
+  count,
+  digest,
+  paths: fc.array(
+    loose({
+      path: fc.oneof(fc.constant('/etc/passwd'), hostileText),
+      what: fc.constantFrom('Path', 'Content', 'Attributes', 'Other', 'None'),
+    }),
+    { maxLength: 4 },
+  ),
+});
+
 const scan = loose({
   kind: fc.constant('scan'),
   id: fc.oneof(fc.constant('run-1'), hostileText),
@@ -90,6 +103,7 @@ const scan = loose({
   baselineFault: fc.constantFrom('Replaced', 'Missing', 'Damaged', 'Unordered', 'None'),
   configurationDigest: digest,
   mountChanges: count,
+  unseen,
   closes: fc.oneof(fc.constant('order-1'), hostileText),
   slotTaken: fc.oneof(fc.boolean(), fc.constant('true')),
 });
@@ -114,6 +128,7 @@ export const receipt = loose({
   adopted: fc.oneof(fc.boolean(), fc.constant('true')),
   refused: hostileText,
   mounts,
+  unseen,
   closing: loose({ scan: hostileText, gap: loose({ from: time, to: time }), uncompared: hostileText }),
   createdAt: time,
 });

@@ -9,11 +9,13 @@ import { nodeFileTargets } from './targets/node-files.ts';
 import { reportTargets } from './targets/reports.ts';
 import { resultTargets } from './targets/results.ts';
 import { textTargets } from './targets/text.ts';
+import { unseenTargets } from './targets/unseen.ts';
 
 /** All that reads bytes of nodes and users. */
 export const targets: readonly Target[] = [
   ...textTargets,
   ...reportTargets,
+  ...unseenTargets,
   ...configurationTargets,
   ...nodeFileTargets,
   ...messageTargets,
