@@ -53,6 +53,18 @@ export const unseenRecordSchema = z.object({
   paths: z.array(unseenPathSchema).max(32).describe('The first of it by path, as many as fit.'),
 });
 
+const line = z.int().min(1).max(100_000);
+
+/** See `RuleRecord`. */
+const ruleRecordSchema = z.object({
+  idle: z.array(line).max(64).describe('Lines of rules that have nothing on the node.'),
+  links: z
+    .array(z.object({ line, target: mountText }))
+    .max(16)
+    .describe('Lines of rules that lead to a link, and where what they go for is.'),
+  more: count.exactOptional().describe('How many more there are.'),
+});
+
 const counts = z.object({ added: count, changed: count, removed: count });
 
 const keptClosingSchema = z.object({
@@ -89,6 +101,9 @@ export const receiptSchema = z.object({
   unseen: unseenRecordSchema
     .exactOptional()
     .describe('What AIDE did not see when it made the database; not there: that is not known.'),
+  rules: ruleRecordSchema
+    .exactOptional()
+    .describe('Which rules of the effective configuration have nothing on the node, by line.'),
   closing: closingSchema.exactOptional(),
   createdAt: time,
 });

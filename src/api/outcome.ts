@@ -111,6 +111,8 @@ export interface BaselineReceipt {
   mounts?: MountRecord;
   /** What AIDE did not see when it made the database; absent: that is not known. */
   unseen?: UnseenRecord;
+  /** Absent: nobody looked. */
+  rules?: RuleRecord;
   /** What the baseline before was found to differ in before this one took its place. */
   closing?: BaselineClosing;
   /** RFC 3339, by the node's clock. */
@@ -144,6 +146,16 @@ export interface UnseenRecord {
   digest: string;
   /** The first of them by path, as many as fit. */
   paths: UnseenPath[];
+}
+
+/** Rules of the effective configuration that have nothing on the node, by their lines from 1. */
+export interface RuleRecord {
+  /** Nothing is there whose name begins as the rule's path does. */
+  idle: number[];
+  /** What the rule goes for is behind a link, which AIDE does not follow: it is there. */
+  links: { line: number; target: string }[];
+  /** How many more there are than are listed. */
+  more?: number;
 }
 
 /** Texts of the node, in visible ASCII: each other byte stands as `\ooo`. */

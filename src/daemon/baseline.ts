@@ -74,7 +74,7 @@ async function makeBaseline(
     return { kind: 'lost' };
   }
   const { mounts, unseen } = closing;
-  return await moveIn(bench, task, { refused, mounts, unseen }, reading.facts);
+  return await moveIn(bench, task, { refused, mounts, unseen }, reading.facts, signal);
 }
 
 async function initialise(
@@ -117,7 +117,7 @@ async function initialise(
     return { kind: 'failed', facts: brokenFacts(looked.code, sentence, startedAt) };
   }
   const unseen = await unseenIn(result, bench, signal);
-  return await moveIn(bench, task, { refused, ...looked, unseen }, reading.facts);
+  return await moveIn(bench, task, { refused, ...looked, unseen }, reading.facts, signal);
 }
 
 /** What was found while a new database was made. */
@@ -130,15 +130,20 @@ interface Found {
 
 /** The new database takes the place of the old one. */
 async function moveIn(
-  { paths, log }: Workbench,
+  bench: Workbench,
   { order, configurationDigest, maxBackups, closing }: BaselineTask,
   { refused, mounts, unseen }: Found,
   facts: DatabaseFacts,
+  signal: AbortSignal,
 ): Promise<BaselineResult> {
+  const { paths, log } = bench;
+  const { lookAtRules } = await import('./rules.ts'); // memory that is not needed between scans
+  const rules = await lookAtRules(bench, signal);
   await syncFile(paths.newDatabase);
   const receipt = await receiptOf(order, configurationDigest, facts, {
     ...(mounts !== undefined && { mounts }),
     ...(unseen !== undefined && { unseen }),
+    ...(rules !== undefined && { rules }),
     ...(refused !== undefined && { refused }),
     ...(closing !== undefined && { closing: inReceipt(closing, new Date()) }),
   });
@@ -217,7 +222,9 @@ async function adopt(
   }
   // Where a scan does not see all, each of them says so.
   const looked = await lookAtMounts(bench, signal);
-  const how = { adopted: true, ...('mounts' in looked && looked) };
+  const { lookAtRules } = await import('./rules.ts');
+  const rules = await lookAtRules(bench, signal);
+  const how = { adopted: true, ...('mounts' in looked && looked), ...(rules !== undefined && { rules }) };
   const receipt = await receiptOf(order, configurationDigest, found.facts, how);
   await writeReceipt(paths.receipt, receipt);
   log.info('the AIDE db on the node is adopted');
@@ -260,7 +267,7 @@ async function receiptOf(
   order: BaselineOrder,
   configurationDigest: string,
   { digest, entries, aideVersion = 'unknown' }: { digest: string; entries: number; aideVersion?: string },
-  how: Pick<BaselineReceipt, 'adopted' | 'refused' | 'mounts' | 'unseen' | 'closing'>,
+  how: Pick<BaselineReceipt, 'adopted' | 'refused' | 'mounts' | 'unseen' | 'rules' | 'closing'>,
 ): Promise<BaselineReceipt> {
   return {
     orderId: order.id,

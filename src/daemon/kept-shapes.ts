@@ -18,6 +18,11 @@ const unseen = shape({
   digest,
   paths: listOf(shape({ path: text(256, /^[!-~]+$/), what: oneOf('Path', 'Content', 'Attributes', 'Other') }), 32),
 });
+const rules = shape({
+  idle: listOf(wholeNumber(100_000), 64),
+  links: listOf(shape({ line: wholeNumber(100_000), target: mountText }), 16),
+  more: optional(count),
+});
 const receipt = shape({
   orderId: id,
   digest,
@@ -36,6 +41,7 @@ const receipt = shape({
     }),
   ),
   unseen: optional(unseen),
+  rules: optional(rules),
   createdAt: time,
 });
 

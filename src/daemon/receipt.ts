@@ -3,7 +3,7 @@ import type { BaselineReceipt } from '../api/outcome.ts';
 import { readSmallFile, writeWhole } from './files.ts';
 import { isReceipt } from './kept-shapes.ts';
 
-/** A receipt has some 600 bytes, and what it says of mounts. */
+/** A receipt has some 600 bytes, and what it says of mounts, rules and what was not seen: no more than 10 KiB. */
 const RECEIPT_BYTES = 16 * 1024;
 
 /** Puts a receipt beside the database, before that moves in: a crash in between then loses nothing. */

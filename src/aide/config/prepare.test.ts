@@ -43,6 +43,7 @@ root_prefix=/x
     for (const text of ['#'.repeat(1024 * 1024 + 1), '\n'.repeat(50_001)]) {
       expect(prepareConfiguration(text)).toEqual({
         text: '',
+        lines: [],
         problems: [{ line: 0, code: 'CONFIG_TOO_LARGE', sentence: expect.any(String), severity: 'error' }],
         usable: false,
       });

@@ -11,6 +11,8 @@ import type { Configuration } from './syntax.ts';
 export interface PreparedConfiguration {
   /** The effective configuration; empty when the user’s is too large to be read. */
   readonly text: string;
+  /** For each line of it, from 1, the user’s line that it comes from; 0 for ours. */
+  readonly lines: readonly number[];
   /** All that the user should know, with the user’s line numbers, errors first. */
   readonly problems: readonly Problem[];
   /** No problem is an error: it may go to the nodes. */
@@ -42,18 +44,18 @@ export async function checkConfiguration(
   // Where our rules name an error of a line already, in words that help more, AIDE’s are left out.
   const known = new Set(prepared.problems.filter(isError).map((problem) => problem.line));
   const news = said.filter((problem) => !(isError(problem) && problem.line !== 0 && known.has(problem.line)));
-  return finish(conversion.text, [...prepared.problems, ...news]);
+  return finish(conversion, [...prepared.problems, ...news]);
 }
 
 function prepare(userText: string): { prepared: PreparedConfiguration; conversion?: Conversion } {
   try {
     const conversion = convert(userText);
     const found = toUserLines(lint(parse(conversion.text)), conversion);
-    return { prepared: finish(conversion.text, [...conversion.problems, ...found]), conversion };
+    return { prepared: finish(conversion, [...conversion.problems, ...found]), conversion };
   } catch (error) {
     if (!(error instanceof FioError)) throw error;
     const problem: Problem = { line: 0, code: error.code, sentence: error.message, severity: 'error' };
-    return { prepared: finish('', [problem]) };
+    return { prepared: finish({ text: '', lines: [] }, [problem]) };
   }
 }
 
@@ -92,9 +94,12 @@ function toUserLines(problems: readonly Problem[], conversion: Conversion): Prob
 
 const LOUDNESS: Readonly<Record<Problem['severity'], number>> = { error: 0, warning: 1, info: 2 };
 
-function finish(text: string, problems: readonly Problem[]): PreparedConfiguration {
+function finish(
+  { text, lines }: Pick<Conversion, 'text' | 'lines'>,
+  problems: readonly Problem[],
+): PreparedConfiguration {
   const sorted = [...problems].sort((a, b) => LOUDNESS[a.severity] - LOUDNESS[b.severity] || a.line - b.line);
-  return { text, problems: sorted, usable: !sorted.some(isError) };
+  return { text, lines, problems: sorted, usable: !sorted.some(isError) };
 }
 
 function isError(problem: Problem): boolean {

@@ -50,6 +50,10 @@ export type JudgedConfiguration =
       readonly notes: readonly string[];
       /** What was carried over in other words, or left out because it means nothing here. */
       readonly remarks: readonly string[];
+      /** For each line of the text the user's; absent where that is not known. */
+      readonly lines?: readonly number[];
+      /** It is in another namespace than the FileIntegrity: nothing that it says is told. */
+      readonly isForeign?: boolean;
     }
   /** Not fit for a node: the last good one stays. `message` says line and reason. */
   | { readonly kind: 'refused'; readonly source: string; readonly message: string };

@@ -69,14 +69,15 @@ export class Judge {
       const message = `The configuration ${source} was refused: ${OF_OPERATOR}: the operator itself writes this config map, so it would follow its own output. Name one of your own.`;
       return { kind: 'refused', source, message };
     }
-    const { usable, problems, text: effective } = await this.#check(text);
+    const { usable, problems, text: effective, lines } = await this.#check(text);
     const say = (severity: Problem['severity']) => {
       const mine = problems.filter((problem) => problem.severity === severity);
       return describeProblems(mine, isForeign ? ({ code }) => code : undefined);
     };
     if (usable) {
       const who = found ? whoChanged(found, key) : 'unknown';
-      return { kind: 'user', source, text: effective, who, notes: say('warning'), remarks: say('info') };
+      const said = { notes: say('warning'), remarks: say('info') };
+      return { kind: 'user', source, text: effective, who, ...said, lines, isForeign };
     }
     const more = isForeign ? ' What the codes mean is documented; more is said of one in its own namespace.' : '';
     const message = `The configuration ${source} was refused: ${say('error').join('. ')}.${more}`;

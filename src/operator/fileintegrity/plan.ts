@@ -31,6 +31,7 @@ import { type NodesPlan, planDeparted, planNodes } from './nodes.ts';
 import { hasCarriedOut, memoryOf } from './orders.ts';
 import { sharedNodes } from './overlap.ts';
 import { parseRequests, planReinit, type ReinitPlan } from './reinit.ts';
+import { tellRules } from './rules.ts';
 import { notTolerated, selectNodes, watchedNames } from './selection.ts';
 import {
   nextFreshUntil,
@@ -229,6 +230,7 @@ function planOwnStatus(
   const { judged, spec, priorityClass } = world;
   const { priorityClassName = '' } = spec;
   const isKept = priorityClass === 'unknown' && keepsSpec(world.integrity);
+  const rules = tellRules(judged, statuses, Object.values(world.defaults));
   return planStatus({
     ...world,
     daemonSetIsCurrent,
@@ -242,7 +244,8 @@ function planOwnStatus(
     configuration: {
       ...(judged.kind === 'refused' && { refused: judged.message }),
       ...(judged.kind === 'missing' && { missing: judged.message }),
-      ...(judged.kind === 'user' && { notes: judged.notes, remarks: judged.remarks }),
+      ...(judged.kind === 'user' && { notes: [...judged.notes, ...rules.notes], remarks: judged.remarks }),
+      idle: rules.idle,
       description: configuration.description,
       exceeded: world.exceeded,
       ...(isKept && { unheeded: tellNoPriorityClass(priorityClassName) }),

@@ -41,6 +41,8 @@ export interface StatusWorld {
     readonly notes?: readonly string[];
     /** What was carried over in other words. */
     readonly remarks?: readonly string[];
+    /** Rules that have nothing on any node. */
+    readonly idle?: readonly string[];
     readonly description: string;
     /** What asks for more than is allowed. */
     readonly exceeded: readonly string[];
@@ -380,11 +382,12 @@ function configurationValid({ configuration }: StatusWorld): Statement {
     const message = `${configuration.missing} ${configuration.description}${bounds}`;
     return { type, status: 'False', reason: 'Missing', message };
   }
-  const { description, notes = [], remarks = [] } = configuration;
+  const { description, notes = [], remarks = [], idle = [] } = configuration;
   const warnings = notes.length > 0 ? ` To be known of it: ${notes.join('. ')}.` : '';
   const changes = remarks.length > 0 ? ` Carried over in other words: ${remarks.join('. ')}.` : '';
+  const without = idle.length > 0 ? ` On no node is there anything for: ${idle.join('. ')}.` : '';
   const reason = notes.length > 0 || bounds !== '' ? 'Warnings' : 'Valid';
-  return { type, status: 'True', reason, message: `${description}${warnings}${changes}${bounds}` };
+  return { type, status: 'True', reason, message: `${description}${warnings}${changes}${without}${bounds}` };
 }
 
 /** Two on one node are no fault, but each of them costs it a scan. */

@@ -117,7 +117,7 @@ export function foldReceipt(
 }
 
 /** Their lists stand in the receipt of the baseline itself; ten of them would be much for each node. */
-function inShort({ mounts, unseen, ...receipt }: BaselineReceipt): BaselineReceipt {
+function inShort({ mounts, unseen, rules: _, ...receipt }: BaselineReceipt): BaselineReceipt {
   return {
     ...receipt,
     ...(mounts && { mounts: { ...mounts, mounts: [] } }),
