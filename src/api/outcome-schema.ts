@@ -53,7 +53,7 @@ export const unseenRecordSchema = z.object({
   paths: z.array(unseenPathSchema).max(32).describe('The first of it by path, as many as fit.'),
 });
 
-const line = z.int().min(1).max(100_000);
+const line = z.int().nonnegative().max(100_000);
 
 /** See `RuleRecord`. */
 const ruleRecordSchema = z.object({

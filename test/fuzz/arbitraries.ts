@@ -117,6 +117,12 @@ const mounts = loose({
   }),
 });
 
+const rules = loose({
+  idle: fc.array(count, { maxLength: 4 }),
+  links: fc.array(loose({ line: count, target: fc.oneof(fc.constant('/usr/bin/'), hostileText) }), { maxLength: 3 }),
+  more: count,
+});
+
 export const receipt = loose({
   orderId: fc.oneof(fc.constant('order-1'), hostileText),
   digest,
@@ -129,6 +135,7 @@ export const receipt = loose({
   refused: hostileText,
   mounts,
   unseen,
+  rules,
   closing: loose({ scan: hostileText, gap: loose({ from: time, to: time }), uncompared: hostileText }),
   createdAt: time,
 });
