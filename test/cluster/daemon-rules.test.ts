@@ -34,14 +34,14 @@ describe.skipIf(aide === undefined)('rules that do nothing on the nodes', () => 
 
     const data = { 'aide.conf': RULES };
     await client.patch(configMaps, { namespace, name: 'idle-rules' }, { data }, { type: 'merge' });
-    const link = 'line 3: /bin/ leads to a link, which AIDE does not follow: watch /usr/bin/ as well';
+    const link = 'line 3: CONFIG_RULE_LINK: /bin/ leads to a link, which AIDE does not follow: watch /usr/bin/ as well';
     await eventually('it is told', async () => {
       const { status, reason, message = '' } = (await valid()) ?? {};
       return (
         status === 'True' &&
         reason === 'Warnings' &&
         message.includes(link) &&
-        message.includes('On no node is there anything for: line 2: /ect/noisy leaves out nothing.')
+        message.includes('On no node is there anything for: line 2: CONFIG_RULE_IDLE: /ect/noisy leaves out nothing.')
       );
     });
     const told = async () => (await harness.told('ConfigurationWarnings')).filter((message) => message.includes(link));

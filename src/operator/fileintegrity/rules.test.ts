@@ -23,7 +23,7 @@ describe('of a user’s rules', () => {
   test('those are told that have nothing on all nodes', () => {
     expect(tellRules(judged, [node({ idle: [opt, ect] }), node({ idle: [ect] })], [])).toEqual({
       notes: [],
-      idle: ['line 3: /ect/noisy leaves out nothing'],
+      idle: ['line 3: CONFIG_RULE_IDLE: /ect/noisy leaves out nothing'],
     });
   });
 
@@ -38,7 +38,7 @@ describe('of a user’s rules', () => {
   test('one that leads to a link on any node is a note', () => {
     const link = { line: bin, target: '/usr/bin/' };
     expect(tellRules(judged, [node({ links: [link] }), node({ links: [link] }), node({})], [])).toEqual({
-      notes: ['line 4: /bin/ leads to a link, which AIDE does not follow: watch /usr/bin/ as well'],
+      notes: ['line 4: CONFIG_RULE_LINK: /bin/ leads to a link, which AIDE does not follow: watch /usr/bin/ as well'],
       idle: [],
     });
   });
