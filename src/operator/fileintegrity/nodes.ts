@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
+import { HOLDOFF_ANNOTATION } from '../../api/keys.ts';
 import { resultName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { contains } from '../contains.ts';
+import { managerOf } from '../managers.ts';
 import { isFailing } from '../nodes/failure.ts';
 import { MEMORY_ANNOTATION } from '../nodes/memory.ts';
 import type { Profile } from '../nodes/profile.ts';
@@ -14,7 +16,7 @@ import { firstName } from '../results/slot.ts';
 import type { Action, NodeChange, OrderNews } from './actions.ts';
 import type { ConfigurationPlan } from './configuration.ts';
 import { tellNews } from './news.ts';
-import { desiredNodeStatus, holdoffList, memoryOf, planOrders, unselectedStatus } from './orders.ts';
+import { desiredNodeStatus, holdoffList, memoryOf, type OrdersWorld, planOrders, unselectedStatus } from './orders.ts';
 import { filesOn } from './overlap.ts';
 import type { ReinitRequest } from './reinit.ts';
 import { type Departure, forgetOf, isOfNode, type KeptStatus, planUnselected } from './unselected.ts';
@@ -57,12 +59,15 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
     (status) => memoryOf(status).accepted,
     world.now,
   );
+  const { integrity, spec, hasMachineConfigs, now } = world;
+  const wanted = { integrity, spec, hasMachineConfigs, holdoff, now };
+  const wantedText = textOfWanted(world);
   for (const node of selected) {
     const name = node.metadata?.name ?? '';
     const standing = world.statuses.get(name);
     const current = standing && isOfNode(standing, node) ? standing : undefined;
     const orders = {
-      ...world,
+      ...wanted,
       node,
       current,
       configuration: configuration.forNode(node),
@@ -70,10 +75,15 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
       profile: profileOf(node),
       request: requestOf(name),
       files: filesOn(name, world.integrity, current, world.others),
-      holdoff,
       predecessor: predecessorOf(world.departed.get(name)),
       accepted: closings.noted.get(name),
     };
+    const causes = [wantedText, ...causesOf(orders), world.leases.get(leaseName(world, name))];
+    const settled = current && SETTLED.get(current);
+    if (settled && isSame(settled.causes, causes)) {
+      statuses.push(settled.status);
+      continue;
+    }
     const desired = desiredNodeStatus(orders, planOrders(orders));
     const owner = world.foreignStatuses.get(desired.metadata.name ?? '');
     if (owner !== undefined && owner !== world.integrity.metadata.name) {
@@ -81,15 +91,18 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
       continue;
     }
     const { unselected: _, predecessor: __, ...before } = current ?? {};
-    statuses.push({ ...before, ...desired, metadata: { ...current?.metadata, ...desired.metadata } });
+    const status = { ...before, ...desired, metadata: { ...current?.metadata, ...desired.metadata } };
+    statuses.push(status);
     // What another machine of the name had, or an earlier FileIntegrity of the name, goes first.
     if (standing !== current || owner !== undefined) continue;
+    const lease = current ? planLease(world, current) : [];
+    if (current && hasOrders(current, desired) && lease.length === 0) SETTLED.set(current, { causes, status });
     if (!current || !hasOrders(current, desired)) {
       const news = orderNews(current, desired);
       actions.push({ do: 'apply-node-status', object: desired, news });
       changes.push({ status: desired, news, isFailing: current !== undefined && isFailing(current) });
     }
-    if (current) actions.push(...planLease(world, current));
+    actions.push(...lease);
   }
   for (const { status, unselected } of kept) {
     const desired = unselectedStatus(world.integrity, status, unselected);
@@ -122,6 +135,41 @@ export function planNodes({ world, selected, configuration, profileOf, requestOf
     kept: kept.map(({ status, unselected }) => ({ ...status, unselected })),
     taken,
   };
+}
+
+/** A node for which nothing was to be done, as it is then, and all that this followed from. */
+interface Settled {
+  readonly causes: readonly unknown[];
+  readonly status: FileIntegrityNodeStatus;
+}
+
+/**
+ * By the status as the store has it. A fleet is planned again at each change of one node: what the others get follows from
+ * the same as before.
+ */
+const SETTLED = new WeakMap<FileIntegrityNodeStatus, Settled>();
+
+/** What of the FileIntegrity a node's orders follow from, as text. */
+function textOfWanted({ integrity, spec, hasMachineConfigs }: World): string {
+  const { uid, name, namespace, annotations } = integrity.metadata;
+  const holdoff = annotations?.[HOLDOFF_ANNOTATION];
+  const owner = holdoff === undefined ? undefined : managerOf(integrity.metadata, 'annotations', HOLDOFF_ANNOTATION);
+  return JSON.stringify([uid, name, namespace, spec, holdoff, owner, hasMachineConfigs]);
+}
+
+/** What else they follow from, but for the time, which counts only for what is new; each is compared as it is. */
+function causesOf(orders: OrdersWorld): unknown[] {
+  const { node, configuration, configuredBy, profile, request, files, predecessor, accepted } = orders;
+  const { name, key, digest } = configuration;
+  return [node, name, key, digest, configuredBy, profile, request?.id, request?.at, files, predecessor, accepted];
+}
+
+function isSame(one: readonly unknown[], other: readonly unknown[]): boolean {
+  return one.length === other.length && one.every((each, index) => Object.is(each, other[index]));
+}
+
+function leaseName({ integrity }: World, node: string): string {
+  return resultName(integrity.metadata.name ?? '', node);
 }
 
 /** What is on record goes on to be, when statuses go: before they do, or as soon as it was seen that they went. */

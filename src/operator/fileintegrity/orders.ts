@@ -106,9 +106,19 @@ export function hasCarriedOut(current: FileIntegrityNodeStatus | undefined, requ
   return !isNew(request, memoryOf(current)) && isBaselined(current);
 }
 
+/** What was remembered of statuses, by their annotations as the store has them: it is asked for often. */
+const REMEMBERED = new WeakMap<object, { readonly text: string | undefined; readonly memory: NodeMemory }>();
+
 /** What the operator remembers of the node of a status. */
 export function memoryOf(current: FileIntegrityNodeStatus | undefined): NodeMemory {
-  return parseMemory(current?.metadata.annotations?.[MEMORY_ANNOTATION]);
+  const { annotations } = current?.metadata ?? {};
+  const text = annotations?.[MEMORY_ANNOTATION];
+  if (!annotations) return parseMemory(text);
+  const known = REMEMBERED.get(annotations);
+  if (known && known.text === text) return known.memory;
+  const memory = parseMemory(text);
+  REMEMBERED.set(annotations, { text, memory });
+  return memory;
 }
 
 /** The node's receipt is that of its newest order. */
