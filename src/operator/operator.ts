@@ -176,6 +176,7 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     image,
     defaults: defaultTexts(),
     judge,
+    onPlanned: (key, durationMs) => throttle.note(key, durationMs),
     ...(admission && { admission: () => admission.watch.standing() }),
   });
   const throttle = new Throttle((key) => integrities.enqueue(key), PLAN_INTERVAL_MS);

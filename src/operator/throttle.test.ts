@@ -39,6 +39,25 @@ test('a key that is added all the time is passed on once per interval', () => {
   expect(passed.length).toBe(6);
 });
 
+test('what takes long has a fifth of the time', () => {
+  throttle.note('a', 1000);
+  for (let ms = 0; ms < 12_000; ms += 10) {
+    throttle.add('a');
+    throttle.add('b');
+    vi.advanceTimersByTime(10);
+  }
+  expect(passed.filter((key) => key === 'a').length).toBe(4);
+  expect(passed.filter((key) => key === 'b').length).toBe(13);
+  throttle.note('a', 10);
+  vi.advanceTimersByTime(4000);
+  passed = [];
+  for (let ms = 0; ms < 2000; ms += 10) {
+    throttle.add('a');
+    vi.advanceTimersByTime(10);
+  }
+  expect(passed.length).toBe(3);
+});
+
 test('keys do not hold up each other', () => {
   throttle.add('a');
   throttle.add('b');

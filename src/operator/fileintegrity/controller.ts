@@ -26,6 +26,8 @@ export interface FileIntegrityControllerOptions extends Pick<Surroundings, 'imag
   /** How the admission policies are; undefined where nobody looks. */
   readonly admission?: () => Standing;
   readonly judge: Judge;
+  /** Told how long it took to plan one, in milliseconds; 0 for one that is gone. */
+  readonly onPlanned: (key: string, durationMs: number) => void;
 }
 
 /** How often it is looked whether all is read, in milliseconds; the end of that brings a look by itself. */
@@ -56,7 +58,9 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
     };
     const world = await observe(integrity, tools, { judge, departures }, surroundings, signal);
     known.set(key, { uid, ...(applied && { applied }), ...(world.lastGood && { lastGood: world.lastGood }) });
+    const began = performance.now();
     const { actions, outcome } = plan(world);
+    options.onPlanned(key, performance.now() - began);
     const onDaemonSet = (desired: string, generation: number | undefined) =>
       known.set(key, { ...known.get(key), uid, applied: { desired, generation } });
     await perform(actions, integrity, { ...tools, departures }, onDaemonSet, signal);
@@ -83,6 +87,7 @@ export function createFileIntegrityController(options: FileIntegrityControllerOp
       if (!integrity) {
         known.delete(key);
         judge.forget(key);
+        options.onPlanned(key, 0);
         const [namespace = '', name = ''] = key.split('/');
         effectives.forget(namespace, name);
         await removeMessages(key, tools, signal);

@@ -1,3 +1,4 @@
+import type { Condition } from '../../api/condition.ts';
 import type { NodeCounts } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { Statement } from '../conditions.ts';
@@ -142,6 +143,13 @@ export function byReason(
     .sort(([one], [other]) => place(one) - place(other) || (one < other ? -1 : 1));
 }
 
-export function conditionOf({ status }: Pick<FileIntegrityNodeStatus, 'status'>, type: string) {
-  return status?.conditions?.find((condition) => condition.type === type);
+/** The conditions of statuses by type, as the store has them: of a fleet they are asked for thousands of times. */
+const BY_TYPE = new WeakMap<object, ReadonlyMap<string, Condition>>();
+
+export function conditionOf({ status }: Pick<FileIntegrityNodeStatus, 'status'>, type: string): Condition | undefined {
+  const { conditions } = status ?? {};
+  if (!conditions) return undefined;
+  const known = BY_TYPE.get(conditions) ?? new Map(conditions.map((condition) => [condition.type, condition]));
+  BY_TYPE.set(conditions, known);
+  return known.get(type);
 }
