@@ -98,7 +98,7 @@ export function createTransport(connection: Connection, options: TransportOption
     try {
       const { tls, headers, agent } = await connection.credentials();
       scope.signal.throwIfAborted();
-      const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
+      const body = request.body === undefined ? undefined : Buffer.from(inJson(request.body));
       outgoing = httpsRequest(base + request.path + queryText(request.query), {
         method: request.method,
         agent: agent ?? agentsFor(tls)[own ? 'streams' : 'calls'],
@@ -239,4 +239,15 @@ function retryDelay(error: unknown, idempotent: boolean, tries: number): number 
 function queryText(query: Query = {}): string {
   const pairs = Object.entries(query).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]]));
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`;
+}
+
+/**
+ * JSON in which every character is one that YAML takes as it is: the API server reads what is applied as YAML, which refuses
+ * control characters that JSON does not. A file name with one of them is enough to bring one into a report.
+ */
+function inJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u007f-\u009f\ufeff\ufffe\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
