@@ -59,6 +59,8 @@ const scanResultSchema = z.object({
     .literal(true)
     .exactOptional()
     .describe('Nothing says which database this scan read, as an earlier operator has it: it proves nothing.'),
+  failureSequence: z.int().exactOptional().describe('The number of the kept failure that it is.'),
+  failureDigest: z.string().exactOptional().describe('The digest of the kept failure that it is.'),
 });
 export type ScanResult = z.output<typeof scanResultSchema>;
 
@@ -96,6 +98,10 @@ export const departedSchema = z.object({
   uid: z.string().exactOptional().describe('Uid of the node object.'),
   baseline: receiptSchema,
   lastResult: scanResultSchema.exactOptional().describe('The last result, if that was Failed.'),
+  kept: z
+    .object({ sequence: z.int(), digest: z.string() })
+    .exactOptional()
+    .describe('Of the failure that was kept last: all before it are linked to it.'),
 });
 export type Departed = z.output<typeof departedSchema>;
 
@@ -131,11 +137,17 @@ const keptFailureSchema = z.object({
     .string()
     .describe('SHA-256, hex, over the result, its report and the digest of the kept failure before it.'),
   configMapName: z.string().describe('Config map with the report.'),
-  lastProbeTime: time.describe('When the scan ended.'),
+  lastProbeTime: time.describe('When the scan ended that found it first.'),
   filesAdded: z.int().exactOptional(),
   filesChanged: z.int().exactOptional(),
   filesRemoved: z.int().exactOptional(),
   baselineFault: baselineFaultSchema.exactOptional(),
+  finding: z.string().exactOptional().describe('SHA-256, hex, over what was found, whenever that was.'),
+  times: z
+    .int()
+    .exactOptional()
+    .describe('How often it was found anew, with another result in between; once if absent.'),
+  lastSeen: time.exactOptional().describe('When the scan ended that found it anew last.'),
 });
 export type KeptFailure = z.output<typeof keptFailureSchema>;
 
@@ -150,6 +162,8 @@ const failureSchema = z.object({
       'The baseline on record that it stands against: a scan that finds no difference from it ends the failure.',
     ),
   configMapName: z.string().exactOptional().describe('Config map with the report.'),
+  sequence: z.int().exactOptional().describe('The number of the kept failure, which never changes.'),
+  digest: z.string().exactOptional().describe('The digest of the kept failure.'),
   filesAdded: z.int().exactOptional(),
   filesChanged: z.int().exactOptional(),
   filesRemoved: z.int().exactOptional(),

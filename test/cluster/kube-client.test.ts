@@ -92,7 +92,15 @@ describe('conflicting writers', () => {
 
   test('an apply takes every character that may be in a text', async () => {
     const metadata = { name: 'characters', namespace };
-    const codes = [...Array.from({ length: 0x2100 }, (_, code) => code), 0xd7ff, 0xe000, 0xfeff, 0xfffd, 0xfffe, 0xffff];
+    const codes = [
+      ...Array.from({ length: 0x2100 }, (_, code) => code),
+      0xd7ff,
+      0xe000,
+      0xfeff,
+      0xfffd,
+      0xfffe,
+      0xffff,
+    ];
     const data = { text: String.fromCodePoint(...codes, 0x1f600, 0x10ffff) };
     const applied = await client.apply(configMaps, { metadata, data }, { fieldManager: 'ours' });
     expect(applied.data).toEqual(data);

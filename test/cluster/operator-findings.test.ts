@@ -244,7 +244,12 @@ describe('the history', () => {
     await daemon.makeBaseline();
     await daemon.report(failure(32), inTwo('text 32'));
     await slotIsEmpty();
-    expect((await status())?.failures).toMatchObject([{ sequence: (newest?.sequence ?? 0) + 1, filesAdded: 32 }]);
+    const sequence = (newest?.sequence ?? 0) + 1;
+    expect((await status())?.failures).toMatchObject([
+      { sequence, filesAdded: 32 },
+      { sequence: sequence - 1, filesAdded: 31 },
+      { sequence: sequence - 2, filesAdded: 30 },
+    ]);
     expect((await find(historyName(failed(), newest?.sequence ?? 0)))?.data?.integritylog).toBe(gzip('text 31'));
   });
 
@@ -272,6 +277,15 @@ describe('the history', () => {
 });
 
 describe('an operator that dies while it keeps a failure', () => {
+  beforeAll(async () => {
+    // Of the other one, what its new baseline accepted is kept beside those that are wanted.
+    await harness.removeNode(node);
+    node = await harness.addNode();
+    daemon = harness.daemon('kept', node);
+    await daemon.makeBaseline();
+    for (const added of [40, 41, 42]) await daemon.report(failure(added), inTwo(`text ${added}`));
+  });
+
   // Its writes: three config maps of the one before to the history; part, page and first of the new one; the status; page,
   // part and first of the oldest away; and the message, two.
   test.each(Array.from({ length: 12 }, (_, count) => count))('after %d of its writes loses nothing', async (count) => {

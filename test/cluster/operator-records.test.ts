@@ -10,7 +10,7 @@ import {
   REINIT_ON_FAILED_ANNOTATION,
   REQUESTED_BY_ANNOTATION,
 } from '../../src/api/keys.ts';
-import { failedName } from '../../src/api/names.ts';
+import { failedName, historyName } from '../../src/api/names.ts';
 import { configMaps } from '../../src/kube/resources.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Gate, startGate } from '../support/gate.ts';
@@ -86,7 +86,8 @@ describe('what a re-init erases', () => {
           order: id,
           lastResult: { condition: 'Failed', filesAdded: 1, filesChanged: 2, filesRemoved: 3 },
           keptFailure: {
-            configMapName: failedName('recorded', one),
+            configMapName: historyName(failedName('recorded', one), 1),
+            newestConfigMapName: failedName('recorded', one),
             digest: found?.failures?.[0]?.digest,
             sequence: 1,
           },
@@ -132,10 +133,12 @@ describe('what a re-init erases', () => {
       return added.length === 2;
     });
     const accepted = added.map(contentOf).find(({ kind }) => kind === 'Acceptance');
+    const configMapName = historyName(kept.configMapName, newest?.sequence ?? 0);
+    const forGood = { ...kept, configMapName, newestConfigMapName: kept.configMapName };
     expect(accepted).toMatchObject({
       reason: 'Demand',
       detail: 'asked for by mallory',
-      nodes: [{ node: one, order: order?.id, accepted: { counts: { changed: 4 }, kept } }],
+      nodes: [{ node: one, order: order?.id, accepted: { counts: { changed: 4 }, kept: forGood } }],
     });
     await eventually('it is told', async () =>
       (await harness.told('BaselineAccepted')).some((message) => message.includes('asked for by mallory')),

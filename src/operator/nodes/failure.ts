@@ -73,11 +73,14 @@ export function failureAfter(
 export function failureOf(result: ScanResult, since: string, baselineDigest: string | undefined): StandingFailure {
   const { lastProbeTime, resultConfigMapName, filesAdded, filesChanged, filesRemoved, baselineFault, mountChanges } =
     result;
+  const { failureSequence, failureDigest } = result;
   return {
     since,
     lastProbeTime,
     ...(baselineDigest !== undefined && { baselineDigest }),
     ...(resultConfigMapName !== undefined && { configMapName: resultConfigMapName }),
+    ...(failureSequence !== undefined && { sequence: failureSequence }),
+    ...(failureDigest !== undefined && { digest: failureDigest }),
     ...(filesAdded !== undefined && { filesAdded }),
     ...(filesChanged !== undefined && { filesChanged }),
     ...(filesRemoved !== undefined && { filesRemoved }),

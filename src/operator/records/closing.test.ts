@@ -48,6 +48,13 @@ const contentOf = (record: ClosingRecord | undefined, bytes?: number) =>
 describe('what new baselines accepted', () => {
   test('is on record in one place for all nodes of an order, linked with what was kept', () => {
     const { records, noted } = plan([rebased('a'), rebased('b')]);
+    // By what does not change once there is a newer failure.
+    const kept = (node: string) => ({
+      configMapName: `aide-worker-${node}-failed.2`,
+      newestConfigMapName: `aide-worker-${node}-failed`,
+      sequence: 2,
+      digest: 'x',
+    });
     expect(records).toHaveLength(1);
     expect(contentOf(records[0])).toMatchObject({
       kind: 'Acceptance',
@@ -55,8 +62,8 @@ describe('what new baselines accepted', () => {
       reason: 'Demand',
       detail: 'asked for by u',
       nodes: [
-        { node: 'a', order: 'order-2', accepted: found, baselineDigest: 'd' },
-        { node: 'b', order: 'order-2', accepted: found },
+        { node: 'a', order: 'order-2', accepted: { ...found, kept: kept('a') }, baselineDigest: 'd' },
+        { node: 'b', order: 'order-2', accepted: { ...found, kept: kept('b') } },
       ],
       leftOut: 0,
     });

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { CLOSING_LABEL, OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
-import { labelValue, recordName } from '../../api/names.ts';
+import { failedName, labelValue, recordName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
-import { REASON_LABEL, RECORD_BYTES } from './record.ts';
+import { REASON_LABEL, RECORD_BYTES, referenceTo } from './record.ts';
 
 /** What the comparisons before some new baselines came to: what these accept that is not in the record of their order. */
 export interface ClosingRecord {
@@ -111,10 +111,12 @@ export function closingMap({ name, id, integrity, nodes }: ClosingRecord, bytes 
     ...(order && { requestedAt: order.requestedAt }),
   };
   let room = bytes - Buffer.byteLength(JSON.stringify(head)) - 64;
-  const texts = nodes.map(factsOf).filter((text) => {
-    room -= Buffer.byteLength(text) + 2;
-    return room >= 0;
-  });
+  const texts = nodes
+    .map((node) => factsOf(node, own))
+    .filter((text) => {
+      room -= Buffer.byteLength(text) + 2;
+      return room >= 0;
+    });
   const lists = `"nodes":[\n${texts.join(',\n')}\n],"leftOut":${nodes.length - texts.length}`;
   return {
     apiVersion: 'v1',
@@ -133,7 +135,12 @@ export function closingMap({ name, id, integrity, nodes }: ClosingRecord, bytes 
   };
 }
 
-function factsOf({ status, baseline }: Accepted): string {
+function factsOf({ status: { nodeName }, baseline }: Accepted, integrity: string): string {
   const { orderId, digest, closing } = baseline;
-  return JSON.stringify({ node: status.nodeName, order: orderId, accepted: closing, baselineDigest: digest });
+  const { sequence, digest: keptDigest } = closing?.kept ?? {};
+  const isNumbered = sequence !== undefined && keptDigest !== undefined;
+  const accepted = isNumbered
+    ? { ...closing, kept: referenceTo(failedName(integrity, nodeName), { sequence, digest: keptDigest }) }
+    : closing;
+  return JSON.stringify({ node: nodeName, order: orderId, accepted, baselineDigest: digest });
 }

@@ -26,6 +26,7 @@ export function departedOf(
   // One that went again before its daemon said anything has what was known before.
   if (!baseline) return predecessor ? [{ node: nodeName, ...predecessor }] : [];
   const uid = parseMemory(metadata.annotations?.[MEMORY_ANNOTATION]).node;
+  const [newest] = status.failures ?? [];
   return [
     {
       node: nodeName,
@@ -35,6 +36,7 @@ export function departedOf(
       ...(uid !== undefined && { uid }),
       baseline,
       ...(failed && { lastResult: failed }),
+      ...(newest && { kept: { sequence: newest.sequence, digest: newest.digest } }),
     },
   ];
 }

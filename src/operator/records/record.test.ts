@@ -131,13 +131,30 @@ const only = (nodes: readonly Rebased[]) => {
   return record;
 };
 
-test('a record names the kept failure and its digest', () => {
-  const failures = [{ sequence: 3, digest: 'x', configMapName: 'f', lastProbeTime: NOW.toISOString() }];
-  expect(contentOf(only([rebased('a', { ...failed, failures })])).nodes[0].keptFailure).toEqual({
-    configMapName: 'f',
-    sequence: 3,
-    digest: 'x',
+test('a record names the kept failure by what does not change: the name that it has for good, number and digest', () => {
+  const lastProbeTime = NOW.toISOString();
+  const failures = [
+    { sequence: 3, digest: 'x', configMapName: 'aide-worker-a-failed.3', lastProbeTime },
+    { sequence: 2, digest: 'y', configMapName: 'aide-worker-a-failed', lastProbeTime },
+  ];
+  const keptFailure = (status: Partial<FileIntegrityNodeStatus>) =>
+    contentOf(only([rebased('a', { ...failed, failures, ...status })])).nodes[0].keptFailure;
+  const named = (sequence: number, digest: string) => ({
+    configMapName: `aide-worker-a-failed.${sequence}`,
+    newestConfigMapName: 'aide-worker-a-failed',
+    sequence,
+    digest,
   });
+  const resultConfigMapName = 'aide-worker-a-failed';
+  // Of an earlier version, which says not which one it is.
+  expect(keptFailure({ lastResult: { ...failed.lastResult, resultConfigMapName } })).toEqual(named(3, 'x'));
+  // Found again, before another.
+  const again = { ...failed.lastResult, resultConfigMapName, failureSequence: 2, failureDigest: 'y' };
+  const failure = { since: lastProbeTime, lastProbeTime, sequence: 2, digest: 'y' };
+  expect(keptFailure({ lastResult: again, failure })).toEqual(named(2, 'y'));
+  expect(keptFailure({ lastResult: { ...again, condition: 'Errored' }, failure })).toEqual(named(2, 'y'));
+  // One that no report is kept of is none of these.
+  expect(keptFailure({})).toBeUndefined();
 });
 
 test('a record has mounts that were accepted', () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
-import { labelValue, recordName } from '../../api/names.ts';
+import { failedName, historyName, labelValue, recordName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus, KeptFailure, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineOrder } from '../../api/outcome.ts';
 import { isFailing, standingFailure } from '../nodes/failure.ts';
@@ -105,7 +105,7 @@ function recordText({ id, integrity, nodes }: ReinitRecord, bytes: number): stri
     room -= Buffer.byteLength(text) + 2;
     return room >= 0;
   };
-  const withFindings = found.map((node) => JSON.stringify(facts(node))).filter(fits);
+  const withFindings = found.map((node) => JSON.stringify(facts(node, integrity.metadata.name ?? ''))).filter(fits);
   const without = quiet.map(({ before }) => JSON.stringify(before.nodeName)).filter(fits);
   const leftOut = nodes.length - withFindings.length - without.length;
   const lists =
@@ -117,18 +117,36 @@ function hasFindings(status: FileIntegrityNodeStatus): boolean {
   return status.lastResult?.condition === 'Errored' || isFailing(status);
 }
 
-function facts({ before, order }: Rebased): object {
-  const { nodeName, lastResult, failures = [], baseline } = before;
-  const [newest] = failures;
+/** The kept failure that is what was found last; nothing while its report is not kept. */
+function keptFailureOf(before: FileIntegrityNodeStatus): KeptFailure | undefined {
+  const { lastResult, failures = [], accepted = [] } = before;
+  const found = standingFailure(before) ?? (lastResult?.condition === 'Failed' ? accepted[0] : undefined);
+  const number = found?.sequence ?? lastResult?.failureSequence;
+  // A status of an earlier version says not which one it is.
+  if (number === undefined)
+    return lastResult?.condition === 'Failed' && !lastResult.resultConfigMapName ? undefined : failures[0];
+  return failures.find(({ sequence }) => sequence === number);
+}
+
+/**
+ * A reference to a kept failure that stays true: the name that it has for good once there is a newer one, and the one that it has
+ * until then, under which there is another one later. Number and digest tell which it is.
+ */
+export function referenceTo(failed: string, { sequence, digest }: Pick<KeptFailure, 'sequence' | 'digest'>) {
+  return { configMapName: historyName(failed, sequence), newestConfigMapName: failed, sequence, digest };
+}
+
+function facts({ before, order }: Rebased, integrity: string): object {
+  const { nodeName, lastResult, baseline } = before;
+  const kept = keptFailureOf(before);
+  const name = failedName(integrity, nodeName);
   const failure = standingFailure(before);
   return {
     node: nodeName,
     order: order.id,
     lastResult,
     ...(failure && { failure }),
-    ...(newest && {
-      keptFailure: { configMapName: newest.configMapName, sequence: newest.sequence, digest: newest.digest },
-    }),
+    ...(kept && { keptFailure: referenceTo(name, kept) }),
     ...(baseline && { baselineDigest: baseline.digest }),
   };
 }
@@ -148,8 +166,8 @@ export function lackingIn(text: string | undefined, { nodes }: ReinitRecord): re
     return [];
   }
   return nodes.filter(({ before }) => {
-    const { nodeName, lastResult, failures = [] } = before;
-    const now = hasFindings(before) ? essence(lastResult, failures[0]) : '';
+    const { nodeName, lastResult } = before;
+    const now = hasFindings(before) ? essence(lastResult, keptFailureOf(before)) : '';
     const then = said.get(nodeName);
     return then === undefined || (now !== '' && now !== then);
   });

@@ -8,6 +8,7 @@ import type { Sender } from './message.ts';
 import { apply, find, type Place, range, removeNumbered } from './place.ts';
 import {
   DIGEST_ANNOTATION,
+  FINDING_ANNOTATION,
   isLabelledAs,
   MESSAGE_ANNOTATION,
   PAGES_ANNOTATION,
@@ -21,8 +22,10 @@ const KEPT_LIMIT = 999;
 /** What the first config map of a kept failure says of it. */
 export function sketchOf({ metadata }: ConfigMap): KeptSketch {
   const { name = '', annotations = {} } = metadata ?? {};
+  const { [FINDING_ANNOTATION]: finding } = annotations;
   return {
     name,
+    ...(finding !== undefined && { finding }),
     sequence: wholeNumber(annotations[SEQUENCE_ANNOTATION]),
     digest: annotations[DIGEST_ANNOTATION] ?? '',
     previous: annotations[PREVIOUS_ANNOTATION] ?? '',
@@ -49,10 +52,26 @@ export function earlierOf(all: Iterable<ConfigMap>, { namespace, sender }: Place
  * time, the first last: when that is there, all is done already.
  */
 export async function archive(newest: ConfigMap, sequence: number, place: Place): Promise<void> {
-  const { name: from, message, parts, pages } = sketchOf(newest);
+  const { name: from, message } = sketchOf(newest);
   const to = historyName(from, sequence);
   const there = await find(to, place);
   if (there?.metadata?.annotations?.[MESSAGE_ANNOTATION] === message) return;
+  await copyRest(newest, to, place);
+  const { [RESULT_LOG_LABEL]: _, ...labels } = newest.metadata?.labels ?? {};
+  const marks = { labels: { ...labels, [HISTORY_LABEL]: '' }, sequence };
+  await write(newest, to, marks, place);
+}
+
+/** Copies an earlier failure to the place of the newest, since it was found again; the first config map last. */
+export async function restore(earlier: ConfigMap, to: string, place: Place): Promise<void> {
+  await copyRest(earlier, to, place);
+  const { [HISTORY_LABEL]: _, ...labels } = earlier.metadata?.labels ?? {};
+  await write(earlier, to, { labels: { ...labels, [RESULT_LOG_LABEL]: '' } }, place);
+}
+
+/** Copies all config maps of a kept failure but the first. */
+async function copyRest(first: ConfigMap, to: string, place: Place): Promise<void> {
+  const { name: from, parts, pages } = sketchOf(first);
   const rest = [
     ...range(2, parts).map((number) => [partName(from, number), partName(to, number)] as const),
     ...range(1, pages).map(
@@ -63,9 +82,6 @@ export async function archive(newest: ConfigMap, sequence: number, place: Place)
     const copied = await find(source, place);
     if (copied) await write(copied, target, {}, place);
   }
-  const { [RESULT_LOG_LABEL]: _, ...labels } = newest.metadata?.labels ?? {};
-  const marks = { labels: { ...labels, [HISTORY_LABEL]: '' }, sequence };
-  await write(newest, to, marks, place);
 }
 
 /** What was found of a failure that is on record; undefined while that cannot be told. */

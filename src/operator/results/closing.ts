@@ -38,13 +38,8 @@ export function foldClosing(
 }
 
 /** Its place in the record of kept failures, once it has one. */
-export function foldKeptClosing(
-  fields: ResultFields,
-  message: string,
-  { failures }: Pick<Kept, 'failures'>,
-): ResultFields {
+export function foldKeptClosing(fields: ResultFields, message: string, { newest }: Pick<Kept, 'newest'>): ResultFields {
   const { closing } = fields;
-  const [newest] = failures ?? [];
   if (!newest || closing?.scan !== message || !closing.kept || closing.kept.setAside) return fields;
   const { configMapName, sequence, digest } = newest;
   return { ...fields, closing: { ...closing, kept: { configMapName, sequence, digest } } };

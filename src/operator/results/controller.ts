@@ -15,13 +15,15 @@ import { planNodeState } from '../nodes/state.ts';
 import { reportOutcome } from '../outcomes.ts';
 import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import { type Blind, blindFor } from '../reads.ts';
+import { RecordedFailures } from '../records/recorded.ts';
 import type { Tools } from '../tools.ts';
 import { foldUnkept, type ResultFields } from './fold.ts';
 import { Inbox } from './inbox.ts';
+import { keptOf } from './keep.ts';
 import { hasToLook, lookAtSlot, SLOT_TAKEN, saysSlotTaken } from './look.ts';
 import { type OrphansPlan, planOrphans } from './orphans.ts';
 import { partsOf, removeOrphans } from './parts.ts';
-import { performResults, tellResults, writeFields } from './perform.ts';
+import { performResults, type ResultsTools, tellResults, writeFields } from './perform.ts';
 import type { Place } from './place.ts';
 import { fieldsOf, planResults, type ResultsPlan } from './plan.ts';
 
@@ -29,8 +31,10 @@ import { fieldsOf, planResults, type ResultsPlan } from './plan.ts';
  * Takes the daemons' messages into the node statuses, and says in them what each node is. Keys: `namespace/name` of node
  * statuses.
  */
-export function createResultsController(tools: Tools, alarms: Alarms): Controller {
+export function createResultsController(operator: Tools, alarms: Alarms): Controller {
+  const tools: ResultsTools = { ...operator, recorded: new RecordedFailures(operator) };
   const { stores } = tools;
+  const known = () => stores.configMaps.list();
   const daemons = new DaemonPods(stores.pods);
   const inbox = new Inbox(stores.configMaps);
 
@@ -50,7 +54,9 @@ export function createResultsController(tools: Tools, alarms: Alarms): Controlle
     const { slot, parts, error: unreadable } = isToBeRead ? await readMessage(first, there, place) : NO_MESSAGE;
     const node = stores.nodes.get(status.nodeName);
     const hasMachineConfigs = tools.machineConfigs.areServed();
-    const plan = planResults({ now, integrity: name, status, node, hasMachineConfigs, slot, parts, lease });
+    const world = { now, integrity: name, status, node, hasMachineConfigs, slot, parts, lease };
+    const kept = status.predecessor && !status.baseline && (await keptOf(status.predecessor, { ...place, known }));
+    const plan = planResults({ ...world, ...(kept && { kept }) });
     const before = fieldsOf(status);
     const blind = blindFor(tools.unread());
     const { longestPause } = tools;

@@ -15,7 +15,7 @@ import {
 } from '../../api/keys.ts';
 import { labelValue, partName } from '../../api/names.ts';
 import { FioError } from '../../lib/errors.ts';
-import { find, type Place } from './place.ts';
+import { find, type Place, range } from './place.ts';
 import type { KeepReport } from './plan.ts';
 import { MESSAGE_ANNOTATION } from './slot.ts';
 
@@ -29,6 +29,11 @@ export async function sourceOf({ from }: KeepReport, number: number, place: Plac
   const source = await find(name, place);
   if (source && (number > 1 || source.metadata?.uid === from.uid)) return source;
   throw new FioError('REPORT_INCOMPLETE', `The config map ${name}, part ${number} of a report, is not there.`);
+}
+
+/** All config maps of the message, one at a time. @throws as `sourceOf` */
+export async function* sourcesOf(keep: KeepReport, place: Place): AsyncGenerator<ConfigMap | undefined> {
+  for (const number of range(1, keep.parts)) yield await sourceOf(keep, number, place);
 }
 
 /** Of a message's data, the reports and nothing else that a daemon might have put there. */

@@ -56,7 +56,7 @@ export async function writePages(
 }
 
 /** Somebody removed a report, and left its pages: the number of the last that is there. */
-async function pagesLeft(to: string, from: number, place: Place): Promise<number> {
+export async function pagesLeft(to: string, from: number, place: Place): Promise<number> {
   let last = from;
   while (last < PAGES && (await find(partName(to, last + 1), place))) last += 1;
   return last;

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '../../api/condition.ts';
-import type { NodeStatusFields, ScanResult, StandingFailure } from '../../api/nodestatus.ts';
-import type { BaselineReceipt, FileCounts } from '../../api/outcome.ts';
+import { findingsName, historyName } from '../../api/names.ts';
+import type { KeptFailure, NodeStatusFields, ScanResult, StandingFailure } from '../../api/nodestatus.ts';
+import type { BaselineClosing, BaselineReceipt, FileCounts } from '../../api/outcome.ts';
 import { afterReceipt, failureAfter } from '../nodes/failure.ts';
 import { freshnessAfter } from '../nodes/freshness.ts';
 import type { Kept } from './keep.ts';
@@ -144,18 +145,75 @@ export function foldAgain(fields: ResultFields, last: ScanResult, scan: ScanMess
 /** The fields once the report of their last result is kept. */
 export function foldKept(
   fields: ResultFields,
-  { findings, failures }: Pick<Kept, 'findings' | 'failures'>,
+  { findings, failures, newest, isResult }: Pick<Kept, 'findings' | 'failures' | 'newest' | 'isResult'>,
 ): ResultFields {
-  const { lastResult, results = [] } = fields;
+  const { lastResult, results = [], failure } = fields;
   // What was set aside is no result.
-  if (!failures || !lastResult) return fields;
-  const result = { ...lastResult, ...(findings !== undefined && { findingsConfigMapName: findings }) };
+  if (!failures || !newest || !lastResult) return fields;
+  const { sequence, digest } = newest;
+  const result = isResult
+    ? {
+        ...lastResult,
+        ...(findings !== undefined && { findingsConfigMapName: findings }),
+        failureSequence: sequence,
+        failureDigest: digest,
+      }
+    : lastResult;
+  return withNames(
+    {
+      ...fields,
+      lastResult: result,
+      results: results.map((each) => (each === lastResult ? result : each)),
+      failures: [...failures],
+      ...(failure && { failure: isResult ? { ...failure, sequence, digest } : failure }),
+    },
+    newest,
+  );
+}
+
+/**
+ * The fields with each reference to a kept failure under the name that this has now. A failure is called otherwise once a newer
+ * one has its place; its number and digest stay.
+ */
+function withNames(fields: ResultFields, newest: KeptFailure): ResultFields {
+  const { lastResult, results, failure, accepted, closing, baseline, baselines } = fields;
   return {
     ...fields,
-    lastResult: result,
-    results: results.map((each) => (each === lastResult ? result : each)),
-    failures: [...failures],
+    ...(lastResult && { lastResult: withResultName(lastResult, newest) }),
+    ...(results && { results: results.map((each) => withResultName(each, newest)) }),
+    ...(failure && { failure: named(failure, newest) }),
+    ...(accepted && { accepted: accepted.map((each) => named(each, newest)) }),
+    ...(closing && { closing: withClosingName(closing, newest) }),
+    ...(baseline && { baseline: withReceiptName(baseline, newest) }),
+    ...(baselines && { baselines: baselines.map((each) => withReceiptName(each, newest)) }),
   };
+}
+
+function withResultName(result: ScanResult, newest: KeptFailure): ScanResult {
+  const { failureSequence: sequence, resultConfigMapName: configMapName } = result;
+  if (sequence === undefined || sequence === newest.sequence || configMapName === undefined) return result;
+  const { findingsConfigMapName: findings, ...rest } = result;
+  const name = historyName(newest.configMapName, sequence);
+  return {
+    ...rest,
+    resultConfigMapName: name,
+    ...(findings !== undefined && { findingsConfigMapName: findingsName(name) }),
+  };
+}
+
+function withReceiptName(receipt: BaselineReceipt, newest: KeptFailure): BaselineReceipt {
+  return receipt.closing ? { ...receipt, closing: withClosingName(receipt.closing, newest) } : receipt;
+}
+
+function withClosingName<T extends BaselineClosing>(closing: T, newest: KeptFailure): T {
+  return closing.kept ? { ...closing, kept: named(closing.kept, newest) } : closing;
+}
+
+function named<T extends { configMapName?: string; sequence?: number }>(reference: T, newest: KeptFailure): T {
+  const { sequence } = reference;
+  if (sequence === undefined) return reference;
+  const name = newest.configMapName;
+  return { ...reference, configMapName: sequence === newest.sequence ? name : historyName(name, sequence) };
 }
 
 /**
@@ -166,7 +224,8 @@ export function foldKept(
 export function foldUnkept(before: ResultFields, planned: ResultFields, why: string): ResultFields {
   const { lastResult: finding, lastScan, freshness, failure } = planned;
   if (finding?.condition !== 'Failed') return before; // what was set aside is no result
-  const { resultConfigMapName: _, resultConfigMapNamespace: __, findingsConfigMapName: ___, ...rest } = finding;
+  const { resultConfigMapName: _, resultConfigMapNamespace: __, findingsConfigMapName: ___, ...found } = finding;
+  const { failureSequence: ____, failureDigest: _____, ...rest } = found;
   const errorMessage = [rest.errorMessage, `The report could not be kept: ${why}`].filter(Boolean).join(' ');
   const result = { ...rest, errorMessage };
   // Said once: each time that the operator tries again would be news to whoever watches.
@@ -181,7 +240,7 @@ export function foldUnkept(before: ResultFields, planned: ResultFields, why: str
   };
 }
 
-function withoutReport({ configMapName: _, ...failure }: StandingFailure): StandingFailure {
+function withoutReport({ configMapName: _, sequence: __, digest: ___, ...failure }: StandingFailure): StandingFailure {
   return failure;
 }
 

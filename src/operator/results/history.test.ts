@@ -10,6 +10,7 @@ import {
   type Link,
   linkDigest,
   planHistory,
+  RECORDED_MAPS,
   verifyHistory,
 } from './history.ts';
 
@@ -164,6 +165,42 @@ describe('a new failure', () => {
       sequence: 4,
       archive: undefined,
     });
+  });
+
+  test('pushes out none that a record refers to, as long as there is the record', () => {
+    const before = {
+      kept: sketch(5),
+      earlier: [4, 3, 2, 1].map((number) => sketch(number)),
+      listed: listed(5, 4, 3, 2, 1),
+    };
+    const recorded = new Map([[1, 'asked'] as const, [3, 'update'] as const]);
+    const plan = planned({ ...before, limit: 1, recorded });
+    expect(plan).toMatchObject({
+      archive: 5,
+      staying: new Set([5, 3, 1]),
+      surplus: [{ sequence: 4 }, { sequence: 2 }],
+    });
+    expect(planned({ ...before, limit: 0, recorded: new Map([[5, 'asked']]) })).toMatchObject({ archive: 5 });
+    expect(planned({ ...before, limit: 1 }).staying).toEqual(new Set([5]));
+  });
+
+  test('of those that a record refers to keeps the ones first that a person asked for, and no more than there is room for', () => {
+    const large = (sequence: number) => sketch(sequence, { parts: RECORDED_MAPS / 2 });
+    const earlier = [4, 3, 2, 1].map(large);
+    const recorded = new Map([4, 3, 2].map((number) => [number, 'update'] as const));
+    const plan = planned({
+      kept: sketch(5),
+      earlier,
+      limit: 1,
+      recorded: new Map([...recorded, [1, 'asked'] as const]),
+    });
+    expect(plan.staying).toEqual(new Set([5, 1, 4]));
+  });
+
+  test('that is one of before again pushes out none', () => {
+    const earlier = [3, 2, 1].map((number) => sketch(number));
+    const before = { kept: sketch(4), earlier, listed: listed(4, 3, 2, 1), limit: 3, again: 2 };
+    expect(planned(before)).toMatchObject({ archive: 4, staying: new Set([4, 3, 2, 1]), surplus: [] });
   });
 
   test('planned again after a crash goes where it went before', () => {

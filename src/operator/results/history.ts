@@ -87,13 +87,27 @@ export interface KeptSketch {
   readonly previous: string;
   /** Id of the message that it was made of. */
   readonly message: string;
+  /** What was found: see `findingOf`. */
+  readonly finding?: string;
   /** Config maps that it has, the first included: parts of the report, and pages of findings. */
   readonly parts: number;
   readonly pages: number;
 }
 
-/** Config maps that the earlier failures of one node have at most, together. */
+/** Config maps that the earlier failures of one node have at most, together, but for those that a record refers to. */
 export const HISTORY_MAPS = 64;
+
+/**
+ * The same of those that a record refers to. It is there for a node that has itself recorded again and again with a report as
+ * large as can be: what the node brought about goes before what a person asked for.
+ */
+export const RECORDED_MAPS = 256;
+
+/**
+ * The numbers of a node's kept failures that a record refers to: `asked` when it is one of a re-initialisation or a
+ * configuration, `update` when it is but one of an update of the node, which the node can bring about itself.
+ */
+export type Recorded = ReadonlyMap<number, 'asked' | 'update'>;
 
 export interface HistoryWorld {
   /** Id of the message that is to be kept. */
@@ -108,6 +122,9 @@ export interface HistoryWorld {
   readonly listed: readonly KeptFailure[];
   /** How many are kept beside the newest. */
   readonly limit: number;
+  readonly recorded?: Recorded;
+  /** The number of one that takes, or has, the place of the newest, since it was found again. */
+  readonly again?: number;
 }
 
 export interface HistoryPlan {
@@ -152,9 +169,9 @@ function numberFor(kept: KeptSketch, earlier: readonly KeptSketch[], onRecord: n
   return earlier.some(({ sequence, message }) => sequence === own && message !== kept.message) ? top + 1 : own;
 }
 
-/** The newest, as many as there is room for. */
+/** The newest, as many as there is room for, and all that a record refers to. */
 function fitting(
-  { earlier, listed, limit, nameOf }: HistoryWorld,
+  { earlier, listed, limit, nameOf, recorded = new Map(), again }: HistoryWorld,
   archived?: KeptSketch,
 ): Pick<HistoryPlan, 'staying' | 'surplus'> {
   const unseen = { digest: '', previous: '', message: '', parts: 1, pages: 0 };
@@ -165,13 +182,19 @@ function fitting(
   ];
   const byNumber = new Map<number, KeptSketch>(all.map((each) => [each.sequence ?? 0, each]));
   const newestFirst = [...byNumber].sort(([one], [other]) => other - one);
-  let maps = 0;
-  let count = 0;
-  const fits = ({ parts, pages }: KeptSketch) => {
-    maps += parts + pages;
-    count += 1;
-    return count <= limit && maps <= HISTORY_MAPS;
+  const staying = new Set<number>(again === undefined ? [] : [again]);
+  const take = (numbered: typeof newestFirst, most: { maps: number; count: number }) => {
+    let maps = 0;
+    for (const [index, [number, { parts, pages }]] of numbered.entries()) {
+      maps += parts + pages;
+      if (index < most.count && maps <= most.maps) staying.add(number);
+    }
   };
-  const staying = new Set(newestFirst.filter(([, each]) => fits(each)).map(([number]) => number));
+  take(
+    newestFirst.filter(([number]) => number !== again),
+    { maps: HISTORY_MAPS, count: limit },
+  );
+  const isFor = (why: 'asked' | 'update') => newestFirst.filter(([number]) => recorded.get(number) === why);
+  take([...isFor('asked'), ...isFor('update')], { maps: RECORDED_MAPS, count: Number.POSITIVE_INFINITY });
   return { staying, surplus: earlier.filter(({ sequence }) => !staying.has(sequence ?? 0)) };
 }

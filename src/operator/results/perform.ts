@@ -3,11 +3,12 @@ import { nodeStatuses } from '../../api/group.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { isConflict } from '../../kube/errors.ts';
 import { configMaps } from '../../kube/resources.ts';
+import type { RecordedFailures } from '../records/recorded.ts';
 import type { Tools } from '../tools.ts';
 import { removeKept } from './archive.ts';
 import { foldKeptClosing } from './closing.ts';
 import { foldKept, type ResultFields } from './fold.ts';
-import type { HistoryBreak } from './history.ts';
+import type { HistoryBreak, Recorded } from './history.ts';
 import { type KeepWorld, keepReport } from './keep.ts';
 import { type Place, removeNumbered } from './place.ts';
 import { HEARTBEAT_ANNOTATION, type ResultEvent, type ResultsPlan } from './plan.ts';
@@ -24,7 +25,7 @@ export async function performResults(
   plan: ResultsPlan,
   status: FileIntegrityNodeStatus,
   integrity: FileIntegrity,
-  { client, stores, recorder, meters }: Tools,
+  { client, stores, recorder, meters, recorded }: ResultsTools,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { name = '', namespace = '' } = status.metadata;
@@ -40,7 +41,11 @@ export async function performResults(
     signal,
   };
   const kept =
-    plan.keep && (await keepReport(plan.keep, { ...place, ...keepWorld(status, integrity, stores, recorder) }));
+    plan.keep &&
+    (await keepReport(plan.keep, {
+      ...place,
+      ...keepWorld(status, integrity, { stores, recorder, recorded }, signal),
+    }));
   if (plan.fields) {
     const fields =
       kept && plan.keep ? foldKeptClosing(foldKept(plan.fields, kept), plan.keep.scan.id, kept) : plan.fields;
@@ -66,18 +71,37 @@ export async function writeFields(
   await client.apply(nodeStatuses, withFields(status, fields), { fieldManager: RESULTS_MANAGER, signal });
 }
 
+/** What the controller of the results works with. */
+export type ResultsTools = Tools & { readonly recorded: RecordedFailures };
+
 function keepWorld(
-  { nodeName, failures = [] }: FileIntegrityNodeStatus,
+  status: FileIntegrityNodeStatus,
   integrity: FileIntegrity,
-  { configMaps: store }: Tools['stores'],
-  recorder: Tools['recorder'],
+  { stores, recorder, recorded }: Pick<ResultsTools, 'stores' | 'recorder' | 'recorded'>,
+  signal: AbortSignal,
 ): Omit<KeepWorld, keyof Place> {
+  const { nodeName, failures = [] } = status;
+  const { name = '', namespace = '' } = integrity.metadata;
   return {
     listed: failures,
     limit: integrity.spec.history.failedResults,
-    known: () => store.list(),
+    recorded: async () => withReferences(status, await recorded.of({ namespace, name }, nodeName, signal)),
+    known: () => stores.configMaps.list(),
     onBroken: (breaks) => recorder.record(integrity, 'Warning', 'HistoryBroken', inWords(nodeName, breaks)),
   };
+}
+
+/** What the node status refers to is on record, too; but for the failure that stands, in whose place the new one comes. */
+function withReferences(
+  { accepted = [], closing, baselines = [] }: FileIntegrityNodeStatus,
+  recorded: Recorded,
+): Recorded {
+  const all = new Map(recorded);
+  const closings = [closing, ...baselines.map((receipt) => receipt.closing)];
+  for (const reference of [...closings.map((each) => each?.kept), ...accepted]) {
+    if (reference?.sequence !== undefined && !all.has(reference.sequence)) all.set(reference.sequence, 'update');
+  }
+  return all;
 }
 
 function inWords(node: string, breaks: readonly HistoryBreak[]): string {

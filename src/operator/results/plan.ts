@@ -2,7 +2,7 @@ import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import { RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
 import { failedName, setAsideName } from '../../api/names.ts';
-import type { AcceptedFailure, FileIntegrityNodeStatus, ScanResult } from '../../api/nodestatus.ts';
+import type { AcceptedFailure, FileIntegrityNodeStatus, KeptFailure, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
 import { countsInWords, failureOf } from '../nodes/failure.ts';
 import { MEMORY_ANNOTATION, parseMemory, type Transition } from '../nodes/memory.ts';
@@ -44,6 +44,8 @@ export interface ResultsWorld {
   readonly lease: Lease | undefined;
   /** There is a Machine Config Operator. */
   readonly hasMachineConfigs: boolean;
+  /** What is kept of the node of this name whose status went, where that is to be taken up. */
+  readonly kept?: readonly KeptFailure[];
 }
 
 /** What is to be done, in this order; every part may be repeated after a crash. */
@@ -87,7 +89,7 @@ export interface ResultEvent {
 
 export function planResults(world: ResultsWorld): ResultsPlan {
   const before = fieldsOf(world.status);
-  const resumed = resume(before, world.status);
+  const resumed = resume(before, world);
   const plan = planMessages(world, resumed);
   return resumed === before || plan.fields ? plan : { ...plan, fields: resumed };
 }
@@ -96,7 +98,8 @@ export function planResults(world: ResultsWorld): ResultsPlan {
  * What was on record of the node of this name before this status was made goes on to count: somebody may have removed the
  * status, or the node, so that the node's own database is taken for a beginning.
  */
-function resume(fields: ResultFields, { predecessor, metadata }: FileIntegrityNodeStatus): ResultFields {
+function resume(fields: ResultFields, { status, kept = [] }: ResultsWorld): ResultFields {
+  const { predecessor, metadata } = status;
   if (!predecessor || fields.baseline) return fields;
   const { baseline, lastResult, uid } = predecessor;
   // Another machine may have the name: what was found on this one, its own scan tells.
@@ -108,7 +111,8 @@ function resume(fields: ResultFields, { predecessor, metadata }: FileIntegrityNo
       results: [lastResult],
       failure: failureOf(lastResult, lastResult.lastProbeTime, baseline.digest),
     };
-  return { ...fields, baseline, baselines: [baseline], ...stands };
+  const failures = fields.failures ?? [...kept];
+  return { ...fields, baseline, baselines: [baseline], ...(failures.length > 0 && { failures }), ...stands };
 }
 
 function planMessages(world: ResultsWorld, before: ResultFields): ResultsPlan {

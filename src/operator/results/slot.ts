@@ -14,6 +14,8 @@ export const SEQUENCE_ANNOTATION = 'file-integrity.openshift.io/sequence';
 export const DIGEST_ANNOTATION = 'file-integrity.openshift.io/digest';
 /** Annotation: the digest of the kept failure before it; empty for the first. */
 export const PREVIOUS_ANNOTATION = 'file-integrity.openshift.io/previous';
+/** Annotation: SHA-256, hex, of what was found; see `findingOf`. */
+export const FINDING_ANNOTATION = 'file-integrity.openshift.io/finding';
 /** Annotation: how many pages of structured findings it has, decimal. */
 export const PAGES_ANNOTATION = 'file-integrity.openshift.io/findings-pages';
 /** Annotation: why it has none. */

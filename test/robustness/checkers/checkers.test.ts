@@ -419,6 +419,9 @@ describe('the chain of failures', () => {
     expect(told(checkChain(madeUp(...good, quiet([failure(3, 'c'), failure(1, 'a')]))))).toContain(
       'node-1: failure 3 comes behind failure 1',
     );
+    const text = JSON.stringify({ nodes: [{ node: 'node-1', keptFailure: { sequence: 1 } }] });
+    const record: Happening = { type: 'record', change: 'applied', rv: 5, name: 'r', text };
+    expect(checkChain(madeUp(...good, record, quiet([failure(3, 'c'), failure(1, 'a')])))).toEqual([]);
     expect(told(checkChain(madeUp(...good, quiet(chain, ['failed', 'failed.1']))))).toEqual([
       'node-1: failure 2 is on record, and its report is gone',
     ]);
