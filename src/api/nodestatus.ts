@@ -255,6 +255,10 @@ export const nodeStatusFieldsSchema = z.object({
     })
     .exactOptional()
     .meta(whole('What freshUntil goes by, by the clocks of the API server and the operator.')),
+  unkept: z
+    .string()
+    .exactOptional()
+    .describe("Id of the daemon's message whose finding is in lastResult, and whose report is still to be kept."),
   acknowledged: z.string().exactOptional().describe("Id of the daemon's message that was taken in last."),
 });
 export type NodeStatusFields = z.output<typeof nodeStatusFieldsSchema>;

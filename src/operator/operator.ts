@@ -36,7 +36,7 @@ import type { Profile } from './nodes/profile.ts';
 import { integrityNameOf } from './owner.ts';
 import { probe } from './probes.ts';
 import { tellUnread, unreadOf } from './reads.ts';
-import { createResultsController } from './results/controller.ts';
+import { createResultsControllers } from './results/controller.ts';
 import { createStores, type Stores, storesOf } from './stores.ts';
 import { Throttle } from './throttle.ts';
 import type { Tools } from './tools.ts';
@@ -156,7 +156,7 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     (integrity, reason, message) => recorder.record(integrity, 'Warning', reason, message),
     ALARM_WAIT_MS,
   );
-  const results = createResultsController(tools, alarms);
+  const { results, reports } = createResultsControllers(tools, alarms);
   const judge = new Judge(
     {
       client,
@@ -185,7 +185,13 @@ async function lead(leadership: Leadership, signal: AbortSignal): Promise<void> 
     if (type === 'deleted') meters.forget(object.metadata?.name ?? '');
   });
   const upkeep = endpoint && createUpkeep(tools, namespace, endpoint.servingSecret, leadership.metrics);
-  const controllers = [integrities, results, ...(upkeep ? [upkeep] : []), ...(admission ? [admission.controller] : [])];
+  const controllers = [
+    integrities,
+    results,
+    reports,
+    ...(upkeep ? [upkeep] : []),
+    ...(admission ? [admission.controller] : []),
+  ];
   Object.assign(state, {
     stores,
     controllers,

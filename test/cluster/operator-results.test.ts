@@ -394,8 +394,8 @@ test('what a daemon tells beside its scans stays in the status, fit to be shown'
 });
 
 describe('an operator that dies while it takes in a failure', () => {
-  // Its writes: part 2 of the kept report, the kept report, the status, part 2 of the message, the message.
-  test.each([0, 1, 2, 3, 4])('after %d of its writes loses nothing', async (count) => {
+  // Its writes: the verdict, part 2 of the kept report, the kept report, the status, part 2 of the message, the message.
+  test.each([0, 1, 2, 3, 4, 5])('after %d of its writes loses nothing', async (count) => {
     await daemon.report({ verdict: 'Succeeded' });
     await slotIsEmpty();
     await harness.stop();

@@ -1,5 +1,6 @@
 import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
+import { RESULT_LOG_LABEL } from '../../api/keys.ts';
 import { resultName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { type Controller, createController, type Outcome } from '../../kube/controller.ts';
@@ -21,24 +22,51 @@ import { foldUnkept, type ResultFields } from './fold.ts';
 import { Inbox } from './inbox.ts';
 import { keptOf } from './keep.ts';
 import { hasToLook, lookAtSlot, SLOT_TAKEN, saysSlotTaken } from './look.ts';
+import { idOf } from './message.ts';
 import { type OrphansPlan, planOrphans } from './orphans.ts';
 import { partsOf, removeOrphans } from './parts.ts';
 import { performResults, type ResultsTools, tellResults, writeFields } from './perform.ts';
 import type { Place } from './place.ts';
-import { fieldsOf, planResults, type ResultsPlan } from './plan.ts';
+import { fieldsOf, planResults, type ResultsPlan, verdictOf } from './plan.ts';
 
-/**
- * Takes the daemons' messages into the node statuses, and says in them what each node is. Keys: `namespace/name` of node
- * statuses.
- */
-export function createResultsController(operator: Tools, alarms: Alarms): Controller {
+/** Who takes results in; keys: `namespace/name` of node statuses. */
+export interface ResultsControllers {
+  /**
+   * Takes the daemons' messages into the node statuses, and says in them what each node is. It does nothing that takes long:
+   * no node stands before the verdict of another.
+   */
+  readonly results: Controller;
+  /** Keeps what takes longer to keep, once the verdict is written; what it does for a node holds up none but reports. */
+  readonly reports: Controller;
+}
+
+export function createResultsControllers(operator: Tools, alarms: Alarms): ResultsControllers {
   const tools: ResultsTools = { ...operator, recorded: new RecordedFailures(operator) };
   const { stores } = tools;
   const known = () => stores.configMaps.list();
   const daemons = new DaemonPods(stores.pods);
   const inbox = new Inbox(stores.configMaps);
 
-  async function reconcile(key: string, signal: AbortSignal): Promise<Outcome> {
+  /** Of nodes whose reports are being kept, the id of the message. */
+  const handedOver = new Map<string, string>();
+
+  /** Once for each message: it is tried again without that. */
+  function handOver(key: string, message: string): void {
+    if (handedOver.get(key) === message) return;
+    handedOver.set(key, message);
+    reports.enqueue(key);
+  }
+
+  async function keep(key: string, signal: AbortSignal): Promise<Outcome> {
+    const outcome = await reconcile(key, true, signal);
+    if (outcome.kind !== 'done') return outcome;
+    handedOver.delete(key);
+    results.enqueue(key); // where an attempt before this one failed when all was kept, the message is still there
+    return outcome;
+  }
+
+  /** @param keeps also what takes long to keep, and that only */
+  async function reconcile(key: string, keeps: boolean, signal: AbortSignal): Promise<Outcome> {
     const status = stores.statuses.get(key);
     const integrity = status && integrityOf(status, tools);
     if (!status || !integrity) return { kind: 'done' };
@@ -56,8 +84,15 @@ export function createResultsController(operator: Tools, alarms: Alarms): Contro
     const hasMachineConfigs = tools.machineConfigs.areServed();
     const world = { now, integrity: name, status, node, hasMachineConfigs, slot, parts, lease };
     const kept = status.predecessor && !status.baseline && (await keptOf(status.predecessor, { ...place, known }));
-    const plan = planResults({ ...world, ...(kept && { kept }) });
+    const whole = planResults({ ...world, ...(kept && { kept }) });
     const before = fieldsOf(status);
+    const isHeavy = whole.keep !== undefined && !whole.keep.isLight;
+    if (keeps && !isHeavy) return { kind: 'done' };
+    // Whoever keeps a message removes it: else a part of the next one, of the same name, could go with it.
+    const { remove: _, ...withoutRemove } = whole;
+    const isHandedOver = !keeps && slot !== undefined && handedOver.get(key) === idOf(slot);
+    const planned = isHandedOver ? withoutRemove : whole;
+    const plan = isHeavy && !keeps ? verdictOf(before, planned) : planned;
     const blind = blindFor(tools.unread());
     const { longestPause } = tools;
     const context = { now, status, integrity, node, daemons, blind, slotTaken: plan.slotTaken, longestPause };
@@ -74,8 +109,11 @@ export function createResultsController(operator: Tools, alarms: Alarms): Contro
     if (isNews && isDone) {
       tellAlarms(before, fields, context);
     }
+    if (keeps)
+      return isDone ? { kind: 'done' } : { kind: 'waiting', reason: 'a newer status', requeueAfterMs: STALE_MS };
+    if (isHeavy && whole.keep) handOver(key, whole.keep.scan.id);
     if (unreadable !== undefined) throw unreadable;
-    const orphans = planOrphans({ now, hasMessage: slot !== undefined && plan.remove !== undefined, parts: there });
+    const orphans = planOrphans({ now, hasMessage: slot !== undefined && whole.remove !== undefined, parts: there });
     await removeOrphans(orphans.remove, place);
     if (orphans.remove.length > 0) tellOrphans(orphans, status, integrity, tools);
     const times = [
@@ -108,7 +146,9 @@ export function createResultsController(operator: Tools, alarms: Alarms): Contro
   ): Promise<void> {
     const { status, integrity } = context;
     const why = printable(explain(error), 512);
-    const noted = plan.keep && plan.fields ? foldUnkept(before, plan.fields, why) : before;
+    const { keep: report } = plan;
+    const isFinding = report?.label === RESULT_LOG_LABEL && plan.fields;
+    const noted = isFinding ? foldUnkept(before, plan.fields, report.scan.id, why) : before;
     const { fields } = withState(noted, context);
     if (noted === before && says(before, fields)) return;
     await writeFields(fields, status, tools.client, signal);
@@ -119,15 +159,19 @@ export function createResultsController(operator: Tools, alarms: Alarms): Contro
     tools.recorder.record(integrity, 'Warning', 'ReportNotKept', message);
   }
 
-  return createController({
-    name: 'results',
-    reconcile: (key, { signal }) => reconcile(key, signal),
-    concurrency: 16,
-    // A status that could not be written is looked at again soon: the time counts for it.
-    backoff: { firstMs: 200, maxMs: 30_000 },
-    stopTimeoutMs: 3000,
-    onOutcome: (key, outcome, durationMs) => reportOutcome(tools, 'results', key, outcome, durationMs),
-  });
+  const create = (name: string, work: (key: string, signal: AbortSignal) => Promise<Outcome>): Controller =>
+    createController({
+      name,
+      reconcile: (key, { signal }) => work(key, signal),
+      concurrency: 16,
+      // A status that could not be written is looked at again soon: the time counts for it.
+      backoff: { firstMs: 200, maxMs: 30_000 },
+      stopTimeoutMs: 3000,
+      onOutcome: (key, outcome, durationMs) => reportOutcome(tools, name, key, outcome, durationMs),
+    });
+  const results = create('results', (key, signal) => reconcile(key, false, signal));
+  const reports = create('reports', keep);
+  return { results, reports };
 }
 
 /** The fields, and what they say of the node at this time. A status without orders is none of this operator yet. */
@@ -181,6 +225,9 @@ interface StateContext {
   readonly slotTaken: string | undefined;
   readonly longestPause: number;
 }
+
+/** After which an old copy of a status is looked at again, in milliseconds. */
+const STALE_MS = 100;
 
 /** How often it is looked whether a slot has become free that cannot be freed, in milliseconds: nothing tells. */
 const LOOK_AGAIN_MS = 60_000;

@@ -36,7 +36,12 @@ export async function writePages(
   const made =
     withJson.length === 0
       ? { problem: 'REPORT_MISSING: The daemon sent no JSON report' }
-      : await makePages(texts, isCompressed, headOf(keep, place), place.signal);
+      : await makePages(
+          texts,
+          { compressed: isCompressed, isSmall: keep.parts === 1 && !isCompressed },
+          headOf(keep, place),
+          place.signal,
+        );
   const { pages = [] } = made;
   let { problem } = made;
   try {

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '../../api/condition.ts';
 import { findingsName, historyName } from '../../api/names.ts';
 import type { KeptFailure, NodeStatusFields, ScanResult, StandingFailure } from '../../api/nodestatus.ts';
@@ -31,6 +30,7 @@ export interface ResultFields
     | 'accepted'
     | 'freshness'
     | 'notices'
+    | 'unkept'
     | 'acknowledged'
   > {
   /** What holds of the node: `status.conditions`. */
@@ -217,19 +217,28 @@ function named<T extends { configMapName?: string; sequence?: number }>(referenc
 }
 
 /**
- * The fields when the report of a finding cannot be kept: the finding counts all the same, and what stands in the way of its
- * report is said. The message stays unacknowledged, so that its daemon keeps it and it is taken in later.
+ * The fields of a finding whose report is still to be kept, which may take long, or cannot be kept: it counts all the same. The
+ * message stays unacknowledged, so that its daemon keeps it and it is taken in later.
  * @param planned the fields as they would be with the report kept
  */
-export function foldUnkept(before: ResultFields, planned: ResultFields, why: string): ResultFields {
+export function foldVerdict(before: ResultFields, planned: ResultFields, message: string): ResultFields {
+  return before.unkept === message ? before : unkept(before, planned, message, 'The report is still to be kept.');
+}
+
+/** The same where it cannot be kept, with what stands in the way. */
+export function foldUnkept(before: ResultFields, planned: ResultFields, message: string, why: string): ResultFields {
+  const said = `The report could not be kept: ${why}`;
+  // Said once: each time that the operator tries again would be news to whoever watches.
+  if (before.unkept === message && before.lastResult?.errorMessage?.endsWith(said)) return before;
+  return unkept(before, planned, message, said);
+}
+
+function unkept(before: ResultFields, planned: ResultFields, message: string, said: string): ResultFields {
   const { lastResult: finding, lastScan, freshness, failure } = planned;
-  if (finding?.condition !== 'Failed') return before; // what was set aside is no result
+  if (finding?.condition !== 'Failed') return before;
   const { resultConfigMapName: _, resultConfigMapNamespace: __, findingsConfigMapName: ___, ...found } = finding;
   const { failureSequence: ____, failureDigest: _____, ...rest } = found;
-  const errorMessage = [rest.errorMessage, `The report could not be kept: ${why}`].filter(Boolean).join(' ');
-  const result = { ...rest, errorMessage };
-  // Said once: each time that the operator tries again would be news to whoever watches.
-  if (isDeepStrictEqual(before.lastResult, result)) return before;
+  const result = { ...rest, errorMessage: [rest.errorMessage, said].filter(Boolean).join(' ') };
   return {
     ...before,
     lastResult: result,
@@ -237,6 +246,7 @@ export function foldUnkept(before: ResultFields, planned: ResultFields, why: str
     ...(lastScan && { lastScan }),
     ...(freshness && { freshness }),
     ...(failure && { failure: withoutReport(failure) }),
+    unkept: message,
   };
 }
 

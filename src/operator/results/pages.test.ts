@@ -23,7 +23,7 @@ const make = (texts: readonly string[], compressed = true) =>
     async function* () {
       yield* texts;
     },
-    compressed,
+    { compressed, isSmall: false },
     head,
     live,
   );
@@ -89,7 +89,7 @@ test('what reading a part throws is thrown, and those behind it have their turn'
       yield gzipSync(recorded).toString('base64').slice(0, 400);
       throw refused;
     },
-    true,
+    { compressed: true, isSmall: false },
     head,
     live,
   );
@@ -99,6 +99,11 @@ test('what reading a part throws is thrown, and those behind it have their turn'
 });
 
 test('an operator that is stopped makes no more', async () => {
-  const stopped = makePages(async function* () {}, true, head, AbortSignal.abort(new Error('stopped')));
+  const stopped = makePages(
+    async function* () {},
+    { compressed: true, isSmall: false },
+    head,
+    AbortSignal.abort(new Error('stopped')),
+  );
   await expect(stopped).rejects.toThrow('stopped');
 });

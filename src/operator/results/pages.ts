@@ -12,20 +12,22 @@ export type PagesMade =
 /** A report that takes longer gets no pages, in milliseconds. */
 const TIME_LIMIT = 60_000;
 
-/** Of all nodes' reports one at a time is in memory. */
+/** Of all nodes' large reports one at a time is in memory. */
 let turn: Promise<unknown> = Promise.resolve();
 
 /**
  * Makes the pages of AIDE's JSON report out of the texts that carry it: what a node wrote, so anything may be in them.
  * @param texts in their order; base64 of gzip when `compressed`
+ * @param isSmall all is in one config map as it is: it waits for no other
  * @throws what `texts` throws; the signal's reason.
  */
 export function makePages(
   texts: () => AsyncIterable<string>,
-  compressed: boolean,
+  { compressed, isSmall }: { readonly compressed: boolean; readonly isSmall: boolean },
   head: FindingsHead,
   signal: AbortSignal,
 ): Promise<PagesMade> {
+  if (isSmall) return make(texts, compressed, head, signal);
   const made = turn.then(() => make(texts, compressed, head, signal));
   turn = made.catch(() => {});
   return made;

@@ -4,6 +4,7 @@ import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineReceipt, ScanOutcome, UnseenRecord } from '../../api/outcome.ts';
 import { aNode, machineConfigured, minutesBefore, NOW } from '../fixtures.ts';
 import { formatMemory, MEMORY_ANNOTATION, type NodeMemory } from '../nodes/memory.ts';
+import { UPDATING_LABEL } from '../nodes/update.ts';
 import {
   afterResults,
   aLease,
@@ -15,7 +16,7 @@ import {
   aWorldAfter,
   DIGEST,
 } from './fixtures.ts';
-import { planResults, type ResultsPlan, type ResultsWorld } from './plan.ts';
+import { fieldsOf, planResults, type ResultsPlan, type ResultsWorld, verdictOf } from './plan.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;
 const counts = { added: 1, changed: 2, removed: 3 };
@@ -982,5 +983,66 @@ describe('how long a node’s scans take', () => {
     });
     expect(planResults(beatAt(minutesBefore(-2))).fields?.lastResult?.condition).toBe('Failed');
     expect(planResults(beatAt(NOW.toISOString()))).toEqual({ events: [] });
+  });
+});
+
+describe('a finding whose report takes long to keep', () => {
+  const earlier = { sequence: 1, digest: 'x', configMapName: 'aide-worker-a-failed', lastProbeTime: minutesBefore(9) };
+  const slot = aSlot(aScan({ verdict: 'Failed', counts }));
+  const world = aResultsWorld({ slot, status: aStatus({ failures: [earlier] }) });
+  const verdict = (of: ResultsWorld) => verdictOf(fieldsOf(of.status), planResults(of));
+  const noted = (of: ResultsWorld) => ({ ...afterResults(of, verdict(of)), slot: of.slot });
+
+  test('counts and is told before that, and its message stays', () => {
+    const { fields, events, keep, remove } = verdict(world);
+    expect(keep).toBeUndefined();
+    expect(remove).toBeUndefined();
+    expect(fields).toMatchObject({
+      unkept: 'scan-1',
+      lastResult: { condition: 'Failed', filesChanged: 2, errorMessage: 'The report is still to be kept.' },
+      failure: { filesChanged: 2 },
+      failures: [earlier],
+    });
+    expect(fields).not.toHaveProperty('acknowledged');
+    expect(fields?.failure).not.toHaveProperty('configMapName');
+    expect(events).toHaveLength(1);
+  });
+
+  test('is written and told once, whatever time goes by, and then kept', () => {
+    const after = noted(world);
+    const later = { ...after, now: new Date(NOW.getTime() + 60_000) };
+    expect(verdict(later)).toEqual({ events: [] });
+    const plan = planResults(later);
+    expect(plan).toMatchObject({
+      keep: { isLight: false },
+      fields: { acknowledged: 'scan-1' },
+      events: [],
+      remove: {},
+    });
+    expect(plan.fields).not.toHaveProperty('unkept');
+    expect(plan.fields?.lastResult).not.toHaveProperty('errorMessage');
+  });
+
+  test('goes on to count when an update begins meanwhile; one that was not taken in is set aside', () => {
+    const node = aNode('a', { [UPDATING_LABEL]: '' });
+    const updating = (of: ResultsWorld) => planResults({ ...of, node });
+    expect(updating(noted(world)).keep?.label).toBe('file-integrity.openshift.io/result-log');
+    expect(updating(world).keep?.label).toBe('file-integrity.openshift.io/set-aside');
+    expect(verdictOf(fieldsOf(world.status), updating(world))).toEqual({ events: [] });
+  });
+
+  test('told by heartbeat is kept, though the result says the same already', () => {
+    const beaten = { ...world, slot: undefined, lease: aLease(aScan({ verdict: 'Failed', counts })) };
+    expect(planResults(noted(beaten))).toMatchObject({ keep: { scan: { id: 'scan-1' } }, events: [] });
+  });
+
+  test('is none of these where nothing is kept yet and the report is one config map as it is', () => {
+    const light = (changes: Partial<ResultsWorld>) => planResults(aResultsWorld({ slot, ...changes })).keep?.isLight;
+    expect(light({})).toBe(true);
+    const compressed = aSlot(aScan({ verdict: 'Failed', counts }), {
+      annotations: { 'file-integrity.openshift.io/compressed': '' },
+    });
+    expect(light({ slot: compressed })).toBe(false);
+    expect(light({ status: aStatus({ failures: [earlier] }) })).toBe(false);
   });
 });

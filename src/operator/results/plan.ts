@@ -1,6 +1,6 @@
 import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
-import { RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
+import { COMPRESSED_ANNOTATION, RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
 import { failedName, setAsideName } from '../../api/names.ts';
 import type { AcceptedFailure, FileIntegrityNodeStatus, KeptFailure, ScanResult } from '../../api/nodestatus.ts';
 import type { BaselineReceipt } from '../../api/outcome.ts';
@@ -14,6 +14,7 @@ import {
   foldReceipt,
   foldScan,
   foldSetAside,
+  foldVerdict,
   isNews,
   probeTime,
   type ResultFields,
@@ -75,6 +76,11 @@ export interface KeepReport {
   readonly parts: number;
   /** Config maps that there should be, when some are missing. */
   readonly announced?: number;
+  /**
+   * It takes a few requests and no long reading. All else waits until the verdict is written, and stands before that of no other
+   * node: a large report, what an earlier one is compared with, moved or cleared away.
+   */
+  readonly isLight: boolean;
 }
 
 export interface ResultEvent {
@@ -141,13 +147,27 @@ function planMessages(world: ResultsWorld, before: ResultFields): ResultsPlan {
 
   const message = readSlot(slot, sender);
   const taken = takeMessage(world, before, message, slot);
+  const { unkept: _, ...takenFields } = taken.fields;
+  // Its verdict is written, and told of; the report was still to be kept.
+  const events = before.unkept === message.id ? [] : taken.events;
   const fields: ResultFields = {
-    ...taken.fields,
+    ...takenFields,
     acknowledged: message.id,
     // A heartbeat is older than a message, and must not be taken in after it. What it says of a scan, a later scan says.
     ...(message.kind === 'scan' && heartbeat && { heartbeat: heartbeat.id }),
   };
-  return { ...taken, fields, remove };
+  return { ...taken, events, fields, remove };
+}
+
+/**
+ * What of a plan whose report takes long to keep can be written at once: what was found, and no more. The message stays until the
+ * report is kept, so that an operator which dies in between keeps it afterwards.
+ */
+export function verdictOf(before: ResultFields, { keep, fields, slotTaken, ...plan }: ResultsPlan): ResultsPlan {
+  const isFinding = keep?.label === RESULT_LOG_LABEL && fields;
+  const noted = isFinding ? foldVerdict(before, fields, keep.scan.id) : before;
+  const taken = slotTaken === undefined ? {} : { slotTaken };
+  return noted === before ? { events: [], ...taken } : { events: plan.events, fields: noted, ...taken };
 }
 
 type Taken = Pick<ResultsPlan, 'keep' | 'events'> & { readonly fields: ResultFields };
@@ -170,13 +190,16 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
   // A receipt that nobody ordered came after this scan, which proves nothing against it.
   if (fields.lastResult?.baselineFault === 'Unordered' && !isLater(heartbeat, fields.lastResult)) return nothing;
   const scan = judgeScan(fields, heartbeat);
-  const noted = { ...fields, heartbeat: scan.id };
-  const last = repeated(fields, scan);
+  const { unkept, ...others } = fields;
+  const noted = { ...others, heartbeat: scan.id };
+  const isUnkept = unkept === scan.id;
+  const last = isUnkept ? undefined : repeated(fields, scan);
   if (last) return takeAgain(world, noted, last, scan);
-  if (!isNewest(scan, fields)) return nothing;
+  if (!isUnkept && !isNewest(scan, fields)) return nothing;
   if (scan.verdict === 'Failed') {
-    if (coverOf(world, scan)) return { fields: foldSetAside(noted, scan, now), events: [] };
-    return keepFailure(world, noted, { scan, from: undefined, parts: 1 });
+    if (!isUnkept && coverOf(world, scan)) return { fields: foldSetAside(noted, scan, now), events: [] };
+    const kept = keepFailure(world, noted, { scan, from: undefined, parts: 1, isLight: isFirst(noted) });
+    return isUnkept ? { ...kept, events: [] } : kept;
   }
   const after = foldScan(noted, scan, undefined, now);
   return { fields: after, events: tellResult(status.nodeName, fields, after, scan) };
@@ -320,8 +343,10 @@ function coverOf(
 function takeFailure(world: ResultsWorld, fields: ResultFields, message: ScanMessage, slot: ConfigMap): Taken {
   const { status, integrity, now } = world;
   const from = { name: slot.metadata?.name ?? '', uid: slot.metadata?.uid ?? '' };
-  const report = { ...withPartsThere(message, world.parts), from };
-  const update = coverOf(world, message);
+  const isPlain = message.parts === 1 && slot.metadata?.annotations?.[COMPRESSED_ANNOTATION] === undefined;
+  const report = { ...withPartsThere(message, world.parts), from, isLight: isPlain && isFirst(fields) };
+  // What counted when it was taken in goes on to count.
+  const update = fields.unkept === message.id ? undefined : coverOf(world, message);
   if (!update) return keepFailure(world, fields, report);
   const name = setAsideName(integrity, status.nodeName);
   const log = `${status.metadata.namespace ?? ''}/${name}`;
@@ -332,10 +357,15 @@ function takeFailure(world: ResultsWorld, fields: ResultFields, message: ScanMes
   };
 }
 
+/** Nothing is kept of the node yet. */
+function isFirst({ failures = [] }: ResultFields): boolean {
+  return failures.length === 0;
+}
+
 function keepFailure(
   { status, integrity, now }: ResultsWorld,
   fields: ResultFields,
-  report: Pick<KeepReport, 'scan' | 'from' | 'parts' | 'announced'>,
+  report: Pick<KeepReport, 'scan' | 'from' | 'parts' | 'announced' | 'isLight'>,
 ): Taken {
   const name = failedName(integrity, status.nodeName);
   const after = foldScan(fields, report.scan, { name, namespace: status.metadata.namespace ?? '' }, now);
@@ -467,7 +497,8 @@ function tell(node: string, result: ScanResult, errorCode: string | undefined): 
 export function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
   const { state, freshUntil, observedGeneration, lastResult, results, lastScan } = status;
   const { conditions } = status.status ?? {};
-  const { baseline, baselines, closing, failures, failure, accepted, freshness, notices, acknowledged } = status;
+  const { baseline, baselines, closing, failures, failure, accepted, freshness, notices, unkept, acknowledged } =
+    status;
   const heartbeat = status.metadata.annotations?.[HEARTBEAT_ANNOTATION];
   return {
     ...(state && { state }),
@@ -485,6 +516,7 @@ export function fieldsOf(status: FileIntegrityNodeStatus): ResultFields {
     ...(accepted && { accepted }),
     ...(freshness && { freshness }),
     ...(notices && { notices }),
+    ...(unkept !== undefined && { unkept }),
     ...(acknowledged !== undefined && { acknowledged }),
     ...(heartbeat !== undefined && { heartbeat }),
   };

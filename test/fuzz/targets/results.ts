@@ -69,7 +69,7 @@ const pages: Target = {
         yield compressed ? chunk.toString('base64') : chunk.toString('utf8');
       }
     }
-    const made = await makePages(texts, compressed, HEAD, new AbortController().signal);
+    const made = await makePages(texts, { compressed, isSmall: !compressed }, HEAD, new AbortController().signal);
     if (made.pages) checkPages(made.pages, { bytes: PAGE_BYTES, pages: PAGES });
     else checkSafe(made.problem, 300);
   },
