@@ -350,6 +350,24 @@ describe('what happens is counted', () => {
     expect(await samplesOf('reinit_total')).toEqual([`reinit_total{by="demand",node="${two}"} 1`]);
   });
 
+  test('one request for all nodes counts once, when the first is ordered, and when the last has done it', async () => {
+    await harness.annotate('first', { [REINIT_ANNOTATION]: '' });
+    await eventuallySamples('reinit_total', [
+      `reinit_total{by="demand",node="${one}"} 1`,
+      `reinit_total{by="demand",node="${two}"} 2`,
+    ]);
+    const counted = async (update: number, remove: number) =>
+      await eventuallySamples('reinit_daemonset_update_total', [
+        `reinit_daemonset_update_total{operation="update"} ${update}`,
+        `reinit_daemonset_update_total{operation="delete"} ${remove}`,
+      ]);
+    await counted(2, 1);
+    await harness.daemon('first', one).makeBaseline();
+    await counted(2, 1);
+    await harness.daemon('first', two).makeBaseline();
+    await counted(2, 2);
+  });
+
   test('holds and re-initialisations of a node update', async () => {
     const machineConfig = (current: string, desired: string, state: string) => ({
       'machineconfiguration.openshift.io/currentConfig': current,

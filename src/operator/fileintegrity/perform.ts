@@ -5,6 +5,7 @@ import { FIELD_MANAGER } from '../../api/keys.ts';
 import { ApiError, isConflict } from '../../kube/errors.ts';
 import { configMaps, daemonSets, leases } from '../../kube/resources.ts';
 import { inParallel } from '../inparallel.ts';
+import { requestOf } from '../metrics/requests.ts';
 import type { Departures } from '../records/departures.ts';
 import { writeClosingRecord, writeRecord } from '../records/write.ts';
 import type { Tools } from '../tools.ts';
@@ -114,8 +115,9 @@ async function carryOutForNode(
     case 'apply-node-status': {
       await client.apply(nodeStatuses, action.object, options);
       const { ordered, hold } = action.news;
-      if (ordered) meters.ordered(action.object.nodeName, ordered);
-      if (hold) meters.hold(action.object.nodeName, hold);
+      const { nodeName, orders } = action.object;
+      if (ordered && orders) meters.ordered(nodeName, ordered, requestOf(integrity, orders.baseline));
+      if (hold) meters.hold(nodeName, hold);
       return;
     }
     case 'apply-lease':

@@ -79,11 +79,12 @@ function countEverything(meters: Meters): void {
   meters.error('KUBE_UNREACHABLE');
   meters.hold('one', 'begins');
   meters.hold('one', 'ends');
-  meters.ordered('one', 'NodeUpdate');
-  meters.ordered('one', 'Demand');
-  meters.ordered('one', 'Failed');
-  meters.ordered('one', 'Configuration');
-  meters.carriedOut();
+  const request = (id: string) => ({ integrity: 'uid', id, isConfiguration: id === 'configuration' });
+  meters.ordered('one', 'NodeUpdate', request('update'));
+  meters.ordered('one', 'Demand', request('demand'));
+  meters.ordered('one', 'Failed', request('failed'));
+  meters.ordered('one', 'Configuration', request('configuration'));
+  meters.carriedOut('one', request('demand'), () => []);
   meters.nodeStatus('one', 'Failed', undefined);
   meters.nodeStatus('one', 'Errored', 'AIDE_FAILED');
   meters.told('example', 'one', 'UnorderedReinit');
@@ -154,7 +155,7 @@ describe('the metrics of the contract', () => {
 
   test('do not count a first baseline as a re-initialisation', async () => {
     const meters = metersOf();
-    meters.ordered('one', 'Initial');
+    meters.ordered('one', 'Initial', { integrity: 'uid', id: 'request', isConfiguration: false });
     const lines = await samples(meters);
     expect(lines.filter((line) => line.startsWith('reinit_total'))).toEqual([]);
     expect(lines).toContain('reinit_daemonset_update_total{operation="update"} 0');

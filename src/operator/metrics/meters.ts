@@ -2,6 +2,7 @@ import { Counter, Registry } from 'prom-client';
 import type { BaselineReason } from '../../api/outcome.ts';
 import { type Facts, registerGauges } from './gauges.ts';
 import { boundedLabel } from './label.ts';
+import { type Request, Requests } from './requests.ts';
 
 const PREFIX = 'file_integrity_operator_';
 
@@ -13,10 +14,13 @@ export interface Meters {
   error(error: string): void;
   /** A node's hold began or ended. */
   hold(node: string, what: 'begins' | 'ends'): void;
-  /** A re-initialisation was ordered. */
-  ordered(node: string, reason: BaselineReason): void;
-  /** A re-initialisation was carried out. */
-  carriedOut(): void;
+  /** A re-initialisation was ordered of a node. */
+  ordered(node: string, reason: BaselineReason, request: Request): void;
+  /**
+   * A node has carried one out.
+   * @param pending the nodes that its request has still to do
+   */
+  carriedOut(node: string, request: Request, pending: () => Iterable<string>): void;
   /** @param error a stable code, for a scan that could not be done; the node says it, so it is not trusted */
   nodeStatus(node: string, condition: string, error: string | undefined): void;
   /** An event was told of a node. Counted are those of `NOTICES`: what somebody on the node did past the operator. */
@@ -67,9 +71,10 @@ export function createMeters(facts: Facts): Meters {
   const daemonSets = counter('daemonset_update_total', 'Operations on daemon sets.', ['operation']);
   const reinitSets = counter(
     'reinit_daemonset_update_total',
-    'Re-initialisations ordered (update) and carried out (delete).',
+    'Re-initialisations ordered (update) and carried out (delete), each once, however many nodes it has.',
     ['operation'],
   );
+  const requests = new Requests(() => reinitSets.inc({ operation: 'delete' }));
   registerGauges(registry, PREFIX, facts);
   // What can be counted is known: a counter that begins at 0 shows its first step, too.
   for (const phase of PHASES) phases.inc({ phase }, 0);
@@ -83,12 +88,12 @@ export function createMeters(facts: Facts): Meters {
     phase: (phase) => phases.inc({ phase }),
     error: (error) => errors.inc({ error: errorLabel(error) }),
     hold: (node, what) => (what === 'begins' ? pauses : unpauses).inc({ node }),
-    ordered(node, reason) {
+    ordered(node, reason, request) {
       if (reason === 'Initial') return;
       reinits.inc({ by: WHO_ASKED[reason], node });
-      reinitSets.inc({ operation: 'update' });
+      if (requests.ordered(request, node)) reinitSets.inc({ operation: 'update' });
     },
-    carriedOut: () => reinitSets.inc({ operation: 'delete' }),
+    carriedOut: (node, request, pending) => requests.carriedOut(request, node, pending),
     nodeStatus(node, condition, error) {
       statuses.inc({ condition, node });
       if (condition === 'Errored') statusErrors.inc({ error: statusErrorLabel(error), node });
@@ -99,6 +104,7 @@ export function createMeters(facts: Facts): Meters {
     daemonSet: (operation) => daemonSets.inc({ operation }),
     forget(node) {
       for (const each of perNode) each.forget(node);
+      requests.forget(node);
     },
   };
 }

@@ -3,6 +3,8 @@ import { nodeStatuses } from '../../api/group.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import { isConflict } from '../../kube/errors.ts';
 import { configMaps } from '../../kube/resources.ts';
+import { type Request, requestOf } from '../metrics/requests.ts';
+import { isOwnedBy } from '../owner.ts';
 import type { RecordedFailures } from '../records/recorded.ts';
 import type { Tools } from '../tools.ts';
 import { removeKept } from './archive.ts';
@@ -50,7 +52,10 @@ export async function performResults(
     const fields =
       kept && plan.keep ? foldKeptClosing(foldKept(plan.fields, kept), plan.keep.scan.id, kept) : plan.fields;
     await writeFields(fields, status, client, signal);
-    if (isCarriedOut(status, fields)) meters.carriedOut();
+    if (isCarriedOut(status, fields) && status.orders) {
+      const request = requestOf(integrity, status.orders.baseline);
+      meters.carriedOut(status.nodeName, request, () => stillToDo(request, integrity, stores));
+    }
   }
   tellResults(plan.events, status, integrity, { recorder, meters });
   for (const earlier of kept?.surplus ?? []) await removeKept(earlier, place);
@@ -128,6 +133,15 @@ function withFields({ metadata, nodeName }: FileIntegrityNodeStatus, fields: Res
     ...rest,
     ...(conditions && { status: { conditions } }),
   };
+}
+
+/** The nodes that have not made the baseline of a request. */
+function* stillToDo({ id }: Request, integrity: FileIntegrity, { statuses }: Tools['stores']): Iterable<string> {
+  for (const status of statuses.list()) {
+    const { nodeName, orders, baseline } = status;
+    const isPending = orders && orders.baseline.id !== baseline?.orderId;
+    if (isPending && isOwnedBy(status, integrity) && requestOf(integrity, orders.baseline).id === id) yield nodeName;
+  }
 }
 
 function isCarriedOut({ orders, baseline }: FileIntegrityNodeStatus, fields: ResultFields): boolean {
