@@ -458,6 +458,14 @@ describe('a heartbeat', () => {
     expect(planResults(withBeat(rebased, beat(before)))).toEqual({ events: [] });
   });
 
+  test('that is seen behind a later message sets no time back, though it says the same', () => {
+    const old = { startedAt: minutesBefore(20), finishedAt: minutesBefore(19) };
+    expect(planResults(withBeat(aWorldAfter(aScan()), beat(old)))).toEqual({ events: [] });
+    expect(planResults(withBeat(aWorldAfter(failed()), beat({ ...failed(), ...old, id: 'beat-1' })))).toEqual({
+      events: [],
+    });
+  });
+
   test('of a scan before a receipt that nobody ordered does not make up for it, and the next scan does', () => {
     const receipt = aReceipt({ orderId: 'made-up', createdAt: minutesBefore(0.5) });
     const refused = afterResults({

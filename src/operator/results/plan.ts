@@ -193,9 +193,12 @@ function takeHeartbeat(world: ResultsWorld, fields: ResultFields, heartbeat: Sca
   const { unkept, ...others } = fields;
   const noted = { ...others, heartbeat: scan.id };
   const isUnkept = unkept === scan.id;
+  const isOld = !isUnkept && !isNewest(scan, fields);
+  // One of a process before, which is seen behind the message of the next one, must set no time back.
+  if (isOld && Date.parse(scan.finishedAt) < Date.parse(fields.lastScan?.finishedAt ?? '')) return nothing;
   const last = isUnkept ? undefined : repeated(fields, scan);
   if (last) return takeAgain(world, noted, last, scan);
-  if (!isUnkept && !isNewest(scan, fields)) return nothing;
+  if (isOld) return nothing;
   if (scan.verdict === 'Failed') {
     if (!isUnkept && coverOf(world, scan)) return { fields: foldSetAside(noted, scan, now), events: [] };
     const kept = keepFailure(world, noted, { scan, from: undefined, parts: 1, isLight: isFirst(noted) });
