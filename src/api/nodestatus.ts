@@ -35,7 +35,11 @@ const scanResultSchema = z.object({
   condition: verdictSchema.describe('Succeeded, Failed or Errored.'),
   resultConfigMapName: z.string().exactOptional().describe('Config map with the report of a Failed scan.'),
   resultConfigMapNamespace: z.string().exactOptional(),
-  errorMessage: z.string().exactOptional().describe('Why the scan could not be done.'),
+  errorMessage: z
+    .string()
+    .exactOptional()
+    .describe('Why the scan could not be done, errorCode first; or what is to be known of a Failed one.'),
+  errorCode: z.string().exactOptional().describe('Which of the errors in docs/errors.md it is.'),
   filesAdded: z.int().exactOptional(),
   filesChanged: z.int().exactOptional(),
   filesRemoved: z.int().exactOptional(),

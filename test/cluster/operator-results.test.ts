@@ -105,7 +105,8 @@ describe('a result', () => {
     await toldOf(forged);
     expect((await status())?.lastResult).toMatchObject({
       condition: 'Errored',
-      errorMessage: 'The result of the scan could not be read: The result was refused: it speaks of another node.',
+      errorMessage:
+        'RESULT_REFUSED: The result of the scan could not be read: The result was refused: it speaks of another node.',
     });
     await daemon.report({ verdict: 'Succeeded' });
   });

@@ -261,7 +261,7 @@ export function repeated({ lastResult: last }: ResultFields, scan: ScanMessage):
     last.unproven === isUnproven(scan) &&
     last.baselineFault === scan.baselineFault &&
     last.mountChanges === scan.mountChanges &&
-    (scan.verdict !== 'Errored' || last.errorMessage === scan.errorMessage) &&
+    (scan.verdict !== 'Errored' || last.errorMessage === sentenceOf(scan)) &&
     last.filesAdded === scan.counts?.added &&
     last.filesChanged === scan.counts?.changed &&
     last.filesRemoved === scan.counts?.removed;
@@ -288,17 +288,33 @@ function resultOf(
   now: Date,
 ): ScanResult {
   const unseen = scan.verdict === 'Errored' ? undefined : unseenOf(scan.unseen, baseline);
+  const errorMessage = sentenceOf(scan);
+  const errorCode = codeOf(scan);
   return {
     lastProbeTime: probeTime(scan.finishedAt, now),
     condition: scan.verdict,
     ...(report && { resultConfigMapName: report.name, resultConfigMapNamespace: report.namespace }),
-    ...(scan.errorMessage !== undefined && { errorMessage: scan.errorMessage }),
+    ...(errorMessage !== undefined && { errorMessage }),
+    ...(errorCode !== undefined && { errorCode }),
     ...(scan.baselineFault !== undefined && { baselineFault: scan.baselineFault }),
     ...(scan.mountChanges !== undefined && { mountChanges: scan.mountChanges }),
     ...countsIn(scan),
     ...(unseen && { unseen }),
     ...(isUnproven(scan) && { unproven: true as const }),
   };
+}
+
+/** What is said of a scan that could not be done begins with the code by which docs/errors.md has it. */
+function sentenceOf(scan: ScanMessage): string | undefined {
+  const { errorMessage } = scan;
+  const code = codeOf(scan);
+  if (code === undefined || errorMessage === undefined || errorMessage.startsWith(`${code}: `)) return errorMessage;
+  return `${code}: ${errorMessage}`;
+}
+
+/** The node says it: what does not look like a code is none. */
+function codeOf({ verdict, errorCode }: ScanMessage): string | undefined {
+  return verdict === 'Errored' && /^[A-Z][A-Z0-9_]{2,47}$/.test(errorCode ?? '') ? errorCode : undefined;
 }
 
 /** An earlier operator's daemon says that nothing has changed, and neither since when nor against what. */

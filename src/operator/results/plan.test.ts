@@ -420,6 +420,50 @@ describe('a message in the place of another node’s', () => {
   });
 });
 
+describe('a scan that could not be done', () => {
+  const world = (errorCode: string | undefined, errorMessage = 'AIDE was killed.') =>
+    aResultsWorld({
+      slot: aSlot(aScan({ ...errored(errorMessage), ...(errorCode !== undefined && { errorCode }) })),
+    });
+
+  test('says the code by which its error is documented, in result and event', () => {
+    const plan = planResults(world('AIDE_KILLED'));
+    expect(plan.fields?.lastResult).toMatchObject({
+      errorCode: 'AIDE_KILLED',
+      errorMessage: 'AIDE_KILLED: AIDE was killed.',
+    });
+    expect(plan.events.map(({ message }) => message)).toEqual(['node a has an error! AIDE_KILLED: AIDE was killed.']);
+    expect(planResults(aResultsWorld({ slot: aSlot('{') })).fields?.lastResult?.errorMessage).toMatch(
+      /^OUTCOME_UNREADABLE: The result of the scan could not be read/,
+    );
+  });
+
+  test.each([
+    ['no code', undefined],
+    ['what is none', 'a b: c'],
+    ['a long one', 'A'.repeat(64)],
+  ])('with %s has its sentence alone', (_, code) => {
+    const { lastResult } = planResults(world(code)).fields ?? {};
+    expect(lastResult?.errorMessage).toBe('AIDE was killed.');
+    expect(lastResult).not.toHaveProperty('errorCode');
+  });
+
+  test('again is no other result, and names its code once', () => {
+    const before = afterResults(world('AIDE_KILLED', 'AIDE_KILLED: AIDE was killed.'));
+    expect(before.status.lastResult?.errorMessage).toBe('AIDE_KILLED: AIDE was killed.');
+    const again = aScan({
+      ...errored('AIDE was killed.'),
+      errorCode: 'AIDE_KILLED',
+      id: 'beat',
+      finishedAt: NOW.toISOString(),
+    });
+    expect(planResults({ ...before, lease: aLease(again) })).toMatchObject({
+      events: [],
+      fields: { lastResult: { ...before.status.lastResult, lastProbeTime: NOW.toISOString() } },
+    });
+  });
+});
+
 describe('a heartbeat', () => {
   const beat = (changes: Partial<ScanOutcome> = {}) =>
     aScan({ id: 'beat-1', startedAt: minutesBefore(0.2), finishedAt: minutesBefore(0.1), ...changes });

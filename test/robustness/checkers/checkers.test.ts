@@ -221,6 +221,28 @@ describe('reports', () => {
     expect(checkKept(madeUp(failed('queued'), kept, failed('acknowledged')))).toEqual([]);
   });
 
+  test('acknowledged and not kept, since it is kept already', () => {
+    const failure = {
+      sequence: 1,
+      digest: 'd',
+      configMapName: 'failed',
+      lastProbeTime: at(0),
+      times: 2,
+      lastSeen: at(4),
+    };
+    const again = (digest: string): Happening =>
+      version(4, {
+        acknowledged: 'r-1',
+        lastResult: { ...resultAt(4), condition: 'Failed', failureDigest: 'd' },
+        failures: [{ ...failure, digest }],
+      });
+    const before: Happening = { ...kept, message: 'r-0', link: { sequence: 1, digest: 'd', previous: '' } };
+    const told = (...more: Happening[]) => checkKept(madeUp(failed('queued'), ...more, failed('acknowledged')));
+    expect(told(before, again('d'))).toEqual([]);
+    expect(told(before, again('e'))).toHaveLength(1);
+    expect(told(again('d'))).toHaveLength(1);
+  });
+
   test('given up for something that says less', () => {
     const by = (verdict: 'Failed' | 'Succeeded', waiting = 1) =>
       madeUp(failed('queued'), failed('superseded', { by: { kind: 'scan', verdict, waiting } }));

@@ -42,7 +42,17 @@ function acknowledgedButNotKept(
   // What was found during an update is kept too, but only the newest of it, which the watch may not have shown in time.
   const found = events[0];
   if (found && coverOf(history).covers(found.machine, found.time, acknowledged.time)) return [];
+  if (isFoundAgain(acknowledged.id, history)) return [];
   return [violation(`${acknowledged.node}: a Failed result was acknowledged and not kept`, found, acknowledged)];
+}
+
+/** What was found before, and is kept, is not kept again: the status says which it is, and that it was seen now. */
+function isFoundAgain(id: string, history: readonly Happened[]): boolean {
+  const taken = ofType(history, 'status').find(({ status }) => status.acknowledged === id);
+  const { lastResult, failures = [] } = taken?.status ?? {};
+  const known = failures.find(({ digest }) => digest === lastResult?.failureDigest);
+  if (taken === undefined || known === undefined || known.lastSeen !== lastResult?.lastProbeTime) return false;
+  return ofType(history, 'kept').some(({ link, n }) => link?.digest === known.digest && n < taken.n);
 }
 
 function givenUp(events: readonly Of<'message'>[]): Violation[] {
