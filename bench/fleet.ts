@@ -11,7 +11,7 @@ import { fileIntegrities, nodeStatuses } from '../src/api/group.ts';
 import { OUTCOME_ANNOTATION } from '../src/api/keys.ts';
 import { resultName } from '../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../src/api/nodestatus.ts';
-import type { Outcome } from '../src/api/outcome.ts';
+import type { Outcome } from '../src/api/protocol.ts';
 import { type Client, createClient } from '../src/kube/client.ts';
 import { createInformer } from '../src/kube/informer.ts';
 import { connectKubeconfig } from '../src/kube/kubeconfig.ts';

@@ -5,7 +5,7 @@ import { API_VERSION, fileIntegrities, nodeStatuses } from '../src/api/group.ts'
 import { OWNER_LABEL, REINIT_ANNOTATION } from '../src/api/keys.ts';
 import { labelValue } from '../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../src/api/nodestatus.ts';
-import type { Verdict } from '../src/api/outcome.ts';
+import type { Verdict } from '../src/api/protocol.ts';
 import { FioError } from '../src/lib/errors.ts';
 import { sleep } from '../src/lib/signal.ts';
 import { explainWait } from './diagnosis.ts';

@@ -13,7 +13,7 @@ import {
 } from '../../src/api/keys.ts';
 import { labelValue, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
-import type { Outcome, ScanOutcome } from '../../src/api/outcome.ts';
+import type { Outcome, ScanOutcome } from '../../src/api/protocol.ts';
 
 /** The receipt of the baseline that a node's orders ask for. */
 export function receiptOf({ nodeName: node, orders }: FileIntegrityNodeStatus): Outcome {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baselineFaultSchema } from './outcome-schema.ts';
+import { baselineFaultSchema } from './protocol.ts';
 
 /** `apiVersion` of a page of findings. It changes when a page is no longer what a tool that knows this one can read. */
 export const FINDINGS_VERSION = 'findings.fileintegrity.openshift.io/v1';

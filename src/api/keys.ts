@@ -63,7 +63,7 @@ export const INTEGRITY_LOG_KEY = 'integritylog';
 
 // Ours -------------------------------------------------------------------------------------------
 
-/** Annotation on a temporary config map or a heartbeat lease: the daemon's message, JSON (see `outcome.ts`). */
+/** Annotation on a temporary config map or a heartbeat lease: the daemon's message, JSON (see `protocol.ts`). */
 export const OUTCOME_ANNOTATION = key('outcome');
 /** Label with empty value on a temporary config map that carries a baseline's receipt and no scan. */
 export const BASELINE_LABEL = key('baseline');

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import type { ObjectMeta } from '../kube/types.ts';
 import { conditionSchema } from './condition.ts';
-import type { Orders } from './outcome.ts';
 import {
   baselineFaultSchema,
   closingSchema,
+  ordersSchema,
   reasonSchema,
   receiptSchema,
   unseenPathSchema,
   verdictSchema,
-} from './outcome-schema.ts';
+} from './protocol.ts';
 
 const time = z.iso.datetime({ offset: true });
 
@@ -67,32 +67,6 @@ const scanResultSchema = z.object({
   failureDigest: z.string().exactOptional().describe('The digest of the kept failure that it is.'),
 });
 export type ScanResult = z.output<typeof scanResultSchema>;
-
-const holdSchema = z.object({
-  reason: z.enum(['Annotation', 'MachineConfig', 'NodeUpdating']),
-  message: z.string(),
-  owner: z.string().exactOptional().describe('Who holds the node, as far as the API server tells.'),
-  since: time,
-});
-
-const ordersSchema: z.ZodType<Orders> = z
-  .object({
-    settings: z.object({ gracePeriod: z.int(), maxBackups: z.int(), debug: z.boolean() }),
-    configuration: z.object({ name: z.string(), key: z.string(), digest: z.string() }),
-    hold: holdSchema.exactOptional().describe('While present, no scan and no re-baseline is started on the node.'),
-    files: z
-      .string()
-      .exactOptional()
-      .describe("How the names of the node's database and log begin; aide unless it is said."),
-    baseline: z.object({
-      id: z.string(),
-      reason: reasonSchema,
-      requestedAt: time,
-      detail: z.string().exactOptional(),
-      who: z.string().exactOptional().describe('Who asked for it, as far as the API server tells.'),
-    }),
-  })
-  .meta(whole("The operator's orders to the node's daemon."));
 
 /** What was on record of the node of a name when its status went: what a node of that name has is compared with it. */
 export const departedSchema = z.object({
@@ -204,7 +178,7 @@ export const nodeStatusFieldsSchema = z.object({
     })
     .exactOptional(),
   results: z.array(scanResultSchema).exactOptional().describe('The newest result of each condition.'),
-  orders: ordersSchema.exactOptional(),
+  orders: ordersSchema.meta(whole("The operator's orders to the node's daemon.")).exactOptional(),
   predecessor: departedSchema
     .exactOptional()
     .meta(whole('What was on record of the node of this name before this status was made, until it is taken up.')),

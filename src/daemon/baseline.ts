@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { DatabaseFacts } from '../aide/database.ts';
 import { runAide } from '../aide/run.ts';
-import type { BaselineClosing, BaselineOrder, BaselineReceipt, MountRecord, UnseenRecord } from '../api/outcome.ts';
+import type { BaselineClosing, BaselineOrder, BaselineReceipt, MountRecord, UnseenRecord } from '../api/protocol.ts';
 import { explain } from '../lib/errors.ts';
 import { pruneBackups, replaceDatabase } from './backups.ts';
 import { readDatabase } from './database.ts';

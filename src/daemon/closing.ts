@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { DEFAULT_FILES } from '../api/names.ts';
-import type { BaselineOrder } from '../api/outcome.ts';
+import type { BaselineOrder } from '../api/protocol.ts';
 import { explain } from '../lib/errors.ts';
 import { judgeAdoption, lookAtMounts, standingReceipt } from './baseline.ts';
 import type { EarlierConfiguration } from './configuration.ts';

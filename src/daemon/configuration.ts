@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_FILES } from '../api/names.ts';
-import type { Orders } from '../api/outcome.ts';
+import type { Orders } from '../api/protocol.ts';
 import type { Client } from '../kube/client.ts';
 import { ApiError, isForbidden, isNotFound } from '../kube/errors.ts';
 import { configMaps } from '../kube/resources.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { BaselineReceipt, Orders, Outcome, Verdict } from '../api/outcome.ts';
+import type { BaselineReceipt, Orders, Outcome, Verdict } from '../api/protocol.ts';
 import type { Message } from './outbox.ts';
 import {
   type Effect,

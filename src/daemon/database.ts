@@ -1,5 +1,5 @@
 import type { DatabaseReading } from '../aide/database.ts';
-import type { BaselineFault } from '../api/outcome.ts';
+import type { BaselineFault } from '../api/protocol.ts';
 import { presence } from './files.ts';
 import type { RecordedBaseline } from './state.ts';
 

@@ -1,5 +1,5 @@
 import { DEFAULT_FILES } from '../api/names.ts';
-import type { Orders, Outcome } from '../api/outcome.ts';
+import type { Orders, Outcome } from '../api/protocol.ts';
 import { closingOf, pendingOrder, recordedBaseline, replacedBaseline, scanDueAt } from './due.ts';
 import { beginSending, nextToSend } from './outbox.ts';
 import type { Effect, Now, State, Step } from './state.ts';

@@ -1,4 +1,4 @@
-import type { Outcome } from '../api/outcome.ts';
+import type { Outcome } from '../api/protocol.ts';
 import { printable } from '../lib/text.ts';
 import { isMessage } from './kept-shapes.ts';
 import { acknowledge, endSending, type Message, stripReport } from './outbox.ts';

@@ -1,4 +1,4 @@
-import type { BaselineOrder } from '../api/outcome.ts';
+import type { BaselineOrder } from '../api/protocol.ts';
 import type { Closing, Now, RecordedBaseline, ReplacedBaseline, State } from './state.ts';
 
 /** Seconds between scans when no orders say otherwise. */

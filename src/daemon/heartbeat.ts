@@ -1,6 +1,6 @@
 import { OUTCOME_ANNOTATION } from '../api/keys.ts';
 import { resultName } from '../api/names.ts';
-import type { Outcome } from '../api/outcome.ts';
+import type { Outcome } from '../api/protocol.ts';
 import { isForbidden, isNotFound } from '../kube/errors.ts';
 import { leases } from '../kube/resources.ts';
 import { explain } from '../lib/errors.ts';

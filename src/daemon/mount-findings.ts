@@ -1,4 +1,4 @@
-import type { RecordedMount } from '../api/outcome.ts';
+import type { RecordedMount } from '../api/protocol.ts';
 import { type Look, lookAtMounts } from './mount-look.ts';
 import { changesSentence, compareMounts, type MountChange, type UnseenMount, unseenSentence } from './mounts.ts';
 import { readBootId } from './receipt.ts';

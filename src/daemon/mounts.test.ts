@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { RecordedMount } from '../api/outcome.ts';
+import type { RecordedMount } from '../api/protocol.ts';
 import { type MountTable, parseMountTable } from './mount-table.ts';
 import { changesSentence, compareMounts, questionablePaths, recordOf, sightOf, unseenSentence } from './mounts.ts';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { MountRecord, RecordedMount } from '../api/outcome.ts';
+import type { MountRecord, RecordedMount } from '../api/protocol.ts';
 import type { Mount, MountTable, Place } from './mount-table.ts';
 
 /** What of a node's mounts matters to a scan. */

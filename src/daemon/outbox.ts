@@ -1,4 +1,4 @@
-import type { Outcome } from '../api/outcome.ts';
+import type { Outcome } from '../api/protocol.ts';
 
 /** A report on the node's disk, waiting to be sent: names of files of the outbox. */
 export interface ReportFiles {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { BaselineReceipt } from '../api/outcome.ts';
+import type { BaselineReceipt } from '../api/protocol.ts';
 import { readSmallFile, writeWhole } from './files.ts';
 import { isReceipt } from './kept-shapes.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
-import type { Orders } from '../api/outcome.ts';
+import type { Orders } from '../api/protocol.ts';
 import { recordOf } from './record.ts';
 
 const orders: Orders = {

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { HOST_ROOT } from '../aide/config/host-path.ts';
 import { type RulePlace, rulePlaces } from '../aide/config/rule-places.ts';
 import { errorCode } from '../aide/file.ts';
-import type { RuleRecord } from '../api/outcome.ts';
+import type { RuleRecord } from '../api/protocol.ts';
 import { explain } from '../lib/errors.ts';
 import { ownConfiguration } from './configuration.ts';
 import type { Workbench } from './workbench.ts';

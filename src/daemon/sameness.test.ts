@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { ScanOutcome } from '../api/outcome.ts';
+import type { ScanOutcome } from '../api/protocol.ts';
 import { sameness } from './sameness.ts';
 
 const scan = (changes: Partial<ScanOutcome>): ScanOutcome => ({

@@ -1,4 +1,4 @@
-import type { ScanOutcome } from '../api/outcome.ts';
+import type { ScanOutcome } from '../api/protocol.ts';
 
 /**
  * Text that is equal for two scans that tell the operator the same but for ids and times. `fingerprint` is the digest of

@@ -16,7 +16,7 @@ import {
   REPORT_JSON_KEY,
 } from '../api/keys.ts';
 import { labelValue, PARTS_LIMIT, partName, resultName } from '../api/names.ts';
-import type { Outcome } from '../api/outcome.ts';
+import type { Outcome } from '../api/protocol.ts';
 import type { Client } from '../kube/client.ts';
 import { ApiError, isAlreadyExists } from '../kube/errors.ts';
 import { configMaps } from '../kube/resources.ts';

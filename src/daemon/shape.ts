@@ -6,13 +6,17 @@ export function text(limit: number, form?: RegExp): Check {
   return (value) => typeof value === 'string' && value.length <= limit && (form?.test(value) ?? true);
 }
 
-export function oneOf(...values: readonly string[]): Check {
-  return (value) => typeof value === 'string' && values.includes(value);
+/** One of the names of a type: all of them have to be listed, and no other. */
+export function oneOf<Name extends string>(names: Readonly<Record<Name, true>>): Check {
+  return (value) => typeof value === 'string' && Object.hasOwn(names, value);
 }
 
 export function wholeNumber(most = Number.MAX_SAFE_INTEGER): Check {
   return (value) => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= most;
 }
+
+/** Also below zero. */
+export const integer: Check = (value) => Number.isSafeInteger(value);
 
 export const flag: Check = (value) => typeof value === 'boolean';
 
@@ -25,9 +29,9 @@ export function listOf(check: Check, most: number): Check {
   return (value) => Array.isArray(value) && value.length <= most && value.every(check);
 }
 
-/** An object that has all of this; what else it has does not matter. */
-export function shape(fields: Readonly<Record<string, Check>>): Check {
-  const checks = Object.entries(fields);
+/** An object of this type, each of whose fields has to be listed; what else it has does not matter. */
+export function shape<Type extends object>(fields: { readonly [Field in keyof Type]-?: Check }): Check {
+  const checks = Object.entries<Check>(fields);
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     return checks.every(([name, check]) => check((value as Record<string, unknown>)[name]));

@@ -7,7 +7,7 @@ import type {
   Outcome,
   ScanOutcome,
   UnseenRecord,
-} from '../api/outcome.ts';
+} from '../api/protocol.ts';
 import { emptyOutbox, type Message, type Outbox, type ReportFiles } from './outbox.ts';
 
 /** When something happens. Intervals go by `mono`, so that a clock set back or forth changes none. */

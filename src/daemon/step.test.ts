@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Orders } from '../api/outcome.ts';
+import type { Orders } from '../api/protocol.ts';
 import type { Message } from './outbox.ts';
 import { type Effect, type Event, initialState, type NodeRecord, type Now, type State } from './state.ts';
 import { step } from './step.ts';

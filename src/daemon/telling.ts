@@ -1,4 +1,4 @@
-import type { ScanOutcome } from '../api/outcome.ts';
+import type { ScanOutcome } from '../api/protocol.ts';
 import { enqueue, type Message } from './outbox.ts';
 import { sameness } from './sameness.ts';
 import type { Effect, Now, ScanFacts, State, Step } from './state.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { AideResult } from '../aide/run.ts';
 import { keyOf, type Unseen, type UnseenPath, unseenOf } from '../aide/unseen.ts';
-import type { UnseenRecord } from '../api/outcome.ts';
+import type { UnseenRecord } from '../api/protocol.ts';
 import { explain } from '../lib/errors.ts';
 import { ownConfiguration } from './configuration.ts';
 import type { Workbench } from './workbench.ts';

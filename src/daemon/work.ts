@@ -1,4 +1,4 @@
-import type { ScanOutcome } from '../api/outcome.ts';
+import type { ScanOutcome } from '../api/protocol.ts';
 import { gracePeriodMs, scanDueAt } from './due.ts';
 import type { Message } from './outbox.ts';
 import { backoff, baselineBackoff } from './pace.ts';

@@ -15,7 +15,7 @@ import {
   PARTS_ANNOTATION,
 } from '../../src/api/keys.ts';
 import { partName, resultName } from '../../src/api/names.ts';
-import type { Outcome } from '../../src/api/outcome.ts';
+import type { Outcome } from '../../src/api/protocol.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';

@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import type { Outcome } from '../../src/api/outcome.ts';
+import type { Outcome } from '../../src/api/protocol.ts';
 import type { DaemonOptions } from '../../src/daemon/daemon.ts';
 import { LOCK_FILE } from '../../src/daemon/lock.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';

@@ -18,7 +18,7 @@ import {
 } from '../../src/api/keys.ts';
 import { failedName, findingsName, historyName, partName, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus, KeptFailure } from '../../src/api/nodestatus.ts';
-import type { Outcome } from '../../src/api/outcome.ts';
+import type { Outcome } from '../../src/api/protocol.ts';
 import { configMaps, leases } from '../../src/kube/resources.ts';
 import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';
 import { dataDigest, linkDigest, verifyHistory } from '../../src/operator/results/history.ts';

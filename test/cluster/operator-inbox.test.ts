@@ -10,7 +10,7 @@ import {
   PART_LABEL,
 } from '../../src/api/keys.ts';
 import { partName, resultName } from '../../src/api/names.ts';
-import type { Outcome } from '../../src/api/outcome.ts';
+import type { Outcome } from '../../src/api/protocol.ts';
 import { configMaps, leases, pods } from '../../src/kube/resources.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';

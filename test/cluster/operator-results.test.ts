@@ -18,7 +18,7 @@ import {
   RESULT_LOG_LABEL,
 } from '../../src/api/keys.ts';
 import { failedName, partName, resultName } from '../../src/api/names.ts';
-import type { BaselineReceipt, ScanOutcome } from '../../src/api/outcome.ts';
+import type { BaselineReceipt, ScanOutcome } from '../../src/api/protocol.ts';
 import { configMaps, leases } from '../../src/kube/resources.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Gate, startGate } from '../support/gate.ts';

@@ -2,7 +2,7 @@ import { createWriteStream, mkdirSync, readFileSync, type WriteStream } from 'no
 import { dirname } from 'node:path';
 import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
-import type { BaselineFault, BaselineReason, Verdict } from '../../src/api/outcome.ts';
+import type { BaselineFault, BaselineReason, Verdict } from '../../src/api/protocol.ts';
 import type { Step } from './steps.ts';
 
 /** What an intruder leaves as part of a message that never comes. */

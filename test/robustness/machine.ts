@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BaselineReceipt, RecordedMount } from '../../src/api/outcome.ts';
+import type { BaselineReceipt, RecordedMount } from '../../src/api/protocol.ts';
 import { compareMounts, recordOf } from '../../src/daemon/mounts.ts';
 
 /** A database as the simulated AIDE made it. */

@@ -11,7 +11,7 @@ import {
   REINIT_ANNOTATION,
   REINIT_ON_FAILED_ANNOTATION,
 } from '../../src/api/keys.ts';
-import type { Outcome } from '../../src/api/outcome.ts';
+import type { Outcome } from '../../src/api/protocol.ts';
 import { configMaps, leases } from '../../src/kube/resources.ts';
 import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import { observe } from '../../src/kube/watcher.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_FILES, nodeStatusName } from '../../src/api/names.ts';
-import type { BaselineReceipt, Outcome } from '../../src/api/outcome.ts';
+import type { BaselineReceipt, Outcome } from '../../src/api/protocol.ts';
 import { loadConfiguration } from '../../src/daemon/configuration.ts';
 import { beat } from '../../src/daemon/heartbeat.ts';
 import { createLog } from '../../src/daemon/log.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { Orders } from '../../src/api/outcome.ts';
+import type { Orders } from '../../src/api/protocol.ts';
 import { type DaemonOptions, runDaemon } from '../../src/daemon/daemon.ts';
 import type { Client } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';

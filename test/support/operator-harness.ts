@@ -20,7 +20,7 @@ import {
 } from '../../src/api/keys.ts';
 import { labelValue, nodeStatusName, partName, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
-import type { BaselineReceipt, Outcome, ScanOutcome } from '../../src/api/outcome.ts';
+import type { BaselineReceipt, Outcome, ScanOutcome } from '../../src/api/protocol.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';

@@ -2,7 +2,7 @@ import { nodeStatuses } from '../../src/api/group.ts';
 import { LOG_LABEL, OUTCOME_ANNOTATION, PARTS_ANNOTATION } from '../../src/api/keys.ts';
 import { nodeStatusName, partName, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
-import type { BaselineOrder, Hold, Orders, Outcome } from '../../src/api/outcome.ts';
+import type { BaselineOrder, Hold, Orders, Outcome } from '../../src/api/protocol.ts';
 import type { Client } from '../../src/kube/client.ts';
 import { configMaps, leases } from '../../src/kube/resources.ts';
 import { eventually } from './eventually.ts';

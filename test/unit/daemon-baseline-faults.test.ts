@@ -3,7 +3,7 @@ import { copyFile, readdir, readFile, rename, rm, stat, symlink, truncate, write
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ScanOutcome } from '../../src/api/outcome.ts';
+import type { ScanOutcome } from '../../src/api/protocol.ts';
 import { carryOutBaseline } from '../../src/daemon/baseline.ts';
 import { outboxFile } from '../../src/daemon/paths.ts';
 import { sameness } from '../../src/daemon/sameness.ts';

@@ -1,7 +1,7 @@
 import { link, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { BaselineOrder } from '../../src/api/outcome.ts';
+import type { BaselineOrder } from '../../src/api/protocol.ts';
 import { replaceDatabase } from '../../src/daemon/backups.ts';
 import { carryOutBaseline } from '../../src/daemon/baseline.ts';
 import { LOCK_FILE } from '../../src/daemon/lock.ts';

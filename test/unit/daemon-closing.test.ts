@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { BaselineOrder, BaselineReceipt } from '../../src/api/outcome.ts';
+import type { BaselineOrder, BaselineReceipt } from '../../src/api/protocol.ts';
 import { carryOutBaseline } from '../../src/daemon/baseline.ts';
 import { closeBaseline } from '../../src/daemon/closing.ts';
 import type { EarlierConfiguration } from '../../src/daemon/configuration.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { BaselineReceipt } from '../../src/api/outcome.ts';
+import type { BaselineReceipt } from '../../src/api/protocol.ts';
 import { carryOutBaseline } from '../../src/daemon/baseline.ts';
 import { outboxFile } from '../../src/daemon/paths.ts';
 import { scan } from '../../src/daemon/scan.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { NoticeOutcome } from '../../src/api/outcome.ts';
+import type { NoticeOutcome } from '../../src/api/protocol.ts';
 import type { Message } from '../../src/daemon/outbox.ts';
 import { outboxFile } from '../../src/daemon/paths.ts';
 import { type Recovered, recover } from '../../src/daemon/recovery.ts';

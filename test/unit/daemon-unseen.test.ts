@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { BaselineReceipt } from '../../src/api/outcome.ts';
+import type { BaselineReceipt } from '../../src/api/protocol.ts';
 import { carryOutBaseline } from '../../src/daemon/baseline.ts';
 import { closeBaseline } from '../../src/daemon/closing.ts';
 import { scan } from '../../src/daemon/scan.ts';

@@ -3,7 +3,7 @@ import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityStatus } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineReason } from '../../api/outcome.ts';
+import type { BaselineReason } from '../../api/protocol.ts';
 import type { ClosingRecord } from '../records/closing.ts';
 import type { DepartedNode } from '../records/departed.ts';
 import type { ReinitRecord } from '../records/record.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, test } from 'vitest';
-import type { BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineReceipt } from '../../api/protocol.ts';
 import { actionsOf, aSettledWorld, aWorld, carriedOut, ordersOf, settle, verbs } from '../fixtures.ts';
 import { earlierTexts, leftovers } from './configuration.ts';
 import type { World } from './world.ts';

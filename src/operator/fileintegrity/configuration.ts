@@ -13,7 +13,7 @@ import {
 } from '../../api/keys.ts';
 import { labelValue } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { Orders } from '../../api/outcome.ts';
+import type { Orders } from '../../api/protocol.ts';
 import { printable } from '../../lib/text.ts';
 import { contains } from '../contains.ts';
 import { lastManagerOf } from '../managers.ts';

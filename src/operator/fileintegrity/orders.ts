@@ -7,7 +7,7 @@ import { HOLDOFF_ANNOTATION, NODE_LABEL, OWNER_LABEL } from '../../api/keys.ts';
 import { DEFAULT_FILES, labelValue, nodeStatusName } from '../../api/names.ts';
 import { listsNode, type NodeList, parseNodeList } from '../../api/nodelist.ts';
 import type { Departed, FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
-import type { BaselineOrder, BaselineReason, Hold, Orders } from '../../api/outcome.ts';
+import type { BaselineOrder, BaselineReason, Hold, Orders } from '../../api/protocol.ts';
 import { printable } from '../../lib/text.ts';
 import { managerOf } from '../managers.ts';
 import {

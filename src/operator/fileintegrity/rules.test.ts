@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { prepareConfiguration } from '../../aide/config/prepare.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { RuleRecord } from '../../api/outcome.ts';
+import type { RuleRecord } from '../../api/protocol.ts';
 import { aReceipt, aStatus } from '../results/fixtures.ts';
 import type { JudgedConfiguration } from './configuration.ts';
 import { tellRules } from './rules.ts';

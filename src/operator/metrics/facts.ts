@@ -1,6 +1,6 @@
 import { DEFAULT_HOLD_LIMIT_SECONDS, type FileIntegrity, type NodeCounts } from '../../api/fileintegrity.ts';
 import { type FileIntegrityNodeStatus, NODE_STATES, type NodeState } from '../../api/nodestatus.ts';
-import type { BaselineFault } from '../../api/outcome.ts';
+import type { BaselineFault } from '../../api/protocol.ts';
 import { bounded } from '../bounds.ts';
 import { INTEGRITY_CONDITIONS } from '../conditions.ts';
 import { baselineFaultOf, isFailing } from '../nodes/failure.ts';

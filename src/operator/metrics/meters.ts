@@ -1,5 +1,5 @@
 import { Counter, Registry } from 'prom-client';
-import type { BaselineReason } from '../../api/outcome.ts';
+import type { BaselineReason } from '../../api/protocol.ts';
 import { type Facts, registerGauges } from './gauges.ts';
 import { boundedLabel } from './label.ts';
 import { type Request, Requests } from './requests.ts';

@@ -1,5 +1,5 @@
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
-import type { BaselineOrder } from '../../api/outcome.ts';
+import type { BaselineOrder } from '../../api/protocol.ts';
 
 /** A request for new baselines that a node is ordered by: the same for all nodes that it has them made on. */
 export interface Request {

@@ -1,7 +1,7 @@
 import type { Condition } from '../../api/condition.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import type { NodeStatusFields } from '../../api/nodestatus.ts';
-import type { Hold } from '../../api/outcome.ts';
+import type { Hold } from '../../api/protocol.ts';
 import type { ObjectMeta } from '../../kube/types.ts';
 import { countNodes, someNodes } from '../words.ts';
 

@@ -1,5 +1,5 @@
 import type { AcceptedFailure, NodeStatusFields, ScanResult, StandingFailure } from '../../api/nodestatus.ts';
-import type { BaselineFault, BaselineOrder, BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineFault, BaselineOrder, BaselineReceipt } from '../../api/protocol.ts';
 import { isPartlyUnseen } from './unseen.ts';
 
 /** Accepted failures that a status keeps. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { NodeStatusFields, ScanResult, Unselected } from '../../api/nodestatus.ts';
-import type { BaselineFault, Hold } from '../../api/outcome.ts';
+import type { BaselineFault, Hold } from '../../api/protocol.ts';
 import { aNode, anIntegrity, minutesBefore, NOW } from '../fixtures.ts';
 import { aReceipt, aStatus, DIGEST } from '../results/fixtures.ts';
 import { type NodeStatePlan, type NodeStateWorld, planNodeState } from './state.ts';

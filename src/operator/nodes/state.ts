@@ -2,7 +2,7 @@ import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { Condition } from '../../api/condition.ts';
 import { DEFAULT_HOLD_LIMIT_SECONDS, effectiveGracePeriod, type FileIntegritySpec } from '../../api/fileintegrity.ts';
 import type { NodeState, NodeStatusFields } from '../../api/nodestatus.ts';
-import type { BaselineFault } from '../../api/outcome.ts';
+import type { BaselineFault } from '../../api/protocol.ts';
 import { printable } from '../../lib/text.ts';
 import { type Statement, stamp } from '../conditions.ts';
 import type { Daemon } from './daemon.ts';

@@ -1,5 +1,5 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
-import type { Hold } from '../../api/outcome.ts';
+import type { Hold } from '../../api/protocol.ts';
 import type { ObjectMeta } from '../../kube/types.ts';
 import { printable } from '../../lib/text.ts';
 import { managerOf, type Owned } from '../managers.ts';

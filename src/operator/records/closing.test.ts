@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { RECORD_KEY } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineClosing, BaselineOrder, BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineClosing, BaselineOrder, BaselineReceipt } from '../../api/protocol.ts';
 import { memoryOf } from '../fileintegrity/orders.ts';
 import { actionsOf, anIntegrity, aSettledWorld, carriedOut, NOW, verbs } from '../fixtures.ts';
 import { type ClosingRecord, closingMap, planClosings } from './closing.ts';

@@ -4,7 +4,7 @@ import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { CLOSING_LABEL, OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
 import { failedName, labelValue, recordName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineReceipt } from '../../api/protocol.ts';
 import { REASON_LABEL, RECORD_BYTES, referenceTo } from './record.ts';
 
 /** What the comparisons before some new baselines came to: what these accept that is not in the record of their order. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { RECORD_KEY } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineOrder } from '../../api/outcome.ts';
+import type { BaselineOrder } from '../../api/protocol.ts';
 import {
   actionsOf,
   aNode,

@@ -4,7 +4,7 @@ import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { OWNER_LABEL, RECORD_KEY, RECORD_LABEL } from '../../api/keys.ts';
 import { failedName, historyName, labelValue, recordName } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus, KeptFailure, ScanResult } from '../../api/nodestatus.ts';
-import type { BaselineOrder } from '../../api/outcome.ts';
+import type { BaselineOrder } from '../../api/protocol.ts';
 import { isFailing, standingFailure } from '../nodes/failure.ts';
 
 /** Label on a record: why the baselines were ordered. */

@@ -1,6 +1,6 @@
 import { SET_ASIDE_LABEL } from '../../api/keys.ts';
 import type { NodeStatusFields } from '../../api/nodestatus.ts';
-import type { BaselineClosing, BaselineOrder, BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineClosing, BaselineOrder, BaselineReceipt } from '../../api/protocol.ts';
 import type { ResultFields } from './fold.ts';
 import type { Kept } from './keep.ts';
 import type { ScanMessage } from './message.ts';

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { expect, test } from 'vitest';
-import type { ScanOutcome } from '../../api/outcome.ts';
+import type { ScanOutcome } from '../../api/protocol.ts';
 import { findingOf } from './finding.ts';
 import { aResultsWorld, aScan, aSlot } from './fixtures.ts';
 import { planResults } from './plan.ts';

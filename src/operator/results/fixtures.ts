@@ -1,6 +1,6 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineReceipt, Outcome, ScanOutcome } from '../../api/outcome.ts';
+import type { BaselineReceipt, Outcome, ScanOutcome } from '../../api/protocol.ts';
 import { aNode, minutesBefore, NOW } from '../fixtures.ts';
 import { HEARTBEAT_ANNOTATION, planResults, type ResultsPlan, type ResultsWorld } from './plan.ts';
 

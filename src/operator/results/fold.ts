@@ -1,7 +1,7 @@
 import type { Condition } from '../../api/condition.ts';
 import { findingsName, historyName } from '../../api/names.ts';
 import type { KeptFailure, NodeStatusFields, ScanResult, StandingFailure } from '../../api/nodestatus.ts';
-import type { BaselineClosing, BaselineReceipt, FileCounts } from '../../api/outcome.ts';
+import type { BaselineClosing, BaselineReceipt, FileCounts } from '../../api/protocol.ts';
 import { afterReceipt, failureAfter } from '../nodes/failure.ts';
 import { freshnessAfter } from '../nodes/freshness.ts';
 import type { Kept } from './keep.ts';

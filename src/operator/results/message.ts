@@ -22,8 +22,8 @@ import type {
   ScanOutcome,
   UnseenRecord,
   Verdict,
-} from '../../api/outcome.ts';
-import { isMessageId, parseOutcome } from '../../api/outcome-schema.ts';
+} from '../../api/protocol.ts';
+import { isMessageId, parseOutcome } from '../../api/protocol.ts';
 import type { ObjectMeta } from '../../kube/types.ts';
 import { explain, FioError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';

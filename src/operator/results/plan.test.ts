@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineReceipt, ScanOutcome, UnseenRecord } from '../../api/outcome.ts';
+import type { BaselineReceipt, ScanOutcome, UnseenRecord } from '../../api/protocol.ts';
 import { aNode, machineConfigured, minutesBefore, NOW } from '../fixtures.ts';
 import { formatMemory, MEMORY_ANNOTATION, type NodeMemory } from '../nodes/memory.ts';
 import { UPDATING_LABEL } from '../nodes/update.ts';

@@ -3,7 +3,7 @@ import type { ConfigMap, Node } from 'kubernetes-types/core/v1.d.ts';
 import { COMPRESSED_ANNOTATION, RESULT_LOG_LABEL, SET_ASIDE_LABEL } from '../../api/keys.ts';
 import { failedName, setAsideName } from '../../api/names.ts';
 import type { AcceptedFailure, FileIntegrityNodeStatus, KeptFailure, ScanResult } from '../../api/nodestatus.ts';
-import type { BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineReceipt } from '../../api/protocol.ts';
 import { countsInWords, failureOf } from '../nodes/failure.ts';
 import { MEMORY_ANNOTATION, parseMemory, type Transition } from '../nodes/memory.ts';
 import { unseenInWords } from '../nodes/unseen.ts';

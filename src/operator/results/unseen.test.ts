@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { UnseenRecord } from '../../api/outcome.ts';
+import type { UnseenRecord } from '../../api/protocol.ts';
 import { aReceipt } from './fixtures.ts';
 import { unseenOf } from './unseen.ts';
 

@@ -1,5 +1,5 @@
 import type { ResultUnseen } from '../../api/nodestatus.ts';
-import type { BaselineReceipt, UnseenPath, UnseenRecord } from '../../api/outcome.ts';
+import type { BaselineReceipt, UnseenPath, UnseenRecord } from '../../api/protocol.ts';
 
 /** Paths that a result names. */
 const NAMED = 5;

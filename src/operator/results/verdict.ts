@@ -1,6 +1,6 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineFault, BaselineReceipt } from '../../api/outcome.ts';
+import type { BaselineFault, BaselineReceipt } from '../../api/protocol.ts';
 import { MEMORY_ANNOTATION, parseMemory, type Transition } from '../nodes/memory.ts';
 import { followUpdate } from '../nodes/update.ts';
 import type { ResultFields } from './fold.ts';

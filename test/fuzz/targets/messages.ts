@@ -12,7 +12,7 @@ import {
   OWNER_LABEL,
   PARTS_ANNOTATION,
 } from '../../../src/api/keys.ts';
-import { parseOutcome } from '../../../src/api/outcome-schema.ts';
+import { parseOutcome } from '../../../src/api/protocol.ts';
 import { idOf, type Message, readHeartbeat, readSlot } from '../../../src/operator/results/message.ts';
 import { firstName, isKept, isMessage, isPartOf } from '../../../src/operator/results/slot.ts';
 import { asJson, hostileText, loose, outcome } from '../arbitraries.ts';

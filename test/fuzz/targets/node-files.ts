@@ -7,8 +7,8 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readDatabase } from '../../../src/aide/database.ts';
 import { giveBackPageCache, giveBackPageCacheOf } from '../../../src/aide/page-cache.ts';
-import type { Orders } from '../../../src/api/outcome.ts';
-import { mountRecordSchema, parseOutcome, receiptSchema } from '../../../src/api/outcome-schema.ts';
+import type { Orders } from '../../../src/api/protocol.ts';
+import { mountRecordSchema, parseOutcome, receiptSchema } from '../../../src/api/protocol.ts';
 import { parseMountTable } from '../../../src/daemon/mount-table.ts';
 import {
   changesSentence,

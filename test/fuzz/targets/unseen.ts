@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { UnseenTally } from '../../../src/aide/unseen.ts';
-import { unseenRecordSchema } from '../../../src/api/outcome-schema.ts';
+import { unseenRecordSchema } from '../../../src/api/protocol.ts';
 import { inputs } from '../fixtures.ts';
 import type { Target } from '../target.ts';
 

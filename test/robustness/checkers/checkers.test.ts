@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { KeptFailure } from '../../../src/api/nodestatus.ts';
-import type { BaselineClosing, BaselineReceipt, Orders } from '../../../src/api/outcome.ts';
+import type { BaselineClosing, BaselineReceipt, Orders } from '../../../src/api/protocol.ts';
 import { FAILED, type Happened, type Happening, type KeptHappening, type MessageHappening } from '../history.ts';
 import { checkAdmission } from './admission.ts';
 import { checkBaselines } from './baselines.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FioError } from '../lib/errors.ts';
-import type { ScanOutcome } from './outcome.ts';
-import { parseOutcome } from './outcome-schema.ts';
+import type { ScanOutcome } from './protocol.ts';
+import { parseOutcome } from './protocol.ts';
 
 const scan: ScanOutcome = {
   kind: 'scan',
