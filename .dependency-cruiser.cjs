@@ -7,6 +7,19 @@ const only = (name, from, forbidden, comment) => ({
   to: { path: forbidden },
 });
 
+/** Groups of a room from the lowest to the highest: each may see those before it. */
+const layers = (room, groups) =>
+  groups
+    .slice(0, -1)
+    .map((group, index) =>
+      only(
+        `${room.replace('src/', '')}-${group}-is-below`,
+        `^${room}/${group}/`,
+        `^${room}/(${groups.slice(index + 1).join('|')})/`,
+        'groups see each other in one direction',
+      ),
+    );
+
 // Tests and what they are made of use more than the product may.
 const TESTS = '\\.test\\.ts$|/fixtures\\.ts$';
 
@@ -48,6 +61,7 @@ module.exports = {
       '^src/(operator|daemon|bin)',
       'the command line reads the cluster, not the operator',
     ),
+    ...layers('src/daemon', ['machine', 'disk', 'sources', 'scans', 'baselines', 'effects']),
     only('product-not-tools', '^src', '^(devcluster|test|bench|demo|scripts)', 'the product does not know its tools'),
     only(
       'devcluster-stands-alone',

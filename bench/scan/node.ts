@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { readDatabase } from '../../src/aide/database.ts';
 import { runAide } from '../../src/aide/run.ts';
-import { nodePaths } from '../../src/daemon/paths.ts';
+import { nodePaths } from '../../src/daemon/disk/paths.ts';
 import { FioError } from '../../src/lib/errors.ts';
 
 /** A node's folder for database and reports, with the baseline of a tree that lies elsewhere. */

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { giveBackPageCache } from '../../src/aide/page-cache.ts';
+import { nodePaths, outboxOf } from '../../src/daemon/disk/paths.ts';
 import { createLog } from '../../src/daemon/log.ts';
-import { nodePaths, outboxOf } from '../../src/daemon/paths.ts';
-import { scan } from '../../src/daemon/scan.ts';
+import { scan } from '../../src/daemon/scans/scan.ts';
 import { childrenTime } from '../lib/machine.ts';
 import type { RunFigures, RunnerTask } from './messages.ts';
 

@@ -12,7 +12,7 @@ import { FioError } from '../lib/errors.ts';
  * The operator says what is to be done in `orders` of the same object (`Orders`).
  *
  * A daemon imports types from here and nothing else: what it loads, every node pays for. What it reads from its node's disk
- * it checks with `src/daemon/kept-shapes.ts`.
+ * it checks with `src/daemon/machine/kept-shapes.ts`.
  */
 
 /** Ids are compared with what the API server gives back, and shown: no other characters than are the same everywhere. */
@@ -72,7 +72,7 @@ export type RecordedMount = z.output<typeof recordedMountSchema>;
 /**
  * The node's mounts where the configuration looks: over what it watches, and below. The digest leaves out their devices,
  * which are others once the node starts again. A daemon's own lists stay below 3,000 characters; see `recordOf` in
- * `src/daemon/mounts.ts`.
+ * `src/daemon/scans/mounts.ts`.
  */
 export const mountRecordSchema = z.object({
   count: count.describe('How many mounts there were where the configuration looks.'),

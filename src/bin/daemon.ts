@@ -2,9 +2,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DaemonOptions, HOST_ROOT, runDaemon } from '../daemon/daemon.ts';
-import { openKeeper, useKeeper } from '../daemon/keeper.ts';
-import { givePageCacheBack, shrinkHeap } from '../daemon/memory.ts';
-import { nodePaths } from '../daemon/paths.ts';
+import { openKeeper, useKeeper } from '../daemon/disk/keeper.ts';
+import { nodePaths } from '../daemon/disk/paths.ts';
+import { givePageCacheBack, shrinkHeap } from '../daemon/effects/release-memory.ts';
 import { explain, FioError } from '../lib/errors.ts';
 
 const USAGE =

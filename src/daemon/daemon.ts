@@ -6,16 +6,16 @@ import { nodeStatusName } from '../api/names.ts';
 import { createClient } from '../kube/client.ts';
 import { type Connection, connectInCluster } from '../kube/connection.ts';
 import { explain, FioError } from '../lib/errors.ts';
-import { createEffects } from './effects.ts';
+import { nodePaths, outboxOf, triggersOf } from './disk/paths.ts';
+import { recover } from './disk/recovery.ts';
+import { createEffects } from './effects/effects.ts';
 import { createLog, type Log } from './log.ts';
-import { Mailbox } from './mailbox.ts';
-import { nodePaths, outboxOf, triggersOf } from './paths.ts';
-import { watchRecord } from './record.ts';
-import { recover } from './recovery.ts';
-import { initialState } from './state.ts';
-import { step } from './step.ts';
-import { lookForTriggers, TRIGGER_LOOK_MS } from './triggers.ts';
-import type { Workbench } from './workbench.ts';
+import { initialState } from './machine/state.ts';
+import { step } from './machine/step.ts';
+import type { Workbench } from './scans/workbench.ts';
+import { Mailbox } from './sources/mailbox.ts';
+import { watchRecord } from './sources/record.ts';
+import { lookForTriggers, TRIGGER_LOOK_MS } from './sources/triggers.ts';
 
 export interface DaemonOptions {
   /** Name of the FileIntegrity. */

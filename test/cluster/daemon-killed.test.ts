@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { nodeStatuses } from '../../src/api/group.ts';
 import { nodeStatusName } from '../../src/api/names.ts';
 import type { Outcome } from '../../src/api/protocol.ts';
-import { outboxFile } from '../../src/daemon/paths.ts';
+import { outboxFile } from '../../src/daemon/disk/paths.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { Outcome } from '../../src/api/protocol.ts';
 import type { DaemonOptions } from '../../src/daemon/daemon.ts';
-import { LOCK_FILE } from '../../src/daemon/lock.ts';
+import { LOCK_FILE } from '../../src/daemon/disk/lock.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { INTEGRITY_LOG_KEY, NODE_LABEL, OUTCOME_ANNOTATION, OWNER_LABEL, PART_LABEL } from '../../src/api/keys.ts';
 import { DEFAULT_FILES, partName, resultName } from '../../src/api/names.ts';
 import type { BaselineReceipt, Outcome, ScanOutcome } from '../../src/api/protocol.ts';
-import { sendMessage } from '../../src/daemon/send.ts';
+import { sendMessage } from '../../src/daemon/effects/send.ts';
 import { createClient } from '../../src/kube/client.ts';
 import { configMaps } from '../../src/kube/resources.ts';
 import { explain } from '../../src/lib/errors.ts';

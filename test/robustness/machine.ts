@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BaselineReceipt, RecordedMount } from '../../src/api/protocol.ts';
-import { compareMounts, recordOf } from '../../src/daemon/mounts.ts';
+import { compareMounts, recordOf } from '../../src/daemon/scans/mounts.ts';
 
 /** A database as the simulated AIDE made it. */
 export interface SimDatabase {

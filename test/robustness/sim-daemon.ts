@@ -2,17 +2,13 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_FILES, nodeStatusName } from '../../src/api/names.ts';
 import type { BaselineReceipt, Outcome } from '../../src/api/protocol.ts';
-import { loadConfiguration } from '../../src/daemon/configuration.ts';
-import { beat } from '../../src/daemon/heartbeat.ts';
+import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/disk/paths.ts';
+import { recover } from '../../src/daemon/disk/recovery.ts';
+import { forgetMessages, keepMessage } from '../../src/daemon/disk/spool.ts';
+import { beat } from '../../src/daemon/effects/heartbeat.ts';
+import { type Sender, sendMessage } from '../../src/daemon/effects/send.ts';
 import { createLog } from '../../src/daemon/log.ts';
-import { changesSentence, compareMounts, recordOf } from '../../src/daemon/mounts.ts';
-import type { Message } from '../../src/daemon/outbox.ts';
-import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/paths.ts';
-import { watchRecord } from '../../src/daemon/record.ts';
-import { recover } from '../../src/daemon/recovery.ts';
-import { keepReport } from '../../src/daemon/report.ts';
-import { type Sender, sendMessage } from '../../src/daemon/send.ts';
-import { forgetMessages, keepMessage } from '../../src/daemon/spool.ts';
+import type { Message } from '../../src/daemon/machine/outbox.ts';
 import {
   type BaselineResult,
   type ClosingResult,
@@ -22,8 +18,12 @@ import {
   type ScanFacts,
   type ScanResult,
   type State,
-} from '../../src/daemon/state.ts';
-import { step } from '../../src/daemon/step.ts';
+} from '../../src/daemon/machine/state.ts';
+import { step } from '../../src/daemon/machine/step.ts';
+import { changesSentence, compareMounts, recordOf } from '../../src/daemon/scans/mounts.ts';
+import { keepReport } from '../../src/daemon/scans/report.ts';
+import { loadConfiguration } from '../../src/daemon/sources/configuration.ts';
+import { watchRecord } from '../../src/daemon/sources/record.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import type { Clock } from './clock.ts';

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import type { NodePaths } from '../../src/daemon/paths.ts';
+import type { NodePaths } from '../../src/daemon/disk/paths.ts';
 import { countOf, type Differences } from './machine.ts';
 
 /** Leaves the two reports of a scan where AIDE 0.19.1 leaves them, as it words them. */

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/disk/paths.ts';
 import { createLog } from '../../src/daemon/log.ts';
-import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/paths.ts';
-import type { Workbench } from '../../src/daemon/workbench.ts';
+import type { Workbench } from '../../src/daemon/scans/workbench.ts';
 import { placeMountTable } from './mount-table.ts';
 
 /** A node's root in a scratch folder, with a tree to watch under `/etc/app`. */

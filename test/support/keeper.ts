@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Keeper, openKeeper, useKeeper } from '../../src/daemon/keeper.ts';
+import { type Keeper, openKeeper, useKeeper } from '../../src/daemon/disk/keeper.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../image/keeper', import.meta.url));
 

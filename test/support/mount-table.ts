@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type MountTable, parseMountTable } from '../../src/daemon/mount-table.ts';
+import { type MountTable, parseMountTable } from '../../src/daemon/scans/mount-table.ts';
 
 /** The mounts as this process sees them. */
 export function ownMountTable(): MountTable {

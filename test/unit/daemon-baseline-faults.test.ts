@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ScanOutcome } from '../../src/api/protocol.ts';
-import { carryOutBaseline } from '../../src/daemon/baseline.ts';
-import { outboxFile } from '../../src/daemon/paths.ts';
-import { sameness } from '../../src/daemon/sameness.ts';
-import { scan } from '../../src/daemon/scan.ts';
-import type { RecordedBaseline, ScanResult } from '../../src/daemon/state.ts';
+import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
+import { outboxFile } from '../../src/daemon/disk/paths.ts';
+import { sameness } from '../../src/daemon/machine/sameness.ts';
+import type { RecordedBaseline, ScanResult } from '../../src/daemon/machine/state.ts';
+import { scan } from '../../src/daemon/scans/scan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
 

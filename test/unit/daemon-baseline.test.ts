@@ -2,10 +2,10 @@ import { link, readdir, readFile, rename, rm, symlink, truncate, writeFile } fro
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BaselineOrder } from '../../src/api/protocol.ts';
-import { replaceDatabase } from '../../src/daemon/backups.ts';
-import { carryOutBaseline } from '../../src/daemon/baseline.ts';
-import { LOCK_FILE } from '../../src/daemon/lock.ts';
-import type { BaselineResult } from '../../src/daemon/state.ts';
+import { replaceDatabase } from '../../src/daemon/baselines/backups.ts';
+import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
+import { LOCK_FILE } from '../../src/daemon/disk/lock.ts';
+import type { BaselineResult } from '../../src/daemon/machine/state.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
 import { eventually } from '../support/eventually.ts';

@@ -3,11 +3,11 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BaselineOrder, BaselineReceipt } from '../../src/api/protocol.ts';
-import { carryOutBaseline } from '../../src/daemon/baseline.ts';
-import { closeBaseline } from '../../src/daemon/closing.ts';
-import type { EarlierConfiguration } from '../../src/daemon/configuration.ts';
-import { LOCK_FILE } from '../../src/daemon/lock.ts';
-import type { ClosingFacts, ClosingResult, ReplacedBaseline } from '../../src/daemon/state.ts';
+import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
+import { closeBaseline } from '../../src/daemon/baselines/closing.ts';
+import { LOCK_FILE } from '../../src/daemon/disk/lock.ts';
+import type { ClosingFacts, ClosingResult, ReplacedBaseline } from '../../src/daemon/machine/state.ts';
+import type { EarlierConfiguration } from '../../src/daemon/sources/configuration.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
 

@@ -3,9 +3,9 @@ import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs
 import { dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { carryOutBaseline } from '../../src/daemon/baseline.ts';
-import { scan } from '../../src/daemon/scan.ts';
-import type { BaselineResult, RecordedBaseline, ScanFacts } from '../../src/daemon/state.ts';
+import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
+import type { BaselineResult, RecordedBaseline, ScanFacts } from '../../src/daemon/machine/state.ts';
+import { scan } from '../../src/daemon/scans/scan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, type ScratchNode } from '../support/daemon-node.ts';
 

@@ -3,7 +3,7 @@ import { chmod, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { LOCK_FILE, lockOf } from '../../src/daemon/lock.ts';
+import { LOCK_FILE, lockOf } from '../../src/daemon/disk/lock.ts';
 
 let directory: string;
 beforeEach(async () => {

@@ -3,10 +3,10 @@ import { appendFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:f
 import { basename } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { NoticeOutcome } from '../../src/api/protocol.ts';
-import type { Message } from '../../src/daemon/outbox.ts';
-import { outboxFile } from '../../src/daemon/paths.ts';
-import { type Recovered, recover } from '../../src/daemon/recovery.ts';
-import { forgetMessages, keepMessage } from '../../src/daemon/spool.ts';
+import { outboxFile } from '../../src/daemon/disk/paths.ts';
+import { type Recovered, recover } from '../../src/daemon/disk/recovery.ts';
+import { forgetMessages, keepMessage } from '../../src/daemon/disk/spool.ts';
+import type { Message } from '../../src/daemon/machine/outbox.ts';
 import { createScratchNode, type ScratchNode } from '../support/daemon-node.ts';
 
 let node: ScratchNode;

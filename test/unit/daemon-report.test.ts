@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { outboxFile } from '../../src/daemon/paths.ts';
-import { keepReport } from '../../src/daemon/report.ts';
+import { outboxFile } from '../../src/daemon/disk/paths.ts';
+import { keepReport } from '../../src/daemon/scans/report.ts';
 import { createScratchNode, type ScratchNode } from '../support/daemon-node.ts';
 
 const never = new AbortController().signal;

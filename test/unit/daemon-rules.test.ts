@@ -2,8 +2,8 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { prepareConfiguration } from '../../src/aide/config/prepare.ts';
-import { carryOutBaseline } from '../../src/daemon/baseline.ts';
-import { lookAtRules } from '../../src/daemon/rules.ts';
+import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
+import { lookAtRules } from '../../src/daemon/baselines/rules.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, type ScratchNode } from '../support/daemon-node.ts';
 

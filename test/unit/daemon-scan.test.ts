@@ -2,10 +2,10 @@ import { chmod, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { carryOutBaseline } from '../../src/daemon/baseline.ts';
-import { outboxFile } from '../../src/daemon/paths.ts';
-import { scan } from '../../src/daemon/scan.ts';
-import type { ScanResult } from '../../src/daemon/state.ts';
+import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
+import { outboxFile } from '../../src/daemon/disk/paths.ts';
+import type { ScanResult } from '../../src/daemon/machine/state.ts';
+import { scan } from '../../src/daemon/scans/scan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
 

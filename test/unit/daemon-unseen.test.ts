@@ -4,9 +4,9 @@ import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BaselineReceipt } from '../../src/api/protocol.ts';
-import { carryOutBaseline } from '../../src/daemon/baseline.ts';
-import { closeBaseline } from '../../src/daemon/closing.ts';
-import { scan } from '../../src/daemon/scan.ts';
+import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
+import { closeBaseline } from '../../src/daemon/baselines/closing.ts';
+import { scan } from '../../src/daemon/scans/scan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, type ScratchNode } from '../support/daemon-node.ts';
 

@@ -2,7 +2,7 @@ import { link, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { create, keepAs, move } from '../../src/daemon/files.ts';
+import { create, keepAs, move } from '../../src/daemon/disk/files.ts';
 import { DAEMON_GROUP, startKeeper, type TestKeeper } from '../support/keeper.ts';
 
 // The program that keeps the names in a node's /etc/kubernetes, by its own protocol. That a daemon can do nothing there

@@ -9,20 +9,20 @@ import { readDatabase } from '../../../src/aide/database.ts';
 import { giveBackPageCache, giveBackPageCacheOf } from '../../../src/aide/page-cache.ts';
 import type { Orders } from '../../../src/api/protocol.ts';
 import { mountRecordSchema, parseOutcome, receiptSchema } from '../../../src/api/protocol.ts';
-import { parseMountTable } from '../../../src/daemon/mount-table.ts';
+import { readReceipt } from '../../../src/daemon/disk/receipt.ts';
+import { findMessages, tidyOutbox } from '../../../src/daemon/disk/spool.ts';
+import { type Message, OUTBOX_LIMIT } from '../../../src/daemon/machine/outbox.ts';
+import { type Event, initialState } from '../../../src/daemon/machine/state.ts';
+import { step } from '../../../src/daemon/machine/step.ts';
+import { parseMountTable } from '../../../src/daemon/scans/mount-table.ts';
 import {
   changesSentence,
   compareMounts,
   recordOf as mountRecordOf,
   sightOf,
   unseenSentence,
-} from '../../../src/daemon/mounts.ts';
-import { type Message, OUTBOX_LIMIT } from '../../../src/daemon/outbox.ts';
-import { readReceipt } from '../../../src/daemon/receipt.ts';
-import { fingerprintOf } from '../../../src/daemon/report-fingerprint.ts';
-import { findMessages, tidyOutbox } from '../../../src/daemon/spool.ts';
-import { type Event, initialState } from '../../../src/daemon/state.ts';
-import { step } from '../../../src/daemon/step.ts';
+} from '../../../src/daemon/scans/mounts.ts';
+import { fingerprintOf } from '../../../src/daemon/scans/report-fingerprint.ts';
 import { asJson, hostileText, loose, outcome, receipt } from '../arbitraries.ts';
 import { fixture, inputs } from '../fixtures.ts';
 import { checkSafe } from '../properties.ts';

@@ -2,7 +2,7 @@ import type { Happened } from '../history.ts';
 import { coverOf } from './cover.ts';
 import { group, type Of, ofType, type Violation, violation } from './violation.ts';
 
-/** As in src/daemon/outbox.ts: only when there are more is a message given up that says something else. */
+/** As in src/daemon/machine/outbox.ts: only when there are more is a message given up that says something else. */
 const OUTBOX_LIMIT = 32;
 
 /**

@@ -1,0 +1,15 @@
+import type { ScanOutcome } from '../../api/protocol.ts';
+
+/**
+ * Text that is equal for two scans that tell the operator the same but for ids and times. `fingerprint` is the digest of
+ * the report but for its times: without it, a file put back while another is changed would look the same by the counts. That
+ * nothing differs is another word with more or less in sight; findings are the same ones, and the heartbeat says what is not seen
+ * beside them.
+ */
+export function sameness(outcome: ScanOutcome, fingerprint: string | undefined): string {
+  const { id: _, node: __, startedAt: ___, finishedAt: ____, unseen, ...rest } = outcome;
+  if (outcome.verdict === 'Succeeded') {
+    return unseen === undefined ? 'Succeeded' : JSON.stringify(['Succeeded', unseen.count, unseen.digest]);
+  }
+  return JSON.stringify([rest, fingerprint]);
+}
