@@ -44,6 +44,24 @@ module.exports = {
     only('aide-knows-no-kubernetes', '^src/aide', '^src/(?!aide|lib)', 'aide knows AIDE and nothing of Kubernetes'),
     only('api-is-below', '^src/api', '^src/(?!api|lib|kube/types)', 'api holds schemas, names and pure rules'),
     only(
+      'evidence-is-below',
+      '^src/evidence',
+      '^src/(?!evidence|api|kube|aide|lib)',
+      'what is kept is read by whoever wants to, and not by the operator alone',
+    ),
+    only(
+      'results-inbox-knows-no-room-above',
+      '^src/operator/results/inbox',
+      '^src/operator/results/(evidence|verdict)',
+      'a message is read before anything is kept or said of it',
+    ),
+    only(
+      'results-evidence-knows-no-verdict',
+      '^src/operator/results/evidence',
+      '^src/operator/results/verdict',
+      'what is kept does not depend on what is said of it',
+    ),
+    only(
       'operator-not-daemon',
       '^src/operator',
       '^src/(daemon|cli|bin|dashboard)',

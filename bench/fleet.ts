@@ -18,7 +18,7 @@ import { connectKubeconfig } from '../src/kube/kubeconfig.ts';
 import { configMaps, leases, namespaces, nodes } from '../src/kube/resources.ts';
 import { explain } from '../src/lib/errors.ts';
 import { inParallel } from '../src/operator/inparallel.ts';
-import { HEARTBEAT_ANNOTATION } from '../src/operator/results/plan.ts';
+import { HEARTBEAT_ANNOTATION } from '../src/operator/results/verdict/plan.ts';
 import { messageOf, receiptOf, scanOf } from './fleet/messages.ts';
 import { costOf } from './fleet/process-cost.ts';
 import { describeMachine } from './lib/machine.ts';

@@ -1,9 +1,9 @@
 import { attachCluster, type Cluster, checkCanHaveNodes, startCluster } from '../devcluster/cluster.ts';
 import { buildImage } from '../image/build.ts';
+import { describeFinding } from '../src/evidence/report.ts';
 import { createClient } from '../src/kube/client.ts';
 import { connectKubeconfig } from '../src/kube/kubeconfig.ts';
 import { FioError } from '../src/lib/errors.ts';
-import { describeFinding } from './findings.ts';
 import { NAMESPACE, type Stage } from './stage.ts';
 import {
   applyObject,

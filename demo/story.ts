@@ -6,10 +6,10 @@ import { OWNER_LABEL, REINIT_ANNOTATION } from '../src/api/keys.ts';
 import { labelValue } from '../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../src/api/nodestatus.ts';
 import type { Verdict } from '../src/api/protocol.ts';
+import * as findings from '../src/evidence/report.ts';
 import { FioError } from '../src/lib/errors.ts';
 import { sleep } from '../src/lib/signal.ts';
 import { explainWait } from './diagnosis.ts';
-import * as findings from './findings.ts';
 import { NAMESPACE, type Stage } from './stage.ts';
 
 // The steps of the story: npm run demo tells them, test/e2e/story.test.ts asserts them.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { anIntegrity } from '../../test/support/operator-worlds.ts';
 import { bounded, LONGEST_PAUSE_SECONDS, longestPause } from './bounds.ts';
-import { anIntegrity } from './fixtures.ts';
 
 const DAY = LONGEST_PAUSE_SECONDS;
 const specOf = (changes: Parameters<typeof anIntegrity>[0]) => bounded(anIntegrity(changes).spec, DAY);

@@ -14,10 +14,6 @@ import {
   RECORD_LABEL,
 } from '../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
-import type { KubeObject, ObjectMeta, OwnerReference } from '../kube/types.ts';
-import { onlyManagersOf, onlyTimeOf } from './managers.ts';
-import { tellsOfUpdate } from './nodes/update.ts';
-import { REASON_LABEL } from './records/record.ts';
 import {
   DIGEST_ANNOTATION,
   isKept,
@@ -25,7 +21,11 @@ import {
   PAGES_ANNOTATION,
   PREVIOUS_ANNOTATION,
   SEQUENCE_ANNOTATION,
-} from './results/slot.ts';
+} from '../evidence/kept.ts';
+import type { KubeObject, ObjectMeta, OwnerReference } from '../kube/types.ts';
+import { onlyManagersOf, onlyTimeOf } from './managers.ts';
+import { tellsOfUpdate } from './nodes/update.ts';
+import { REASON_LABEL } from './records/record.ts';
 
 // What of each object stays in memory. Nodes and users write them, and can make each as large as the API server takes:
 // 256 KiB of annotations, labels without end, a daemon set of a megabyte. What is kept of one has a bound.

@@ -4,12 +4,13 @@ import type { FileIntegrity } from '../api/fileintegrity.ts';
 import { OWNER_LABEL } from '../api/keys.ts';
 import { labelValue, resultName } from '../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
+import { isKept } from '../evidence/kept.ts';
 import { type Change, keyOf } from '../kube/informer.ts';
 import type { KubeObject } from '../kube/types.ts';
 import { daemonOf, podKey, podKeyOf } from './nodes/daemon.ts';
 import { integrityNameOf } from './owner.ts';
-import { HEARTBEAT_ANNOTATION } from './results/plan.ts';
-import { firstName, isKept } from './results/slot.ts';
+import { firstName } from './results/inbox/slot.ts';
+import { HEARTBEAT_ANNOTATION } from './results/verdict/plan.ts';
 import type { Stores } from './stores.ts';
 
 /** Where keys go. */

@@ -20,10 +20,11 @@ import {
 } from '../../src/api/keys.ts';
 import { failedName, partName, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
+import { MESSAGE_ANNOTATION } from '../../src/evidence/kept.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps, leases, namespaces, serviceAccounts } from '../../src/kube/resources.ts';
-import { MESSAGE_ANNOTATION } from '../../src/operator/results/slot.ts';
+
 import { enforcePolicies, refusal } from '../support/admission.ts';
 import { installCrds } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';

@@ -19,16 +19,17 @@ import {
 import { failedName, findingsName, historyName, partName, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus, KeptFailure } from '../../src/api/nodestatus.ts';
 import type { Outcome } from '../../src/api/protocol.ts';
-import { configMaps, leases } from '../../src/kube/resources.ts';
-import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';
-import { dataDigest, linkDigest, verifyHistory } from '../../src/operator/results/history.ts';
+import { dataDigest, linkDigest, verifyHistory } from '../../src/evidence/chain.ts';
 import {
   DIGEST_ANNOTATION,
   MESSAGE_ANNOTATION,
   NO_PAGES_ANNOTATION,
   PREVIOUS_ANNOTATION,
   SEQUENCE_ANNOTATION,
-} from '../../src/operator/results/slot.ts';
+} from '../../src/evidence/kept.ts';
+import { configMaps, leases } from '../../src/kube/resources.ts';
+import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';
+
 import { eventually } from '../support/eventually.ts';
 import { startGate } from '../support/gate.ts';
 import { type OperatorHarness, type PlayedDaemon, startHarness } from '../support/operator-harness.ts';

@@ -12,8 +12,9 @@ import {
 } from '../../src/api/keys.ts';
 import { failedName, findingsName, historyName, nodeStatusName, resultName } from '../../src/api/names.ts';
 import type { KeptFailure } from '../../src/api/nodestatus.ts';
+import { DIGEST_ANNOTATION } from '../../src/evidence/kept.ts';
 import { configMaps } from '../../src/kube/resources.ts';
-import { DIGEST_ANNOTATION } from '../../src/operator/results/slot.ts';
+
 import { eventually } from '../support/eventually.ts';
 import { startGate } from '../support/gate.ts';
 import { type OperatorHarness, type PlayedDaemon, startHarness } from '../support/operator-harness.ts';

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { nodeStatuses } from '../../src/api/group.ts';
 import { COMPRESSED_ANNOTATION } from '../../src/api/keys.ts';
 import { failedName, findingsName, partName, resultName } from '../../src/api/names.ts';
+import { FINDING_ANNOTATION } from '../../src/evidence/kept.ts';
 import { configMaps } from '../../src/kube/resources.ts';
-import { FINDING_ANNOTATION } from '../../src/operator/results/slot.ts';
+
 import { eventually } from '../support/eventually.ts';
 import { startGate } from '../support/gate.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';

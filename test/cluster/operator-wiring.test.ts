@@ -4,6 +4,7 @@ import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import { API_VERSION, fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import { LOG_LABEL, NODE_LABEL, OWNER_LABEL, PART_LABEL, POD_LABEL, RESULT_LOG_LABEL } from '../../src/api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
+import { MESSAGE_ANNOTATION } from '../../src/evidence/kept.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import {
@@ -15,7 +16,7 @@ import {
   priorityClasses,
   serviceAccounts,
 } from '../../src/kube/resources.ts';
-import { MESSAGE_ANNOTATION } from '../../src/operator/results/slot.ts';
+
 import { createStores, type Stores, storesOf } from '../../src/operator/stores.ts';
 import { wire } from '../../src/operator/wiring.ts';
 import { installCrds, installMachineConfigs } from '../support/crds.ts';

@@ -1,7 +1,7 @@
 import { OUTCOME_ANNOTATION } from '../../src/api/keys.ts';
 import { recordLook } from '../../src/operator/admission/record.ts';
 import { followUpdate } from '../../src/operator/nodes/update.ts';
-import { planResults } from '../../src/operator/results/plan.ts';
+import { planResults } from '../../src/operator/results/verdict/plan.ts';
 import type { Target } from './target.ts';
 import { recordTarget, selfMadeTarget, timesTarget } from './targets/forgeries.ts';
 

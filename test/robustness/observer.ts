@@ -10,16 +10,17 @@ import {
   SET_ASIDE_LABEL,
 } from '../../src/api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
-import type { Client } from '../../src/kube/client.ts';
-import { configMaps } from '../../src/kube/resources.ts';
-import type { KubeObject, Resource } from '../../src/kube/types.ts';
-import { observe } from '../../src/kube/watcher.ts';
 import {
   DIGEST_ANNOTATION,
   MESSAGE_ANNOTATION,
   PREVIOUS_ANNOTATION,
   SEQUENCE_ANNOTATION,
-} from '../../src/operator/results/slot.ts';
+} from '../../src/evidence/kept.ts';
+import type { Client } from '../../src/kube/client.ts';
+import { configMaps } from '../../src/kube/resources.ts';
+import type { KubeObject, Resource } from '../../src/kube/types.ts';
+import { observe } from '../../src/kube/watcher.ts';
+
 import { type Change, type Happening, type KeptHappening, ORPHAN, type Recorder } from './history.ts';
 
 /**

@@ -9,14 +9,15 @@ import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import { FORGET_ANNOTATION, LOG_LABEL, OUTCOME_ANNOTATION, OWNER_LABEL, PART_LABEL } from '../../src/api/keys.ts';
 import { DEFAULT_FILES, resultName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
+import { isKept } from '../../src/evidence/kept.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps, leases, pods } from '../../src/kube/resources.ts';
 import { readRecord } from '../../src/operator/admission/record.ts';
 import { ADMISSION_RECORD } from '../../src/operator/admission/standing.ts';
-import { HEARTBEAT_ANNOTATION } from '../../src/operator/results/plan.ts';
-import { isKept } from '../../src/operator/results/slot.ts';
+
+import { HEARTBEAT_ANNOTATION } from '../../src/operator/results/verdict/plan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { installMachineConfigs } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';

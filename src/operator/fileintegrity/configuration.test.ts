@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, test } from 'vitest';
+import {
+  actionsOf,
+  aSettledWorld,
+  aWorld,
+  carriedOut,
+  ordersOf,
+  settle,
+  verbs,
+} from '../../../test/support/operator-worlds.ts';
 import type { BaselineReceipt } from '../../api/protocol.ts';
-import { actionsOf, aSettledWorld, aWorld, carriedOut, ordersOf, settle, verbs } from '../fixtures.ts';
 import { earlierTexts, leftovers } from './configuration.ts';
 import type { World } from './world.ts';
 

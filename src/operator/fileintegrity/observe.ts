@@ -10,7 +10,7 @@ import { bounded } from '../bounds.ts';
 import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import { tellUnread } from '../reads.ts';
 import type { Departures } from '../records/departures.ts';
-import { isMessage } from '../results/slot.ts';
+import { isMessage } from '../results/inbox/slot.ts';
 import type { Tools } from '../tools.ts';
 import { type GoodConfiguration, lastGoodOf } from './configuration.ts';
 import type { EffectiveConfigurations } from './effective.ts';

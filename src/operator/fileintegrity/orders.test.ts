@@ -16,7 +16,7 @@ import {
   withResult,
   withSpec,
   withStates,
-} from '../fixtures.ts';
+} from '../../../test/support/operator-worlds.ts';
 import type { World } from './world.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;

@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
+import {
+  aNode,
+  anIntegrity,
+  aSettledWorld,
+  carriedOut,
+  minutesBefore,
+  ordersOf,
+  verbs,
+} from '../../../test/support/operator-worlds.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import { aNode, anIntegrity, aSettledWorld, carriedOut, minutesBefore, ordersOf, verbs } from '../fixtures.ts';
 import { filesOn, type Other, othersThan, sharedNodes } from './overlap.ts';
 
 const named = (name: string, createdMinutesAgo: number, spec = {}) => {

@@ -18,7 +18,7 @@ import {
   withBaselinesMade,
   withResult,
   withSpec,
-} from '../fixtures.ts';
+} from '../../../test/support/operator-worlds.ts';
 import { plan } from './plan.ts';
 import type { World } from './world.ts';
 

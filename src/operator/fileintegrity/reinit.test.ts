@@ -10,7 +10,7 @@ import {
   ordersOf,
   settle,
   withAnnotations,
-} from '../fixtures.ts';
+} from '../../../test/support/operator-worlds.ts';
 import { parseRequests, planReinit, type ReinitRequest, type ReinitWorld } from './reinit.ts';
 import type { World } from './world.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { aReceipt, aStatus } from '../../../test/support/result-worlds.ts';
 import { prepareConfiguration } from '../../aide/config/prepare.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { RuleRecord } from '../../api/protocol.ts';
-import { aReceipt, aStatus } from '../results/fixtures.ts';
 import type { JudgedConfiguration } from './configuration.ts';
 import { tellRules } from './rules.ts';
 

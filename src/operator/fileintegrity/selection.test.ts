@@ -1,7 +1,7 @@
 import type { Taint } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, test } from 'vitest';
+import { aNode } from '../../../test/support/operator-worlds.ts';
 import { type FileIntegritySpecInput, fileIntegritySpecSchema } from '../../api/fileintegrity.ts';
-import { aNode } from '../fixtures.ts';
 import { selectNodes } from './selection.ts';
 
 type Tolerations = NonNullable<FileIntegritySpecInput['tolerations']>;

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { Condition } from '../../api/condition.ts';
 import {
   aNode,
   anIntegrity,
@@ -15,7 +14,8 @@ import {
   withBaselinesMade,
   withResult,
   withStates,
-} from '../fixtures.ts';
+} from '../../../test/support/operator-worlds.ts';
+import type { Condition } from '../../api/condition.ts';
 import { plan } from './plan.ts';
 import type { World } from './world.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { NOW } from '../../../test/support/operator-worlds.ts';
 import type { Condition } from '../../api/condition.ts';
 import { NODE_STATES, type NodeState, type Unselected } from '../../api/nodestatus.ts';
-import { NOW } from '../fixtures.ts';
 import { countStates, type SummaryWorld, summarize } from './summary.ts';
 
 /** A node whose conditions say this, such as `{ Fresh: 'False Late' }`. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { aNode, anIntegrity } from '../../../test/support/operator-worlds.ts';
 import type { Condition } from '../../api/condition.ts';
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import { aNode, anIntegrity } from '../fixtures.ts';
 import { planNodeState } from '../nodes/state.ts';
 import { integrityFactsOf, nodeFactsOf } from './facts.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { anIntegrity, minutesBefore, NOW } from '../../../test/support/operator-worlds.ts';
 import type { Condition } from '../../api/condition.ts';
-import { anIntegrity, minutesBefore, NOW } from '../fixtures.ts';
 import { Alarms, alarmsOf, lastsLong } from './alarms.ts';
 
 function conditions(said: Record<string, string>): Condition[] {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { NOW } from '../../../test/support/operator-worlds.ts';
 import type { Condition } from '../../api/condition.ts';
-import { NOW } from '../fixtures.ts';
 import { type BlindWorld, withoutSight } from './blind.ts';
 import type { NodeStatePlan } from './state.ts';
 

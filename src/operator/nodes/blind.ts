@@ -1,7 +1,7 @@
 import type { Condition } from '../../api/condition.ts';
 import { type Statement, stamp } from '../conditions.ts';
 import type { Blind } from '../reads.ts';
-import { SLOT_TAKEN } from '../results/look.ts';
+import { SLOT_TAKEN } from '../results/inbox/look.ts';
 import type { NodeStatePlan } from './state.ts';
 
 /** Reason of what is not known because the operator cannot read what it is told by. */

@@ -1,9 +1,9 @@
 import type { Pod, PodCondition } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, test } from 'vitest';
+import { anIntegrity } from '../../../test/support/operator-worlds.ts';
+import { aStatus } from '../../../test/support/result-worlds.ts';
 import type { Change } from '../../kube/informer.ts';
-import { anIntegrity } from '../fixtures.ts';
 import { ownerReference } from '../owner.ts';
-import { aStatus } from '../results/fixtures.ts';
 import { DaemonPods, daemonOf, nodeOf, podKey, podKeyOf, sketchPod } from './daemon.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;

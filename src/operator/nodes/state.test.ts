@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { aNode, anIntegrity, minutesBefore, NOW } from '../../../test/support/operator-worlds.ts';
+import { aReceipt, aStatus, DIGEST } from '../../../test/support/result-worlds.ts';
 import type { NodeStatusFields, ScanResult, Unselected } from '../../api/nodestatus.ts';
 import type { BaselineFault, Hold } from '../../api/protocol.ts';
-import { aNode, anIntegrity, minutesBefore, NOW } from '../fixtures.ts';
-import { aReceipt, aStatus, DIGEST } from '../results/fixtures.ts';
 import { type NodeStatePlan, type NodeStateWorld, planNodeState } from './state.ts';
 
 // gracePeriod 900 and scans of one minute: a scan counts for 2 × 900 + 2 × 60 + 300 seconds, which is 37 minutes.

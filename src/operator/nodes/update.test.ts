@@ -1,6 +1,6 @@
 import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import { describe, expect, test } from 'vitest';
-import { aNode, annotated, machineConfigured, NOW } from '../fixtures.ts';
+import { aNode, annotated, machineConfigured, NOW } from '../../../test/support/operator-worlds.ts';
 import type { UpdateMemory } from './memory.ts';
 import { followUpdate, UPDATING_LABEL } from './update.ts';
 

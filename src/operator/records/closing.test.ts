@@ -1,9 +1,16 @@
 import { describe, expect, test } from 'vitest';
+import {
+  actionsOf,
+  anIntegrity,
+  aSettledWorld,
+  carriedOut,
+  NOW,
+  verbs,
+} from '../../../test/support/operator-worlds.ts';
 import { RECORD_KEY } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineClosing, BaselineOrder, BaselineReceipt } from '../../api/protocol.ts';
 import { memoryOf } from '../fileintegrity/orders.ts';
-import { actionsOf, anIntegrity, aSettledWorld, carriedOut, NOW, verbs } from '../fixtures.ts';
 import { type ClosingRecord, closingMap, planClosings } from './closing.ts';
 
 const ORDER: BaselineOrder = {

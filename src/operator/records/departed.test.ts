@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { minutesBefore, NOW } from '../../../test/support/operator-worlds.ts';
+import { aReceipt, aStatus } from '../../../test/support/result-worlds.ts';
 import type { Departed } from '../../api/nodestatus.ts';
-import { minutesBefore, NOW } from '../fixtures.ts';
-import { aReceipt, aStatus } from '../results/fixtures.ts';
 import { type DepartedNode, departedMap, departedOf, mergeDeparted, readDeparted } from './departed.ts';
 
 const WEEK_MS = 7 * 24 * 3600 * 1000;

@@ -1,7 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { RECORD_KEY } from '../../api/keys.ts';
-import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
-import type { BaselineOrder } from '../../api/protocol.ts';
 import {
   actionsOf,
   aNode,
@@ -15,7 +12,10 @@ import {
   verbs,
   withAnnotations,
   withResult,
-} from '../fixtures.ts';
+} from '../../../test/support/operator-worlds.ts';
+import { RECORD_KEY } from '../../api/keys.ts';
+import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import type { BaselineOrder } from '../../api/protocol.ts';
 import { lackingIn, planRecords, type Rebased, type ReinitRecord, recordMap } from './record.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;

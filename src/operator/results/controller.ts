@@ -18,16 +18,17 @@ import { integrityNameOf, isOwnedBy } from '../owner.ts';
 import { type Blind, blindFor } from '../reads.ts';
 import { RecordedFailures } from '../records/recorded.ts';
 import type { Tools } from '../tools.ts';
-import { foldUnkept, type ResultFields } from './fold.ts';
-import { Inbox } from './inbox.ts';
-import { keptOf } from './keep.ts';
-import { hasToLook, lookAtSlot, SLOT_TAKEN, saysSlotTaken } from './look.ts';
-import { idOf } from './message.ts';
-import { type OrphansPlan, planOrphans } from './orphans.ts';
-import { partsOf, removeOrphans } from './parts.ts';
+import { keptOf } from './evidence/keep.ts';
+import { Inbox } from './inbox/inbox.ts';
+import { hasToLook, lookAtSlot, SLOT_TAKEN, saysSlotTaken } from './inbox/look.ts';
+import { idOf } from './inbox/message.ts';
+import { type OrphansPlan, planOrphans } from './inbox/orphans.ts';
+import { partsOf, removeOrphans } from './inbox/parts.ts';
+import type { Place } from './inbox/place.ts';
 import { performResults, type ResultsTools, tellResults, writeFields } from './perform.ts';
-import type { Place } from './place.ts';
-import { fieldsOf, planResults, type ResultsPlan, verdictOf } from './plan.ts';
+import { foldUnkept } from './verdict/fold.ts';
+import { fieldsOf, planResults, verdictOf } from './verdict/plan.ts';
+import type { ResultFields, ResultsPlan } from './verdict/types.ts';
 
 /** Who takes results in; keys: `namespace/name` of node statuses. */
 export interface ResultsControllers {

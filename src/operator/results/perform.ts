@@ -1,19 +1,21 @@
 import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { nodeStatuses } from '../../api/group.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import type { HistoryBreak } from '../../evidence/chain.ts';
 import { isConflict } from '../../kube/errors.ts';
 import { configMaps } from '../../kube/resources.ts';
 import { type Request, requestOf } from '../metrics/requests.ts';
 import { isOwnedBy } from '../owner.ts';
 import type { RecordedFailures } from '../records/recorded.ts';
 import type { Tools } from '../tools.ts';
-import { removeKept } from './archive.ts';
-import { foldKeptClosing } from './closing.ts';
-import { foldKept, type ResultFields } from './fold.ts';
-import type { HistoryBreak, Recorded } from './history.ts';
-import { type KeepWorld, keepReport } from './keep.ts';
-import { type Place, removeNumbered } from './place.ts';
-import { HEARTBEAT_ANNOTATION, type ResultEvent, type ResultsPlan } from './plan.ts';
+import { removeKept } from './evidence/archive.ts';
+import type { Recorded } from './evidence/history.ts';
+import { type KeepWorld, keepReport } from './evidence/keep.ts';
+import { type Place, removeNumbered } from './inbox/place.ts';
+import { foldKeptClosing } from './verdict/closing.ts';
+import { foldKept } from './verdict/fold.ts';
+import { HEARTBEAT_ANNOTATION } from './verdict/plan.ts';
+import type { ResultEvent, ResultFields, ResultsPlan } from './verdict/types.ts';
 
 /** Field manager of what is made of the daemons' messages; the orders have another, so that neither overwrites the other. */
 const RESULTS_MANAGER = 'file-integrity-operator-results';

@@ -9,8 +9,8 @@ import { type Standing, tellFaults } from '../../../src/operator/admission/stand
 import type { UpdateMemory } from '../../../src/operator/nodes/memory.ts';
 import { planNodeState } from '../../../src/operator/nodes/state.ts';
 import { followUpdate } from '../../../src/operator/nodes/update.ts';
-import { desiredLease } from '../../../src/operator/results/lease.ts';
-import { planResults } from '../../../src/operator/results/plan.ts';
+import { desiredLease } from '../../../src/operator/results/inbox/lease.ts';
+import { planResults } from '../../../src/operator/results/verdict/plan.ts';
 import { asJson, hostileText, loose, time } from '../arbitraries.ts';
 import { inputs } from '../fixtures.ts';
 import { checkSafe, jsonOf, orFault } from '../properties.ts';

@@ -13,9 +13,9 @@ import {
 } from '../../../src/api/keys.ts';
 import { PARTS_LIMIT } from '../../../src/api/names.ts';
 import type { Change } from '../../../src/kube/informer.ts';
-import { Inbox } from '../../../src/operator/results/inbox.ts';
-import { saysSlotTaken, squatterIn } from '../../../src/operator/results/look.ts';
-import { planOrphans } from '../../../src/operator/results/orphans.ts';
+import { Inbox } from '../../../src/operator/results/inbox/inbox.ts';
+import { saysSlotTaken, squatterIn } from '../../../src/operator/results/inbox/look.ts';
+import { planOrphans } from '../../../src/operator/results/inbox/orphans.ts';
 import { sketchConfigMap, sketchLease } from '../../../src/operator/sketches.ts';
 import { asJson, hostileText, loose } from '../arbitraries.ts';
 import { inputs } from '../fixtures.ts';

@@ -13,8 +13,9 @@ import {
   PARTS_ANNOTATION,
 } from '../../../src/api/keys.ts';
 import { parseOutcome } from '../../../src/api/protocol.ts';
-import { idOf, type Message, readHeartbeat, readSlot } from '../../../src/operator/results/message.ts';
-import { firstName, isKept, isMessage, isPartOf } from '../../../src/operator/results/slot.ts';
+import { isKept } from '../../../src/evidence/kept.ts';
+import { idOf, type Message, readHeartbeat, readSlot } from '../../../src/operator/results/inbox/message.ts';
+import { firstName, isMessage, isPartOf } from '../../../src/operator/results/inbox/slot.ts';
 import { asJson, hostileText, loose, outcome } from '../arbitraries.ts';
 import { inputs } from '../fixtures.ts';
 import { checkAllSafe, jsonOf, orFault } from '../properties.ts';

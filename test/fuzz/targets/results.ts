@@ -10,9 +10,9 @@ import { NODE_LABEL, OUTCOME_ANNOTATION, OWNER_LABEL } from '../../../src/api/ke
 import { resultName } from '../../../src/api/names.ts';
 import { type FileIntegrityNodeStatus, nodeStatusFieldsSchema } from '../../../src/api/nodestatus.ts';
 import { planNodeState } from '../../../src/operator/nodes/state.ts';
-import { desiredLease } from '../../../src/operator/results/lease.ts';
-import { makePages } from '../../../src/operator/results/pages.ts';
-import { planResults } from '../../../src/operator/results/plan.ts';
+import { makePages } from '../../../src/operator/results/evidence/pages.ts';
+import { desiredLease } from '../../../src/operator/results/inbox/lease.ts';
+import { planResults } from '../../../src/operator/results/verdict/plan.ts';
 import { asJson, outcome } from '../arbitraries.ts';
 import { fixture, inputs } from '../fixtures.ts';
 import { bytesShown, checkAllSafe, checkSafe, chunksOf, orFault } from '../properties.ts';

@@ -11,7 +11,7 @@ export function checkShown(history: readonly Happened[]): Violation[] {
   return [...checkVersions(history), ...checkQuiet(history)];
 }
 
-/** As `SKEW_MS` in src/operator/results/plan.ts, and what a scan takes to be told. */
+/** As `SKEW_MS` in src/operator/results/verdict/plan.ts, and what a scan takes to be told. */
 const FORGED_AHEAD_COUNTS_MS = 65_000;
 
 /** Every version: Succeeded is what a scan said that found nothing, and results never go back in time. */
