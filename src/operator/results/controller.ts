@@ -71,6 +71,8 @@ export function createResultsControllers(operator: Tools, alarms: Alarms): Resul
     const status = stores.statuses.get(key);
     const integrity = status && integrityOf(status, tools);
     if (!status || !integrity) return { kind: 'done' };
+    // Before the message is read: when it is kept meanwhile, what lies there then is the next one.
+    const inOtherHands = keeps ? undefined : handedOver.get(key);
     const now = new Date();
     const name = integrity.metadata.name ?? '';
     const first = resultName(name, status.nodeName);
@@ -91,8 +93,8 @@ export function createResultsControllers(operator: Tools, alarms: Alarms): Resul
     if (keeps && !isHeavy) return { kind: 'done' };
     // Whoever keeps a message removes it: else a part of the next one, of the same name, could go with it.
     const { remove: _, ...withoutRemove } = whole;
-    const isHandedOver = !keeps && slot !== undefined && handedOver.get(key) === idOf(slot);
-    const planned = isHandedOver ? withoutRemove : whole;
+    const isInOtherHands = inOtherHands !== undefined && slot !== undefined && inOtherHands === idOf(slot);
+    const planned = isInOtherHands ? withoutRemove : whole;
     const plan = isHeavy && !keeps ? verdictOf(before, planned) : planned;
     const blind = blindFor(tools.unread());
     const { longestPause } = tools;
