@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import {
+  LOG_LABEL,
   NODE_LABEL,
   OWNER_LABEL,
   PARTS_ANNOTATION,
@@ -198,6 +199,32 @@ test('what a record refers to is there as long as the record, under a name that 
   expect(accepted[0]).toMatchObject({ sequence: newest?.sequence, digest: newest?.digest, configMapName: name });
   expect((await expectAllThere()).map(({ sequence }) => sequence)).toContain(newest?.sequence);
   expect(await harness.told('HistoryBroken')).toEqual([]);
+});
+
+test('what is called like a kept failure and is another node’s is left alone, which is told; the report waits', async () => {
+  const { client, namespace } = harness;
+  const two = await harness.addNode();
+  const other = harness.daemon('kept', two);
+  await other.makeBaseline();
+  await other.report({ verdict: 'Succeeded' });
+  // The message of a node of that name is called so.
+  const name = failedName('kept', two);
+  expect(name).toBe(resultName('kept', `${two}-failed`));
+  const labels = { [OWNER_LABEL]: 'kept', [NODE_LABEL]: `${two}-failed`, [LOG_LABEL]: '' };
+  const { metadata } = await client.create(configMaps, { metadata: { namespace, name, labels }, data: { a: 'b' } });
+  const scan = other.scan(FOUND);
+  await other.send(scan, [report('/etc/meets', minute++)]);
+  await harness.nodeSays('kept', two, 'IntegrityHeld', 'False Changed');
+  await eventually('it is told', async () =>
+    (await harness.told('ReportNotKept')).some(
+      (told) =>
+        told.includes(`node ${two} could not be kept`) && told.includes(`FileIntegrity kept, node ${two}-failed`),
+    ),
+  );
+  expect((await find(name))?.metadata?.uid).toBe(metadata?.uid);
+  await client.remove(configMaps, { namespace, name });
+  await harness.statusWhen('kept', two, 'has it', ({ failures }) => failures?.length === 1);
+  expect((await find(name))?.data?.integritylog).toContain('/etc/meets');
 });
 
 test('a node whose status went and came back has on record what was kept of it', async () => {

@@ -11,7 +11,7 @@ import {
   PREVIOUS_ANNOTATION,
   SEQUENCE_ANNOTATION,
 } from '../../../evidence/kept.ts';
-import { apply, find, type Place, range, removeNumbered } from '../inbox/place.ts';
+import { apply, find, type Place, range, removeNumbered, withoutOthers } from '../inbox/place.ts';
 import type { Sender } from '../inbox/slot.ts';
 import { isLabelledAs } from '../inbox/slot.ts';
 import { configMapOf } from './copy.ts';
@@ -56,7 +56,7 @@ export function earlierOf(all: Iterable<ConfigMap>, { namespace, sender }: Place
 export async function archive(newest: ConfigMap, sequence: number, place: Place): Promise<void> {
   const { name: from, message } = sketchOf(newest);
   const to = historyName(from, sequence);
-  const there = await find(to, place);
+  const there = withoutOthers(await find(to, place), place);
   if (there?.metadata?.annotations?.[MESSAGE_ANNOTATION] === message) return;
   await copyRest(newest, to, place);
   const { [RESULT_LOG_LABEL]: _, ...labels } = newest.metadata?.labels ?? {};

@@ -14,7 +14,7 @@ import {
 } from '../../../evidence/kept.ts';
 import { FioError } from '../../../lib/errors.ts';
 import { countsIn } from '../inbox/message.ts';
-import { apply, find, findMetadata, type Place, range, removeNumbered } from '../inbox/place.ts';
+import { apply, find, findMetadata, type Place, range, removeNumbered, withoutOthers } from '../inbox/place.ts';
 import { isLabelledAs } from '../inbox/slot.ts';
 
 import { archive, earlierOf, entryOf, restore, sketchOf } from './archive.ts';
@@ -47,7 +47,7 @@ export interface KeepWorld extends Place {
  * @throws FioError `REPORT_INCOMPLETE` when a part is not there any more; the plan is made anew then.
  */
 export async function keepReport(keep: KeepReport, world: KeepWorld): Promise<Kept> {
-  const newest = await find(keep.to, world);
+  const newest = withoutOthers(await find(keep.to, world), world);
   if (keep.label !== RESULT_LOG_LABEL) return await keepAside(keep, newest, world);
   if (newest && sketchOf(newest).message === keep.scan.id) {
     const history = await historyOf(keep, newest, world);

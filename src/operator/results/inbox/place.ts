@@ -1,9 +1,12 @@
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { FIELD_MANAGER } from '../../../api/keys.ts';
 import { partName } from '../../../api/names.ts';
+import { isKept } from '../../../evidence/kept.ts';
 import type { Client } from '../../../kube/client.ts';
 import { configMaps } from '../../../kube/resources.ts';
-import type { Sender } from './slot.ts';
+import { FioError } from '../../../lib/errors.ts';
+import { printable } from '../../../lib/text.ts';
+import { isLabelledAs, isMessage, type Sender, senderSaid } from './slot.ts';
 
 /** Where kept failures are read from and written to. */
 export interface Place {
@@ -23,6 +26,21 @@ export function findMetadata(
   { client, namespace, signal }: Pick<Place, 'client' | 'namespace' | 'signal'>,
 ): Promise<ConfigMap | undefined> {
   return client.find(configMaps, { namespace, name }, { signal, metadata: true });
+}
+
+/**
+ * What lies under a name where something of this node's is to be kept. Names can meet: what is kept of a node is called like
+ * the message of a node `<node>-failed`, or like what is kept of another FileIntegrity's node.
+ * @throws FioError `KEPT_NAME_TAKEN` when it is a message of another, or kept of another.
+ */
+export function withoutOthers(there: ConfigMap | undefined, { sender }: Pick<Place, 'sender'>): ConfigMap | undefined {
+  if (!there || !(isMessage(there) || isKept(there)) || isLabelledAs(there, sender)) return there;
+  const { integrity, node } = senderSaid(there);
+  const whose = `FileIntegrity ${printable(integrity, 63)}, node ${printable(node, 63)}`;
+  throw new FioError(
+    'KEPT_NAME_TAKEN',
+    `The config map ${there.metadata?.name} is where a report is to be kept, and holds one of another: ${whose}. Rename one of the nodes or FileIntegrities`,
+  );
 }
 
 export async function apply(configMap: ConfigMap, { client, signal }: Place): Promise<void> {
