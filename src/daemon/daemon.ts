@@ -3,12 +3,13 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeStatusName } from '../api/names.ts';
-import { createClient } from '../kube/client.ts';
+import { type Client, createClient } from '../kube/client.ts';
 import { type Connection, connectInCluster } from '../kube/connection.ts';
 import { explain, FioError } from '../lib/errors.ts';
 import { nodePaths, outboxOf, triggersOf } from './disk/paths.ts';
 import { recover } from './disk/recovery.ts';
 import { createEffects } from './effects/effects.ts';
+import { aideHandlers, messageHandlers } from './effects/handlers.ts';
 import { createLog, type Log } from './log.ts';
 import { initialState } from './machine/state.ts';
 import { step } from './machine/step.ts';
@@ -56,7 +57,7 @@ const HANGING_MS = 12 * 60 * 60 * 1000;
  * @throws FioError `KUBE_NOT_IN_CLUSTER` without a connection outside a pod; `DAEMON_BROKEN` for a mistake of its own.
  */
 export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
-  const { integrity, namespace, node, hostRoot = HOST_ROOT } = options;
+  const { integrity, namespace, node, hostRoot = HOST_ROOT, afterAide, quiet } = options;
   const outbox = outboxOf(hostRoot, { namespace, integrity });
   let state = initialState(node, randomBytes(6).toString('hex'));
   const log = createLog(
@@ -69,54 +70,35 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     maxSockets: 1,
   });
   const scratch = await makeScratch(options.scratch);
-  const configuration = join(scratch, 'aide.conf');
-  const { aide = ['aide'], timeoutMs = HANGING_MS, afterAide } = options;
-  const bench = (files: string): Workbench => {
-    const paths = nodePaths(hostRoot, files);
-    return { paths, outbox, aide, configuration, scratch, hostRoot, mountTables, log, timeoutMs };
-  };
-  const proc = join(hostRoot, 'proc');
-  const tables = { node: join(proc, '1/mountinfo'), own: '/proc/self/mountinfo' };
-  // Elsewhere a folder plays the node.
-  const mountTables = hostRoot === HOST_ROOT ? { ...tables, proc } : tables;
   const mailbox = new Mailbox();
+  const stop = () => mailbox.post({ type: 'stop' });
   let mistake: Error | undefined;
   const ended = new AbortController();
+  const sender = { client, namespace, integrity, node, outbox };
+  const configuration = join(scratch, 'aide.conf');
   const effects = createEffects({
-    bench,
-    hostRoot,
-    configuration,
+    handlers: {
+      ...messageHandlers({ sender, configuration, now: () => new Date() }),
+      ...aideHandlers({ sender, bench: workbenches(options, { outbox, configuration, scratch, log }) }),
+    },
     log,
-    sender: { client, namespace, integrity, node, outbox },
     post: (event) => mailbox.post(event),
     fail: (error) => {
       mistake = error instanceof Error ? error : new Error(String(error));
-      mailbox.post({ type: 'stop' });
+      stop();
     },
     ...(afterAide !== undefined && { afterAide: () => afterAide(log) }),
-    ...(options.quiet !== undefined && { quiet: options.quiet }),
+    ...(quiet !== undefined && { quiet }),
     signal: ended.signal,
   });
-  const stop = () => mailbox.post({ type: 'stop' });
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
-  const triggerFiles = triggersOf(hostRoot);
-  const look = async () => mailbox.post({ type: 'triggers', found: await lookForTriggers(hostRoot, triggerFiles) });
-  const triggers = setInterval(look, TRIGGER_LOOK_MS);
-  const watch = watchRecord(
-    client,
-    { namespace, name: options.statusObject ?? nodeStatusName(integrity, node) },
-    (record) => mailbox.post({ type: 'record', record }),
-    {
-      onError: (error) => log.info(`no contact with the API server: ${explain(error)}`),
-      signal: ended.signal,
-    },
-  );
+  const sources = startSources(options, { client, mailbox, log, signal: ended.signal });
   try {
     const recovered = await recover(outbox, node, log);
     effects.numberMessagesAfter(recovered.last);
     mailbox.post({ type: 'recovered', messages: recovered.messages, damaged: recovered.damaged });
-    await look();
+    await sources.lookForTriggers();
     while (!state.exited && mistake === undefined) {
       const event = await mailbox.next();
       const next = step(state, event, { wall: Date.now(), mono: performance.now(), random: Math.random() });
@@ -125,15 +107,44 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     }
   } finally {
     signal.removeEventListener('abort', stop);
-    clearInterval(triggers);
     ended.abort();
     await effects.settle();
-    await watch;
+    await sources.settle();
     await rm(scratch, { recursive: true, force: true });
   }
   // Without the event that it waits for it would never scan again; a fresh daemon goes on from the node's disk.
   if (mistake !== undefined)
     throw new FioError('DAEMON_BROKEN', 'The daemon made a mistake and ends', { cause: mistake });
+}
+
+/** What scans and baselines of this daemon work with, by how the names of the node's files begin. */
+function workbenches(
+  { hostRoot = HOST_ROOT, aide = ['aide'], timeoutMs = HANGING_MS }: DaemonOptions,
+  own: Pick<Workbench, 'outbox' | 'configuration' | 'scratch' | 'log'>,
+): (files: string) => Workbench {
+  const proc = join(hostRoot, 'proc');
+  const tables = { node: join(proc, '1/mountinfo'), own: '/proc/self/mountinfo' };
+  // Elsewhere a folder plays the node.
+  const mountTables = hostRoot === HOST_ROOT ? { ...tables, proc } : tables;
+  return (files) => ({ ...own, paths: nodePaths(hostRoot, files), aide, hostRoot, mountTables, timeoutMs });
+}
+
+/** Has events of the API server and of the node's disk put into the mailbox, until the signal aborts. */
+function startSources(
+  { integrity, namespace, node, statusObject, hostRoot = HOST_ROOT }: DaemonOptions,
+  { client, mailbox, log, signal }: { client: Client; mailbox: Mailbox; log: Log; signal: AbortSignal },
+): { lookForTriggers: () => Promise<void>; settle: () => Promise<void> } {
+  const triggerFiles = triggersOf(hostRoot);
+  const look = async () => mailbox.post({ type: 'triggers', found: await lookForTriggers(hostRoot, triggerFiles) });
+  const looks = setInterval(look, TRIGGER_LOOK_MS);
+  signal.addEventListener('abort', () => clearInterval(looks), { once: true });
+  const watch = watchRecord(
+    client,
+    { namespace, name: statusObject ?? nodeStatusName(integrity, node) },
+    (record) => mailbox.post({ type: 'record', record }),
+    { onError: (error) => log.info(`no contact with the API server: ${explain(error)}`), signal },
+  );
+  return { lookForTriggers: look, settle: () => watch };
 }
 
 /** A daemon that was killed leaves its folder where the next one finds it, instead of one more each time. */

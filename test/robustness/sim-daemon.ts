@@ -4,9 +4,9 @@ import { DEFAULT_FILES, nodeStatusName } from '../../src/api/names.ts';
 import type { BaselineReceipt, Outcome } from '../../src/api/protocol.ts';
 import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/disk/paths.ts';
 import { recover } from '../../src/daemon/disk/recovery.ts';
-import { forgetMessages, keepMessage } from '../../src/daemon/disk/spool.ts';
-import { beat } from '../../src/daemon/effects/heartbeat.ts';
-import { type Sender, sendMessage } from '../../src/daemon/effects/send.ts';
+import { createEffects, type Effects } from '../../src/daemon/effects/effects.ts';
+import { type Handlers, messageHandlers } from '../../src/daemon/effects/handlers.ts';
+import type { Sender } from '../../src/daemon/effects/send.ts';
 import { createLog } from '../../src/daemon/log.ts';
 import type { Message } from '../../src/daemon/machine/outbox.ts';
 import {
@@ -22,7 +22,6 @@ import {
 import { step } from '../../src/daemon/machine/step.ts';
 import { changesSentence, compareMounts, recordOf } from '../../src/daemon/scans/mounts.ts';
 import { keepReport } from '../../src/daemon/scans/report.ts';
-import { loadConfiguration } from '../../src/daemon/sources/configuration.ts';
 import { watchRecord } from '../../src/daemon/sources/record.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
@@ -77,12 +76,9 @@ export class SimDaemon {
   readonly #frozenMail: Event[] = [];
   #state: State;
   #isFrozen = false;
-  #task = new AbortController();
-  #cancelAlarm: (() => void) | undefined;
-  #messageNumber = 0;
+  readonly #effects: Effects;
   /** What the comparison before a new baseline has written beside the old one. */
   #successor: SimDatabase | undefined;
-  #disk: Promise<void> = Promise.resolve();
 
   constructor(options: SimDaemonOptions) {
     this.#options = options;
@@ -90,6 +86,7 @@ export class SimDaemon {
     this.run = `run${runs.toString(36)}x${Math.floor(options.random() * 1e6).toString(36)}`;
     this.#state = initialState(options.subject.node, this.run);
     this.#client = createClient(options.connection, { userAgent: 'file-integrity-daemon' });
+    this.#effects = this.#createEffects();
   }
 
   get isAlive(): boolean {
@@ -139,7 +136,7 @@ export class SimDaemon {
     this.#tell('started');
     const recovered = await recover(this.outbox, subject.node, SILENT);
     if (!this.isAlive) return;
-    this.#messageNumber = recovered.last;
+    this.#effects.numberMessagesAfter(recovered.last);
     this.post({ type: 'recovered', messages: recovered.messages, damaged: recovered.damaged });
     const ref = { namespace, name: nodeStatusName(subject.integrity, subject.node) };
     void watchRecord(this.#client, ref, (record) => this.post({ type: 'record', record }), {
@@ -153,8 +150,7 @@ export class SimDaemon {
   kill(what: 'killed' | 'stopped' = 'killed'): void {
     if (!this.isAlive) return;
     this.#ended.abort();
-    this.#task.abort();
-    this.#cancelAlarm?.();
+    this.#effects.perform({ type: 'exit' });
     void this.#client.close();
     this.#tell(what);
   }
@@ -190,94 +186,51 @@ export class SimDaemon {
     const next = step(before, event, now);
     this.#state = next.state;
     this.#noteMessages(before, next.state, event);
-    for (const effect of next.effects) this.#perform(effect);
+    for (const effect of next.effects) if (this.isAlive) this.#effects.perform(effect);
   }
 
-  #perform(effect: Effect): void {
-    if (!this.isAlive) return;
+  /** The daemon's own ways to the API server and to its outbox; with AIDE it is the machine that works. */
+  #handlers(): Handlers {
+    const { machine } = this.#options;
+    const configuration = `${nodePaths(machine.root).directory}/effective.conf`;
+    const own = messageHandlers({ sender: this.#sender(), configuration, now: () => machine.wall() });
+    return {
+      ...own,
+      scan: async (effect, ends) => ({ type: 'scanned', result: await this.#scan(effect, ends) }),
+      close: async (effect, ends) => ({ type: 'closed', result: await this.#close(effect, ends) }),
+      baseline: async (effect, ends) => ({ type: 'baselined', result: await this.#makeBaseline(effect, ends) }),
+      send: ({ message }, signal) => this.#send(message, () => own.send({ type: 'send', message }, signal)),
+      beat: async (effect, signal) => {
+        const event = await own.beat(effect, signal);
+        if (event?.type === 'beaten') this.#note(effect.outcome, 'heartbeat');
+        return event;
+      },
+      keep: async (effect, number) => {
+        if (!this.isAlive) return;
+        await own.keep(effect, number);
+        this.#note(effect.message.outcome, 'spooled');
+      },
+      forget: async (effect) => {
+        if (this.isAlive) await own.forget(effect);
+      },
+    };
+  }
+
+  #createEffects(): Effects {
     const { clock, subject } = this.#options;
-    switch (effect.type) {
-      case 'timer':
-        this.#cancelAlarm?.();
-        this.#cancelAlarm =
-          effect.at === undefined ? undefined : clock.alarm(effect.at, () => this.post({ type: 'wake' }));
-        break;
-      case 'configure':
-        this.#start(async () => {
-          const { configuration } = effect;
-          const { namespace } = this.#options;
-          const path = `${this.#paths.directory}/effective.conf`;
-          const signal = this.#ended.signal;
-          const result = await loadConfiguration(this.#client, namespace, configuration, path, signal);
-          return { ...result, digest: configuration.digest };
-        });
-        break;
-      case 'scan': {
-        const ends = this.#newTask();
-        this.#start(async () => ({ type: 'scanned', result: await this.#scan(effect, ends) }));
-        break;
-      }
-      case 'close': {
-        const ends = this.#newTask();
-        this.#start(async () => ({ type: 'closed', result: await this.#close(effect, ends) }));
-        break;
-      }
-      case 'baseline': {
-        const ends = this.#newTask();
-        this.#start(async () => ({ type: 'baselined', result: await this.#makeBaseline(effect, ends) }));
-        break;
-      }
-      case 'cancel':
-        this.#task.abort();
-        break;
-      case 'keep': {
-        this.#messageNumber += 1;
-        const mine = this.#messageNumber;
-        this.#write(async () => {
-          await keepMessage(this.outbox, effect.message, mine);
-          this.#note(effect.message.outcome, 'spooled');
-        });
-        break;
-      }
-      case 'forget':
-        this.#write(() => forgetMessages(this.outbox, effect.ids));
-        break;
-      case 'send':
-        this.#start(() => this.#send(effect.message));
-        break;
-      case 'beat':
-        this.#start(async () => {
-          const now = this.#options.machine.wall();
-          const { id } = effect.outcome;
-          const result = await beat(this.#sender(), effect.outcome, now, this.#ended.signal);
-          if (result.type === 'beaten') this.#note(effect.outcome, 'heartbeat');
-          return { ...result, id };
-        });
-        break;
-      case 'log':
-        if (process.env.HISTORY_LOG) console.log(`${subject.node} ${this.run}: ${effect.text}`);
-        break;
-      case 'exit':
-        break;
-    }
-  }
-
-  #start(work: () => Promise<Event | undefined>): void {
-    work().then(
-      (event) => event && this.post(event),
-      (error: unknown) => {
+    const info = (text: string) => {
+      if (process.env.HISTORY_LOG) console.log(`${subject.node} ${this.run}: ${text}`);
+    };
+    return createEffects({
+      handlers: this.#handlers(),
+      log: { info, debug: () => {} },
+      post: (event) => this.post(event),
+      fail: (error) => {
         if (this.isAlive) throw error; // a mistake of the simulation's
       },
-    );
-  }
-
-  #write(work: () => Promise<void>): void {
-    this.#disk = this.#disk.then(() => (this.isAlive ? work() : undefined)).catch(() => {}); // as the daemon has it
-  }
-
-  #newTask(): AbortSignal {
-    this.#task = new AbortController();
-    return AbortSignal.any([this.#task.signal, this.#ended.signal]);
+      alarm: (at, ring) => clock.alarm(at, ring),
+      signal: this.#ended.signal,
+    });
   }
 
   /** True when the daemon was to be killed now, and was. */
@@ -288,22 +241,21 @@ export class SimDaemon {
     return true;
   }
 
-  async #send(message: Message): Promise<Event | undefined> {
-    const { outcome } = message;
+  async #send({ outcome }: Message, send: () => Promise<Event | undefined>): Promise<Event | undefined> {
     if (this.#dies('before-send')) return undefined;
-    const sending = sendMessage(this.#sender(), message, this.#ended.signal);
+    const sending = send();
     if (this.killAt === 'during-send') {
       await Promise.race([sending, delay(this.#options.random() * 10)]);
       if (this.#dies('during-send')) return undefined;
     }
     const result = await sending;
-    if (result.type === 'stored') this.#note(outcome, 'sent');
+    if (result?.type === 'stored') this.#note(outcome, 'sent');
     if (this.#dies('after-send')) return undefined;
     if (this.loseAnswers > 0) {
       this.loseAnswers -= 1;
       return { type: 'unsent', id: outcome.id, message: 'the answer was lost' };
     }
-    return { ...result, id: outcome.id };
+    return result;
   }
 
   async #scan(
