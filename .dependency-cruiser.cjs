@@ -23,13 +23,23 @@ const layers = (room, groups) =>
 // Tests and what they are made of use more than the product may.
 const TESTS = '\\.test\\.ts$|/fixtures\\.ts$';
 
+// Files there still take each other's types in circles; to be unknotted, and then this goes.
+const TYPES_IN_CIRCLES = '^src/operator/results/';
+
 module.exports = {
   forbidden: [
     {
       name: 'no-circular',
-      comment: 'types may refer to each other; what runs may not',
+      comment: 'a file that needs another, be it for a type, is above it',
       severity: 'error',
-      from: {},
+      from: { pathNot: TYPES_IN_CIRCLES },
+      to: { circular: true },
+    },
+    {
+      name: 'no-circular-at-run-time',
+      comment: 'types may refer to each other there; what runs may not',
+      severity: 'error',
+      from: { path: TYPES_IN_CIRCLES },
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
@@ -64,20 +74,26 @@ module.exports = {
     only(
       'operator-not-daemon',
       '^src/operator',
-      '^src/(daemon|cli|bin|dashboard)',
+      '^src/(daemon|cli|bin|dashboard|exporter)/',
       'operator and daemon meet only in the API server',
     ),
     only(
       'daemon-not-operator',
       '^src/daemon',
-      '^src/(operator|cli|bin|dashboard)',
+      '^src/(operator|cli|bin|dashboard|exporter|evidence)/',
       'operator and daemon meet only in the API server',
     ),
     only(
-      'cli-not-operator',
-      '^src/cli',
-      '^src/(operator|daemon|bin)',
-      'the command line reads the cluster, not the operator',
+      'readers-stand-alone',
+      '^src/(cli|dashboard|exporter|evidence)/',
+      '^src/(operator|daemon|bin)/',
+      'what people and other programs read with knows the cluster and what is kept there, not those who write it',
+    ),
+    only(
+      'evidence-is-below',
+      '^src/evidence/',
+      '^src/(cli|dashboard|exporter)/',
+      'what is kept is read in one place for all who show it',
     ),
     ...layers('src/daemon', ['machine', 'disk', 'sources', 'scans', 'baselines', 'effects']),
     only('product-not-tools', '^src', '^(devcluster|test|bench|demo|scripts)', 'the product does not know its tools'),
