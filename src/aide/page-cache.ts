@@ -64,7 +64,7 @@ async function reclaimUnified(directory: string, descriptor?: number): Promise<P
   const before = await fileCache(directory);
   if (before < WORTHWHILE) return { done: true, by: 'memory.reclaim', before, after: before };
   // EAGAIN: less than asked for could be reclaimed, which is as good as it gets.
-  await order(descriptor ?? join(directory, 'memory.reclaim'), String(before), 'EAGAIN');
+  await writeKernelFile(descriptor ?? join(directory, 'memory.reclaim'), String(before), 'EAGAIN');
   return { done: true, by: 'memory.reclaim', before, after: await fileCache(directory) };
 }
 
@@ -76,7 +76,7 @@ async function reclaimLegacy(directory: string, mount: string, descriptor?: numb
   );
   if (!(await isAlone(own))) return SHARED;
   const before = await fileCache(own);
-  await order(descriptor ?? join(own, 'memory.force_empty'), '0', 'EBUSY');
+  await writeKernelFile(descriptor ?? join(own, 'memory.force_empty'), '0', 'EBUSY');
   return { done: true, by: 'memory.force_empty', before, after: await fileCache(own) };
 }
 
@@ -123,7 +123,7 @@ async function fileCache(directory: string): Promise<number> {
  * Writes to a file of the kernel, by path or open already, which it never makes and, as it may be written to only, never
  * reads. The error that means “as far as it goes” is none.
  */
-async function order(file: string | number, value: string, goodEnough: string): Promise<void> {
+async function writeKernelFile(file: string | number, value: string, goodEnough: string): Promise<void> {
   try {
     if (typeof file === 'number') await promisify(write)(file, Buffer.from(value));
     else await writeFile(file, value, { flag: constants.O_WRONLY });

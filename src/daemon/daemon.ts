@@ -13,7 +13,7 @@ import { aideHandlers, messageHandlers } from './effects/handlers.ts';
 import { createLog, type Log } from './log.ts';
 import { initialState } from './machine/state.ts';
 import { step } from './machine/step.ts';
-import type { Workbench } from './scans/workbench.ts';
+import type { AideSetup } from './scans/aide-setup.ts';
 import { Mailbox } from './sources/mailbox.ts';
 import { watchRecord } from './sources/record.ts';
 import { lookForTriggers, TRIGGER_LOOK_MS } from './sources/triggers.ts';
@@ -79,7 +79,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   const effects = createEffects({
     handlers: {
       ...messageHandlers({ sender, configuration, now: () => new Date() }),
-      ...aideHandlers({ sender, bench: workbenches(options, { outbox, configuration, scratch, log }) }),
+      ...aideHandlers({ sender, setupFor: aideSetups(options, { outbox, configuration, scratch, log }) }),
     },
     log,
     post: (event) => mailbox.post(event),
@@ -117,11 +117,11 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     throw new FioError('DAEMON_BROKEN', 'The daemon made a mistake and ends', { cause: mistake });
 }
 
-/** What scans and baselines of this daemon work with, by how the names of the node's files begin. */
-function workbenches(
+/** What this daemon runs AIDE with, for node files whose names begin so. */
+function aideSetups(
   { hostRoot = HOST_ROOT, aide = ['aide'], timeoutMs = HANGING_MS }: DaemonOptions,
-  own: Pick<Workbench, 'outbox' | 'configuration' | 'scratch' | 'log'>,
-): (files: string) => Workbench {
+  own: Pick<AideSetup, 'outbox' | 'configuration' | 'scratch' | 'log'>,
+): (files: string) => AideSetup {
   const proc = join(hostRoot, 'proc');
   const tables = { node: join(proc, '1/mountinfo'), own: '/proc/self/mountinfo' };
   // Elsewhere a folder plays the node.

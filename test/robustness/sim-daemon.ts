@@ -10,13 +10,13 @@ import type { Sender } from '../../src/daemon/effects/send.ts';
 import { createLog } from '../../src/daemon/log.ts';
 import type { Message } from '../../src/daemon/machine/outbox.ts';
 import {
-  type BaselineResult,
-  type ClosingResult,
+  type BaselineEnd,
+  type ClosingEnd,
   type Effect,
   type Event,
   initialState,
+  type ScanEnd,
   type ScanFacts,
-  type ScanResult,
   type State,
 } from '../../src/daemon/machine/state.ts';
 import { step } from '../../src/daemon/machine/step.ts';
@@ -261,7 +261,7 @@ export class SimDaemon {
   async #scan(
     { id, files, baseline }: Pick<Extract<Effect, { type: 'scan' | 'close' }>, 'id' | 'files' | 'baseline'>,
     ends: AbortSignal,
-  ): Promise<ScanResult> {
+  ): Promise<ScanEnd> {
     const { machine, subject, recorder, random } = this.#options;
     const startedAt = machine.wall().toISOString();
     const seen = new Map(machine.files);
@@ -308,7 +308,7 @@ export class SimDaemon {
     return await this.#keep(id, facts, found, ends);
   }
 
-  async #close(effect: Extract<Effect, { type: 'close' }>, ends: AbortSignal): Promise<ClosingResult> {
+  async #close(effect: Extract<Effect, { type: 'close' }>, ends: AbortSignal): Promise<ClosingEnd> {
     const { order, files, configuration, baseline } = effect;
     const { machine } = this.#options;
     const { database, receipt } = machine.disk(files);
@@ -339,7 +339,7 @@ export class SimDaemon {
   }
 
   /** Leaves the reports of what was found in the outbox. */
-  async #keep(id: string, facts: ScanFacts, found: Differences, ends: AbortSignal): Promise<ScanResult> {
+  async #keep(id: string, facts: ScanFacts, found: Differences, ends: AbortSignal): Promise<ScanEnd> {
     const { newLog, newJson } = this.#paths;
     const { entries = 0, baselineDigest: digest, finishedAt } = facts;
     try {
@@ -360,7 +360,7 @@ export class SimDaemon {
   async #makeBaseline(
     { order, files, configurationDigest, closing }: Extract<Effect, { type: 'baseline' }>,
     ends: AbortSignal,
-  ): Promise<BaselineResult> {
+  ): Promise<BaselineEnd> {
     const { machine, subject, recorder, random } = this.#options;
     const disk = machine.disk(files);
     const { database, receipt: standing } = disk;

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/disk/paths.ts';
 import { createLog } from '../../src/daemon/log.ts';
-import type { Workbench } from '../../src/daemon/scans/workbench.ts';
+import type { AideSetup } from '../../src/daemon/scans/aide-setup.ts';
 import { placeMountTable } from './mount-table.ts';
 
 /** A node's root in a scratch folder, with a tree to watch under `/etc/app`. */
@@ -28,7 +28,7 @@ export interface ScratchNode extends AsyncDisposable {
   /** Makes a program of the words that start one. */
   writeProgram(path: string, words: readonly string[]): Promise<void>;
   /** What scans and baselines of this node work with; `files`: see `Orders.files`. */
-  bench(aide: readonly [string, ...string[]], files?: string): Promise<Workbench>;
+  bench(aide: readonly [string, ...string[]], files?: string): Promise<AideSetup>;
 }
 
 export async function createScratchNode(): Promise<ScratchNode> {

@@ -7,7 +7,7 @@ import type { ScanOutcome } from '../../src/api/protocol.ts';
 import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
 import { outboxFile } from '../../src/daemon/disk/paths.ts';
 import { sameness } from '../../src/daemon/machine/sameness.ts';
-import type { RecordedBaseline, ScanResult } from '../../src/daemon/machine/state.ts';
+import type { RecordedBaseline, ScanEnd } from '../../src/daemon/machine/state.ts';
 import { scan } from '../../src/daemon/scans/scan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
@@ -33,7 +33,7 @@ async function makeBaseline(id: string): Promise<RecordedBaseline> {
   return { digest: result.receipt.digest, entries: result.receipt.entries };
 }
 
-type Ended = Extract<ScanResult, { kind: 'ended' }>;
+type Ended = Extract<ScanEnd, { kind: 'ended' }>;
 
 async function check(
   id = 'scan-1',

@@ -5,7 +5,7 @@ import type { BaselineOrder } from '../../src/api/protocol.ts';
 import { replaceDatabase } from '../../src/daemon/baselines/backups.ts';
 import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
 import { LOCK_FILE } from '../../src/daemon/disk/lock.ts';
-import type { BaselineResult } from '../../src/daemon/machine/state.ts';
+import type { BaselineEnd } from '../../src/daemon/machine/state.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
 import { eventually } from '../support/eventually.ts';
@@ -22,7 +22,7 @@ afterEach(() => node[Symbol.asyncDispose]());
 async function carryOut(
   order: Partial<BaselineOrder> = {},
   options: { program?: readonly [string, ...string[]]; maxBackups?: number; signal?: AbortSignal } = {},
-): Promise<BaselineResult> {
+): Promise<BaselineEnd> {
   const { program = aide?.command ?? ['aide'], maxBackups = 5, signal = never } = options;
   return await carryOutBaseline(
     await node.bench(program),
@@ -35,7 +35,7 @@ async function carryOut(
   );
 }
 
-function receiptOf(result: BaselineResult) {
+function receiptOf(result: BaselineEnd) {
   if (result.kind !== 'made') throw new Error(`No baseline was made: ${JSON.stringify(result)}`);
   return result.receipt;
 }

@@ -6,7 +6,7 @@ import type { BaselineOrder, BaselineReceipt } from '../../src/api/protocol.ts';
 import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
 import { closeBaseline } from '../../src/daemon/baselines/closing.ts';
 import { LOCK_FILE } from '../../src/daemon/disk/lock.ts';
-import type { ClosingFacts, ClosingResult, ReplacedBaseline } from '../../src/daemon/machine/state.ts';
+import type { ClosingEnd, ClosingFacts, ReplacedBaseline } from '../../src/daemon/machine/state.ts';
 import type { EarlierConfiguration } from '../../src/daemon/sources/configuration.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
@@ -35,7 +35,7 @@ const anOrder = (order: Partial<BaselineOrder>): BaselineOrder => ({
   ...order,
 });
 
-async function close(order: Partial<BaselineOrder> = {}, options: Options = {}): Promise<ClosingResult> {
+async function close(order: Partial<BaselineOrder> = {}, options: Options = {}): Promise<ClosingEnd> {
   const { program = aide?.command ?? ['aide'], baseline, digest = node.configurationDigest, files } = options;
   const task = {
     id: 'run-1',
@@ -69,12 +69,12 @@ async function carryOut(order: Partial<BaselineOrder>, closing?: ClosingFacts, o
   return await carryOutBaseline(await node.bench(program, files), task, never);
 }
 
-function ended(result: ClosingResult) {
+function ended(result: ClosingEnd) {
   if (result.kind !== 'ended') throw new Error(`It did not end: ${JSON.stringify(result)}`);
   return result;
 }
 
-function factsOf(result: ClosingResult): ClosingFacts {
+function factsOf(result: ClosingEnd): ClosingFacts {
   const { facts, successor } = ended(result);
   const { verdict, counts, baselineFault, errorMessage, startedAt } = facts;
   return {

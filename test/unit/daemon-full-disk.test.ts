@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
 import { outboxFile } from '../../src/daemon/disk/paths.ts';
 import { keepMessage } from '../../src/daemon/disk/spool.ts';
-import type { BaselineResult, ScanResult } from '../../src/daemon/machine/state.ts';
+import type { BaselineEnd, ScanEnd } from '../../src/daemon/machine/state.ts';
 import { scan } from '../../src/daemon/scans/scan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, type ScratchNode } from '../support/daemon-node.ts';
@@ -41,13 +41,13 @@ async function leave(bytes: number): Promise<void> {
   await writeFile(padding, Buffer.alloc(bavail * bsize - bytes));
 }
 
-async function baseline(id = 'order-1'): Promise<BaselineResult> {
+async function baseline(id = 'order-1'): Promise<BaselineEnd> {
   const order = { id, reason: 'Demand', requestedAt: '2026-01-01T00:00:00Z' } as const;
   const bench = await node.bench(aide?.command ?? ['aide']);
   return await carryOutBaseline(bench, { order, configurationDigest: node.configurationDigest, maxBackups: 5 }, never);
 }
 
-async function check(id: string, digest: string): Promise<Extract<ScanResult, { kind: 'ended' }>> {
+async function check(id: string, digest: string): Promise<Extract<ScanEnd, { kind: 'ended' }>> {
   const result = await scan(
     await node.bench(aide?.command ?? ['aide']),
     { id, baseline: { digest, entries: FILES + 3 } },
@@ -58,7 +58,7 @@ async function check(id: string, digest: string): Promise<Extract<ScanResult, { 
 }
 
 const names = async () => (await readdir(node.paths.directory)).filter((name) => name !== 'padding').sort();
-const digestOf = (result: BaselineResult) => (result.kind === 'made' ? result.receipt.digest : '');
+const digestOf = (result: BaselineEnd) => (result.kind === 'made' ? result.receipt.digest : '');
 
 const described = describe.skipIf(aide === undefined || !canMount);
 described.each([

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
-import type { BaselineResult, RecordedBaseline, ScanFacts } from '../../src/daemon/machine/state.ts';
+import type { BaselineEnd, RecordedBaseline, ScanFacts } from '../../src/daemon/machine/state.ts';
 import { scan } from '../../src/daemon/scans/scan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, type ScratchNode } from '../support/daemon-node.ts';
@@ -29,14 +29,14 @@ afterEach(async () => {
   await node[Symbol.asyncDispose]();
 });
 
-async function baseline(id = 'order-1', reason: 'Demand' | 'Initial' = 'Demand'): Promise<BaselineResult> {
+async function baseline(id = 'order-1', reason: 'Demand' | 'Initial' = 'Demand'): Promise<BaselineEnd> {
   const order = { id, reason, requestedAt: '2026-01-01T00:00:00Z' } as const;
   const { configurationDigest } = node;
   const bench = await node.bench(aide?.command ?? ['aide']);
   return await carryOutBaseline(bench, { order, configurationDigest, maxBackups: 5 }, never);
 }
 
-function receiptOf(result: BaselineResult): RecordedBaseline {
+function receiptOf(result: BaselineEnd): RecordedBaseline {
   if (result.kind !== 'made') throw new Error(`No baseline was made: ${JSON.stringify(result)}`);
   return result.receipt;
 }

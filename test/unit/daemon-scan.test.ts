@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { carryOutBaseline } from '../../src/daemon/baselines/baseline.ts';
 import { outboxFile } from '../../src/daemon/disk/paths.ts';
-import type { ScanResult } from '../../src/daemon/machine/state.ts';
+import type { ScanEnd } from '../../src/daemon/machine/state.ts';
 import { scan } from '../../src/daemon/scans/scan.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
@@ -22,7 +22,7 @@ async function check(id = 'scan-1', program: readonly [string, ...string[]] = ai
   return ended(await scan(await node.bench(program), { id }, never));
 }
 
-function ended(result: ScanResult): Extract<ScanResult, { kind: 'ended' }> {
+function ended(result: ScanEnd): Extract<ScanEnd, { kind: 'ended' }> {
   if (result.kind !== 'ended') throw new Error('The scan was stopped');
   return result;
 }

@@ -8,9 +8,9 @@ import { LOCK_FILE } from '../../src/daemon/disk/lock.ts';
 import { nodePaths, outboxFile } from '../../src/daemon/disk/paths.ts';
 import { recover } from '../../src/daemon/disk/recovery.ts';
 import { forgetMessages, keepMessage } from '../../src/daemon/disk/spool.ts';
-import type { BaselineResult, ScanResult } from '../../src/daemon/machine/state.ts';
+import type { BaselineEnd, ScanEnd } from '../../src/daemon/machine/state.ts';
+import type { AideSetup } from '../../src/daemon/scans/aide-setup.ts';
 import { scan } from '../../src/daemon/scans/scan.ts';
-import type { Workbench } from '../../src/daemon/scans/workbench.ts';
 import { findRealAide } from '../support/aide.ts';
 import { createScratchNode, fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
 import { eventually } from '../support/eventually.ts';
@@ -29,18 +29,18 @@ afterEach(() => node[Symbol.asyncDispose]());
 const INTEGRITIES = { first: ['aide', 'worker'], second: ['aide.worker-2', 'worker-2'] } as const;
 type Which = keyof typeof INTEGRITIES;
 
-async function benchOf(which: Which, program: readonly [string, ...string[]] = real): Promise<Workbench> {
+async function benchOf(which: Which, program: readonly [string, ...string[]] = real): Promise<AideSetup> {
   const [files, integrity] = INTEGRITIES[which];
   return { ...(await node.bench(program, files)), outbox: node.outboxOf(integrity) };
 }
 
-async function baseline(which: Which, id = 'order-1', bench?: Workbench): Promise<BaselineResult> {
+async function baseline(which: Which, id = 'order-1', bench?: AideSetup): Promise<BaselineEnd> {
   const order = { id, reason: 'Demand', requestedAt: '2026-01-01T00:00:00Z' } as const;
   const { configurationDigest } = node;
   return await carryOutBaseline(bench ?? (await benchOf(which)), { order, configurationDigest, maxBackups: 2 }, never);
 }
 
-async function check(which: Which, id = 'scan-1'): Promise<Extract<ScanResult, { kind: 'ended' }>> {
+async function check(which: Which, id = 'scan-1'): Promise<Extract<ScanEnd, { kind: 'ended' }>> {
   const result = await scan(await benchOf(which), { id }, never);
   if (result.kind !== 'ended') throw new Error('The scan was stopped');
   return result;

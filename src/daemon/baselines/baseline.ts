@@ -6,18 +6,18 @@ import { explain } from '../../lib/errors.ts';
 import { clear, createFor, presence, syncFile } from '../disk/files.ts';
 import { removeUnfinished } from '../disk/leftovers.ts';
 import { readBootId, readReceipt, writeReceipt } from '../disk/receipt.ts';
-import type { BaselineResult, ClosingFacts } from '../machine/state.ts';
-import { readDatabase } from '../scans/database.ts';
-import { unseenIn } from '../scans/unseen.ts';
+import type { BaselineEnd, ClosingFacts } from '../machine/state.ts';
 import {
+  type AideSetup,
   brokenFacts,
   databaseLines,
   erroredFacts,
   runOptions,
   said,
   textReportLines,
-  type Workbench,
-} from '../scans/workbench.ts';
+} from '../scans/aide-setup.ts';
+import { readDatabase } from '../scans/database.ts';
+import { unseenIn } from '../scans/unseen.ts';
 import { pruneBackups, replaceDatabase } from './backups.ts';
 
 export interface BaselineTask {
@@ -37,20 +37,20 @@ export interface BaselineTask {
  * Until the new database is whole and moved in, the old one stays in place. Never throws.
  */
 export async function carryOutBaseline(
-  bench: Workbench,
+  setup: AideSetup,
   task: BaselineTask,
   signal: AbortSignal,
-): Promise<BaselineResult> {
+): Promise<BaselineEnd> {
   const startedAt = new Date();
   try {
-    await mkdir(bench.paths.directory, { recursive: true });
-    const standing = await findReceipt(bench, task, signal);
+    await mkdir(setup.paths.directory, { recursive: true });
+    const standing = await findReceipt(setup, task, signal);
     if (standing !== undefined) return { kind: 'made', receipt: standing };
-    const adopted = await adopt(bench, task, signal);
+    const adopted = await adopt(setup, task, signal);
     if (typeof adopted === 'object') return { kind: 'made', receipt: adopted };
-    return await makeBaseline(bench, task, adopted, startedAt, signal);
+    return await makeBaseline(setup, task, adopted, startedAt, signal);
   } catch (error) {
-    await removeUnfinished(bench.paths).catch(() => {});
+    await removeUnfinished(setup.paths).catch(() => {});
     if (signal.aborted) return { kind: 'stopped' };
     const sentence = `The database could not be initialised: ${explain(error)}`;
     return { kind: 'failed', facts: brokenFacts('BASELINE_IMPOSSIBLE', sentence, startedAt) };
@@ -58,40 +58,40 @@ export async function carryOutBaseline(
 }
 
 async function makeBaseline(
-  bench: Workbench,
+  setup: AideSetup,
   task: BaselineTask,
   refused: string | undefined,
   startedAt: Date,
   signal: AbortSignal,
-): Promise<BaselineResult> {
-  const { paths, log } = bench;
+): Promise<BaselineEnd> {
+  const { paths, log } = setup;
   const { closing, order } = task;
   log.info(order.reason === 'Initial' ? 'initializing AIDE db' : 'force-initializing AIDE db');
-  if (closing?.successor === undefined) return await initialise(bench, task, refused, startedAt, signal);
+  if (closing?.successor === undefined) return await initialise(setup, task, refused, startedAt, signal);
   const reading = await readDatabase(paths.newDatabase, signal);
   if (!reading.ok || reading.facts.digest !== closing.successor) {
     await removeUnfinished(paths);
     return { kind: 'lost' };
   }
   const { mounts, unseen } = closing;
-  return await moveIn(bench, task, { refused, mounts, unseen }, reading.facts, signal);
+  return await moveIn(setup, task, { refused, mounts, unseen }, reading.facts, signal);
 }
 
 async function initialise(
-  bench: Workbench,
+  setup: AideSetup,
   task: BaselineTask,
   refused: string | undefined,
   startedAt: Date,
   signal: AbortSignal,
-): Promise<BaselineResult> {
-  const { paths, log } = bench;
+): Promise<BaselineEnd> {
+  const { paths, log } = setup;
   await removeUnfinished(paths);
   await createFor([paths.newDatabase, paths.newLog]);
   const result = await runAide('init', {
-    ...(await runOptions(bench, signal)),
-    root: bench.hostRoot,
-    before: databaseLines(bench),
-    after: textReportLines(bench),
+    ...(await runOptions(setup, signal)),
+    root: setup.hostRoot,
+    before: databaseLines(setup),
+    after: textReportLines(setup),
   });
   for (const line of result.stderr) log.debug(line);
   if (result.stoppedBy === 'signal') {
@@ -110,14 +110,14 @@ async function initialise(
     return { kind: 'failed', facts: brokenFacts(reading.code, sentence, startedAt) };
   }
   // When AIDE has looked: what is mounted when somebody looks is mounted then.
-  const looked = await lookAtMounts(bench, signal);
+  const looked = await lookAtMounts(setup, signal);
   if (!('mounts' in looked)) {
     await removeUnfinished(paths);
     const sentence = `The database could not be initialised. ${looked.sentence}`;
     return { kind: 'failed', facts: brokenFacts(looked.code, sentence, startedAt) };
   }
-  const unseen = await unseenIn(result, bench, signal);
-  return await moveIn(bench, task, { refused, ...looked, unseen }, reading.facts, signal);
+  const unseen = await unseenIn(result, setup, signal);
+  return await moveIn(setup, task, { refused, ...looked, unseen }, reading.facts, signal);
 }
 
 /** What was found while a new database was made. */
@@ -130,15 +130,15 @@ interface Found {
 
 /** The new database takes the place of the old one. */
 async function moveIn(
-  bench: Workbench,
+  setup: AideSetup,
   { order, configurationDigest, maxBackups, closing }: BaselineTask,
   { refused, mounts, unseen }: Found,
   facts: DatabaseFacts,
   signal: AbortSignal,
-): Promise<BaselineResult> {
-  const { paths, log } = bench;
+): Promise<BaselineEnd> {
+  const { paths, log } = setup;
   const { lookAtRules } = await import('./rules.ts'); // memory that is not needed between scans
-  const rules = await lookAtRules(bench, signal);
+  const rules = await lookAtRules(setup, signal);
   await syncFile(paths.newDatabase);
   const receipt = await receiptOf(order, configurationDigest, facts, {
     ...(mounts !== undefined && { mounts }),
@@ -156,10 +156,10 @@ async function moveIn(
 }
 
 /** What is mounted on the node where the configuration looks; a code and a sentence where the scan does not see all of it. */
-export async function lookAtMounts(bench: Workbench, signal: AbortSignal) {
+export async function lookAtMounts(setup: AideSetup, signal: AbortSignal) {
   const { mountsForBaseline } = await import('../scans/mount-findings.ts'); // memory that is not needed between scans
   const { recordOf } = await import('../scans/mounts.ts');
-  const looked = await mountsForBaseline(bench, signal);
+  const looked = await mountsForBaseline(setup, signal);
   return 'mounts' in looked ? { mounts: recordOf(looked.mounts) } : looked;
 }
 
@@ -181,7 +181,7 @@ function inReceipt(
 }
 
 /** The receipt of an earlier process for this very order, if the database that it names lies there. */
-async function findReceipt({ paths, log }: Workbench, task: BaselineTask, signal: AbortSignal) {
+async function findReceipt({ paths, log }: AideSetup, task: BaselineTask, signal: AbortSignal) {
   const receipt = await standingReceipt(paths, task, signal);
   if (receipt === undefined) return undefined;
   await pruneBackups(paths, task.maxBackups); // that process may have ended before it did
@@ -191,7 +191,7 @@ async function findReceipt({ paths, log }: Workbench, task: BaselineTask, signal
 
 /** The same, without a change to anything: whether the order has been carried out already. */
 export async function standingReceipt(
-  paths: Workbench['paths'],
+  paths: AideSetup['paths'],
   { order, configurationDigest }: Pick<BaselineTask, 'order' | 'configurationDigest'>,
   signal: AbortSignal,
 ): Promise<BaselineReceipt | undefined> {
@@ -207,23 +207,23 @@ export async function standingReceipt(
  * adopted; undefined when there is nothing, or the order is to make a new one.
  */
 async function adopt(
-  bench: Workbench,
+  setup: AideSetup,
   task: BaselineTask,
   signal: AbortSignal,
 ): Promise<BaselineReceipt | string | undefined> {
-  const { paths, log } = bench;
+  const { paths, log } = setup;
   const { order, configurationDigest } = task;
   if (order.reason !== 'Initial') return undefined;
-  const found = await judgeAdoption(paths, task, signal);
+  const found = await checkAdoption(paths, task, signal);
   if (found === undefined) return undefined;
   if (found.objection !== undefined) {
     log.info(`the AIDE db on the node is not adopted: ${found.objection}`);
     return `${found.objection}.`;
   }
   // Where a scan does not see all, each of them says so.
-  const looked = await lookAtMounts(bench, signal);
+  const looked = await lookAtMounts(setup, signal);
   const { lookAtRules } = await import('./rules.ts');
-  const rules = await lookAtRules(bench, signal);
+  const rules = await lookAtRules(setup, signal);
   const how = { adopted: true, ...('mounts' in looked && looked), ...(rules !== undefined && { rules }) };
   const receipt = await receiptOf(order, configurationDigest, found.facts, how);
   await writeReceipt(paths.receipt, receipt);
@@ -232,8 +232,8 @@ async function adopt(
 }
 
 /** Whether the database on the node can be adopted, and why not; undefined when there is none. */
-export async function judgeAdoption(
-  paths: Workbench['paths'],
+export async function checkAdoption(
+  paths: AideSetup['paths'],
   task: Pick<BaselineTask, 'configurationDigest'>,
   signal: AbortSignal,
 ): Promise<{ facts: DatabaseFacts; objection?: never } | { objection: string } | undefined> {

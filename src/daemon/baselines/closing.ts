@@ -4,13 +4,13 @@ import type { BaselineOrder } from '../../api/protocol.ts';
 import { explain } from '../../lib/errors.ts';
 import { nodePaths } from '../disk/paths.ts';
 import { readReceipt } from '../disk/receipt.ts';
-import type { ClosingResult, ReplacedBaseline } from '../machine/state.ts';
+import type { ClosingEnd, ReplacedBaseline } from '../machine/state.ts';
+import { type AideSetup, brokenFacts } from '../scans/aide-setup.ts';
 import { readDatabase } from '../scans/database.ts';
 import { scan } from '../scans/scan.ts';
 import { nothingUnseen } from '../scans/unseen.ts';
-import { brokenFacts, type Workbench } from '../scans/workbench.ts';
 import type { EarlierConfiguration } from '../sources/configuration.ts';
-import { judgeAdoption, lookAtMounts, standingReceipt } from './baseline.ts';
+import { checkAdoption, lookAtMounts, standingReceipt } from './baseline.ts';
 
 export interface ClosingTask {
   /** Of the message that will tell what it came to. */
@@ -39,20 +39,20 @@ interface Old {
  * at that moment, and so nobody has to have seen it. By the configuration that the baseline goes by; where that is the
  * ordered one, the walk that compares writes the new database, too, and nothing can change in between. Never throws.
  */
-export async function closeBaseline(bench: Workbench, task: ClosingTask, signal: AbortSignal): Promise<ClosingResult> {
+export async function closeBaseline(setup: AideSetup, task: ClosingTask, signal: AbortSignal): Promise<ClosingEnd> {
   const startedAt = new Date();
   const { configurationDigest } = task;
   try {
-    await mkdir(bench.paths.directory, { recursive: true });
-    const old = await findOld(bench, task, signal);
+    await mkdir(setup.paths.directory, { recursive: true });
+    const old = await findOld(setup, task, signal);
     if (old === undefined) return { kind: 'needless' };
     if (typeof old === 'string') return impossible(old, configurationDigest, startedAt);
-    bench.log.info('comparing with the AIDE db that is to be replaced');
+    setup.log.info('comparing with the AIDE db that is to be replaced');
     const digest = old.configurationDigest ?? configurationDigest;
-    if (digest === configurationDigest) return await compareAndUpdate(bench, task, old, signal);
+    if (digest === configurationDigest) return await compareAndUpdate(setup, task, old, signal);
     const earlier = await task.earlier(digest);
     if ('lacking' in earlier) return impossible(`${earlier.lacking}.`, digest, startedAt);
-    const result = await scan({ ...bench, configuration: earlier.path }, scanTask(task, old), signal);
+    const result = await scan({ ...setup, configuration: earlier.path }, scanTask(task, old), signal);
     return result.kind === 'stopped' ? result : { ...result, configurationDigest: digest };
   } catch (error) {
     if (signal.aborted) return { kind: 'stopped' };
@@ -62,31 +62,31 @@ export async function closeBaseline(bench: Workbench, task: ClosingTask, signal:
   }
 }
 
-function impossible(why: string, configurationDigest: string, startedAt: Date): ClosingResult {
+function impossible(why: string, configurationDigest: string, startedAt: Date): ClosingEnd {
   const sentence = `The node could not be compared with the baseline that is replaced: ${why}`;
   return { kind: 'ended', facts: brokenFacts('CLOSING_IMPOSSIBLE', sentence, startedAt), configurationDigest };
 }
 
 /** One walk compares and writes the new database. Where it cannot write, it is still compared. */
 async function compareAndUpdate(
-  bench: Workbench,
+  setup: AideSetup,
   task: ClosingTask,
   old: Old,
   signal: AbortSignal,
-): Promise<ClosingResult> {
+): Promise<ClosingEnd> {
   const { configurationDigest } = task;
-  const both = await scan(bench, { ...scanTask(task, old), action: 'update' }, signal);
+  const both = await scan(setup, { ...scanTask(task, old), action: 'update' }, signal);
   if (both.kind === 'stopped') return both;
   const { facts } = both;
   const isWalked = facts.exitStatus !== undefined && facts.exitStatus <= 7;
   if (facts.verdict === 'Errored' && facts.errorCode !== 'AIDE_TIMEOUT' && !isWalked) {
-    const compared = await scan(bench, scanTask(task, old), signal);
+    const compared = await scan(setup, scanTask(task, old), signal);
     return compared.kind === 'stopped' ? compared : { ...compared, configurationDigest };
   }
   const isCompared = facts.verdict !== 'Errored' && (facts.baselineFault ?? 'Replaced') === 'Replaced';
-  const reading = isWalked && isCompared ? await readDatabase(bench.paths.newDatabase, signal) : undefined;
+  const reading = isWalked && isCompared ? await readDatabase(setup.paths.newDatabase, signal) : undefined;
   if (!reading?.ok) return { ...both, configurationDigest };
-  const looked = await lookAtMounts(bench, signal);
+  const looked = await lookAtMounts(setup, signal);
   if (!('mounts' in looked)) return { ...both, configurationDigest };
   const { unseen = nothingUnseen() } = facts;
   return { ...both, configurationDigest, successor: reading.facts.digest, ...looked, unseen };
@@ -98,14 +98,14 @@ function scanTask({ id }: ClosingTask, { database, baseline }: Old) {
 
 /** The baseline that the order replaces; undefined when there is none; a sentence when it is another's by now. */
 async function findOld(
-  { paths }: Workbench,
+  { paths }: AideSetup,
   task: ClosingTask,
   signal: AbortSignal,
 ): Promise<Old | string | undefined> {
   const { order, baseline } = task;
   if ((await standingReceipt(paths, task, signal)) !== undefined) return undefined;
   if (order.reason === 'Initial') {
-    const found = await judgeAdoption(paths, task, signal);
+    const found = await checkAdoption(paths, task, signal);
     if (found?.objection === undefined) return undefined;
   }
   if (baseline !== undefined) {
@@ -122,7 +122,7 @@ async function findOld(
 
 /** Where the recorded database lies: in its place, or in that of the usual names, before the order for names of its own. */
 async function findDatabase(
-  { database, files }: Workbench['paths'],
+  { database, files }: AideSetup['paths'],
   { order, baseline, hostRoot }: ClosingTask,
   signal: AbortSignal,
 ): Promise<string | undefined> {

@@ -5,7 +5,7 @@ import { type RulePlace, rulePlaces } from '../../aide/config/rule-places.ts';
 import { errorCode } from '../../aide/file.ts';
 import type { RuleRecord } from '../../api/protocol.ts';
 import { explain } from '../../lib/errors.ts';
-import type { Workbench } from '../scans/workbench.ts';
+import type { AideSetup } from '../scans/aide-setup.ts';
 import { ownConfiguration } from '../sources/configuration.ts';
 
 /** What a receipt lists at most. */
@@ -22,15 +22,15 @@ const HOPS = 8;
  * follow. What cannot be told counts as there: a rule that is named surely has nothing. A few calls for each rule, and
  * nothing is opened but folders. Undefined where it could not be done.
  */
-export async function lookAtRules(bench: Workbench, signal: AbortSignal): Promise<RuleRecord | undefined> {
+export async function lookAtRules(setup: AideSetup, signal: AbortSignal): Promise<RuleRecord | undefined> {
   try {
-    const places = rulePlaces(await readFile(await ownConfiguration(bench), 'utf8'));
+    const places = rulePlaces(await readFile(await ownConfiguration(setup), 'utf8'));
     const idle: number[] = [];
     const links: RuleRecord['links'] = [];
     let more = 0;
     for (const place of places.slice(0, RULES)) {
       signal.throwIfAborted();
-      const found = await find(place, bench.hostRoot);
+      const found = await find(place, setup.hostRoot);
       if (found === 'there') continue;
       if (typeof found === 'object' && links.length < LINKS) links.push({ line: place.line, target: found.target });
       else if (found === 'nothing' && idle.length < IDLE) idle.push(place.line);
@@ -39,7 +39,7 @@ export async function lookAtRules(bench: Workbench, signal: AbortSignal): Promis
     return { idle, links, ...(more > 0 && { more }) };
   } catch (error) {
     signal.throwIfAborted();
-    bench.log.info(`the rules could not be compared with the node: ${explain(error)}`);
+    setup.log.info(`the rules could not be compared with the node: ${explain(error)}`);
     return undefined;
   }
 }

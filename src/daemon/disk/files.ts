@@ -151,8 +151,8 @@ export async function keepAs(path: string, second: string): Promise<void> {
   }
 }
 
-/** Removes a file. False when it is there and cannot be removed. */
-export async function removed(path: string): Promise<boolean> {
+/** Removes a file if it is there. False when it cannot be removed. */
+export async function removeIfThere(path: string): Promise<boolean> {
   try {
     if (keeperOf(path) === undefined) await unlink(path);
     else await clear(path);

@@ -28,10 +28,10 @@ const ANSWER_BYTES = 1024;
  */
 export function openKeeper(folder: string, requests: number, answers: number, onGone: () => void): Keeper {
   let queue: Promise<unknown> = Promise.resolve();
-  let told = false;
+  let isKnown = false;
   const gone = (cause?: unknown) => {
-    if (!told) onGone();
-    told = true;
+    if (!isKnown) onGone();
+    isKnown = true;
     return new FioError('KEEPER_GONE', `The program that keeps the files in ${folder} has ended`, { cause });
   };
   const exchange = async (line: string): Promise<string> => {

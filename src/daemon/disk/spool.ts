@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { isMessage } from '../machine/kept-shapes.ts';
 import { type Message, OUTBOX_LIMIT } from '../machine/outbox.ts';
-import { clear, move, presence, readSmallFile, removed, syncFolder, writeWhole } from './files.ts';
+import { clear, move, presence, readSmallFile, removeIfThere, syncFolder, writeWhole } from './files.ts';
 import { outboxFile } from './paths.ts';
 
 /**
@@ -28,7 +28,7 @@ export async function forgetMessages(outbox: string, ids: readonly string[]): Pr
     const mine = names.filter((name) => name.startsWith(`${id}.`) || MESSAGE_FILE.exec(name)?.[2] === id);
     // The message first: one without its report would be sent as if it had none.
     for (const name of mine.sort((a, b) => Number(MESSAGE_FILE.test(b)) - Number(MESSAGE_FILE.test(a)))) {
-      await removed(outboxFile(outbox, name));
+      await removeIfThere(outboxFile(outbox, name));
     }
   }
   if (ids.length > 0) await syncFolder(dirname(outbox)).catch(() => {}); // it may not be there

@@ -2,8 +2,8 @@ import { carryOutBaseline } from '../baselines/baseline.ts';
 import { closeBaseline } from '../baselines/closing.ts';
 import { forgetMessages, keepMessage } from '../disk/spool.ts';
 import type { Effect, Event } from '../machine/state.ts';
+import type { AideSetup } from '../scans/aide-setup.ts';
 import { scan } from '../scans/scan.ts';
-import type { Workbench } from '../scans/workbench.ts';
 import { findConfiguration, loadConfiguration } from '../sources/configuration.ts';
 import { beat } from './heartbeat.ts';
 import { type Sender, sendMessage } from './send.ts';
@@ -63,20 +63,20 @@ export function messageHandlers({ sender, configuration, now }: MessageTools): M
 }
 
 export interface AideTools {
-  /** What works on those files of the node; see `Orders.files`. */
-  bench: (files: string) => Workbench;
+  /** What AIDE is run with for node files whose names begin so; see `Orders.files`. */
+  setupFor: (files: string) => AideSetup;
   sender: Sender;
 }
 
-export function aideHandlers({ bench, sender }: AideTools): AideHandlers {
+export function aideHandlers({ setupFor, sender }: AideTools): AideHandlers {
   return {
     async scan({ id, files, baseline }, signal) {
       const wanted = { id, ...(baseline !== undefined && { baseline }) };
-      return { type: 'scanned', result: await scan(bench(files), wanted, signal) };
+      return { type: 'scanned', result: await scan(setupFor(files), wanted, signal) };
     },
     async close({ id, order, files, configuration, baseline }, signal) {
       const { client, namespace } = sender;
-      const own = bench(files);
+      const own = setupFor(files);
       const wanted = {
         id,
         order,
@@ -95,7 +95,7 @@ export function aideHandlers({ bench, sender }: AideTools): AideHandlers {
         maxBackups: settings.maxBackups,
         ...(closing !== undefined && { closing }),
       };
-      return { type: 'baselined', result: await carryOutBaseline(bench(files), wanted, signal) };
+      return { type: 'baselined', result: await carryOutBaseline(setupFor(files), wanted, signal) };
     },
   };
 }

@@ -1,6 +1,6 @@
 import { DEFAULT_FILES } from '../../api/names.ts';
 import type { Orders, Outcome } from '../../api/protocol.ts';
-import { log, stamp, withId } from './messages.ts';
+import { giveId, log, timestamp } from './messages.ts';
 import { beginSending, nextToSend } from './outbox.ts';
 import { closingOf, pendingOrder, recordedBaseline, replacedBaseline, scanDueAt } from './schedule.ts';
 import type { Effect, Now, State, Step } from './state.ts';
@@ -11,8 +11,8 @@ export function decide(before: State, now: Now): Step {
   if (!before.recovered) return { state: before, effects: [] };
   const state = { ...before };
   const effects: Effect[] = [];
-  deliver(state, effects, now);
-  work(state, effects, now);
+  startDelivery(state, effects, now);
+  startWork(state, effects, now);
   const at = nextWake(state, now);
   if (at !== state.wakeAt) {
     if (at === undefined) delete state.wakeAt;
@@ -30,7 +30,7 @@ function stop(state: State): Step {
 }
 
 /** Changes `state`, a copy of its own, and adds to `effects`. */
-function deliver(state: State, effects: Effect[], now: Now): void {
+function startDelivery(state: State, effects: Effect[], now: Now): void {
   // Before the record is known a message could be one that was acknowledged already.
   if (state.record?.orders === undefined) return;
   const message = nextToSend(state.outbox, now.mono);
@@ -38,7 +38,7 @@ function deliver(state: State, effects: Effect[], now: Now): void {
     state.outbox = beginSending(state.outbox, message);
     effects.push({ type: 'send', message });
   }
-  tellOfSlot(state, now);
+  reportTakenSlot(state, now);
   const { heartbeat } = state;
   if (heartbeat !== undefined && state.beating === undefined && heartbeat.retryAt <= now.mono) {
     state.beating = heartbeat.message.outcome.id;
@@ -50,25 +50,25 @@ function deliver(state: State, effects: Effect[], now: Now): void {
  * While something squats in the slot, the heartbeat says so, with the newest result that waits: what was found must not be
  * hidden by whoever takes the place of its message. Changes `state`, a copy of its own.
  */
-function tellOfSlot(state: State, now: Now): void {
+function reportTakenSlot(state: State, now: Now): void {
   if (state.slotTaken === undefined) return;
   const newest = state.outbox.queue.map(({ outcome }) => outcome).findLast((outcome) => outcome.kind === 'scan');
-  if (state.slotTaken.told === (newest?.id ?? '')) return;
-  const { state: given, id } = withId(state);
+  if (state.slotTaken.reportedWith === (newest?.id ?? '')) return;
+  const { state: given, id } = giveId(state);
   state.serial = given.serial;
-  state.slotTaken = { told: newest?.id ?? '' };
+  state.slotTaken = { reportedWith: newest?.id ?? '' };
   const message = 'The place of its messages holds something that no daemon put there.';
   const outcome: Outcome = newest
     ? { ...newest, id, slotTaken: true }
-    : { kind: 'notice', id, node: state.node, notice: 'SlotTaken', at: stamp(now), message };
+    : { kind: 'notice', id, node: state.node, notice: 'SlotTaken', at: timestamp(now), message };
   state.heartbeat = { message: { outcome }, failures: 0, retryAt: now.mono };
 }
 
 /** Changes `state`, a copy of its own, and adds to `effects`. */
-function work(state: State, effects: Effect[], now: Now): void {
+function startWork(state: State, effects: Effect[], now: Now): void {
   const orders = state.record?.orders;
   if (orders === undefined || orders.hold !== undefined) {
-    wait(state, effects, orders);
+    pauseWork(state, effects, orders);
     return;
   }
   delete state.waiting;
@@ -87,7 +87,7 @@ function work(state: State, effects: Effect[], now: Now): void {
     if (baselineRetryAt(state, orders, now) > now.mono) return;
     const closing = closingOf(state, order);
     if (closing === undefined) {
-      const given = withId(state);
+      const given = giveId(state);
       state.serial = given.state.serial;
       const baseline = replacedBaseline(state);
       state.activity = {
@@ -98,7 +98,7 @@ function work(state: State, effects: Effect[], now: Now): void {
         cancelled: false,
       };
       effects.push({ type: 'close', id: given.id, order, files, configuration, baseline });
-    } else if (closing.taken) {
+    } else if (closing.acknowledged) {
       // What the new baseline accepts is kept outside the node by now.
       const { facts } = closing;
       state.activity = { kind: 'baseline', order, configurationDigest: configuration.digest, cancelled: false };
@@ -114,14 +114,14 @@ function work(state: State, effects: Effect[], now: Now): void {
     return;
   }
   if (scanDueAt(state, now) > now.mono) return;
-  const given = withId(state);
+  const given = giveId(state);
   state.serial = given.state.serial;
   state.activity = { kind: 'scan', id: given.id, configurationDigest: configuration.digest, cancelled: false };
   effects.push(log('running aide check'), { type: 'scan', id: given.id, files, baseline: recordedBaseline(state) });
 }
 
-/** Without orders, or while held: nothing is started, and what runs is stopped. */
-function wait(state: State, effects: Effect[], orders: Orders | undefined): void {
+/** Without orders, or while the node is held: starts nothing, stops what runs, and logs why, once. */
+function pauseWork(state: State, effects: Effect[], orders: Orders | undefined): void {
   const { activity, record } = state;
   if (record === undefined) return; // the API server has not answered yet
   const why =
@@ -145,7 +145,7 @@ function nextWork(state: State, orders: Orders, now: Now): number[] {
   const order = pendingOrder(state);
   if (order === undefined) return [scanDueAt(state, now)];
   // The operator's acknowledgement is no matter of time.
-  return closingOf(state, order)?.taken === false ? [] : [baselineRetryAt(state, orders, now)];
+  return closingOf(state, order)?.acknowledged === false ? [] : [baselineRetryAt(state, orders, now)];
 }
 
 /** The next moment, on the monotonic clock, at which something is to be done though nothing happens. */

@@ -2,7 +2,7 @@ import type { Outcome } from '../../api/protocol.ts';
 import { printable } from '../../lib/text.ts';
 import { backoff, recheck } from './backoff.ts';
 import { isMessage } from './kept-shapes.ts';
-import { log, put, stamp, tell, withId } from './messages.ts';
+import { enqueueMessage, giveId, log, reportMessage, timestamp } from './messages.ts';
 import { acknowledge, endSending, type Message, stripReport } from './outbox.ts';
 import type { Effect, Event, NodeRecord, Now, State, Step } from './state.ts';
 
@@ -15,16 +15,16 @@ export function takeRecovered(state: State, found: readonly Message[], damaged: 
   const outbox = { ...state.outbox, queue: [...messages, ...state.outbox.queue] };
   const taken = takeAcknowledged({ ...state, recovered: true, outbox });
   if (damaged.length === 0) return taken;
-  const given = withId(taken.state);
+  const given = giveId(taken.state);
   const names = damaged.slice(0, 3).map((name) => printable(name, 100));
   const more = damaged.length > names.length ? ` and ${damaged.length - names.length} more` : '';
   const message =
     `${damaged.length} ${damaged.length === 1 ? 'result' : 'results'} that waited on the node to be sent could not be read ` +
     `and went (${names.join(', ')}${more}): no daemon of this node wrote them so. Find out who did, or whether the disk is well.`;
-  const told = tell(given.state, {
-    outcome: { kind: 'notice', id: given.id, node: state.node, notice: 'ResultsDamaged', at: stamp(now), message },
+  const reported = reportMessage(given.state, {
+    outcome: { kind: 'notice', id: given.id, node: state.node, notice: 'ResultsDamaged', at: timestamp(now), message },
   });
-  return { state: told.state, effects: [...taken.effects, ...told.effects] };
+  return { state: reported.state, effects: [...taken.effects, ...reported.effects] };
 }
 
 /** What the API server says about this node has changed. */
@@ -52,7 +52,8 @@ function takeAcknowledged(state: State): Step {
   if (message.sameness !== undefined) next.acknowledged = message.sameness;
   const { closing } = state;
   const scan = closing?.facts?.scan;
-  if (closing !== undefined && scan !== undefined && dropped.includes(scan)) next.closing = { ...closing, taken: true };
+  if (closing !== undefined && scan !== undefined && dropped.includes(scan))
+    next.closing = { ...closing, acknowledged: true };
   return { state: next, effects: [{ type: 'forget', ids: dropped }] };
 }
 
@@ -94,7 +95,7 @@ export function takeHeartbeat(state: State, event: Extract<Event, { type: 'beate
   // The message that it speaks of waits in the outbox already.
   if (event.missing && speaksOfSlot(heartbeat.message.outcome)) return { state: done, effects: [line] };
   if (event.missing) {
-    const queued = put(done, asMessage(heartbeat.message));
+    const queued = enqueueMessage(done, asMessage(heartbeat.message));
     return { state: queued.state, effects: [line, ...queued.effects] };
   }
   const failures = heartbeat.failures + 1;
@@ -121,12 +122,19 @@ export function takeTriggers(state: State, found: readonly { path: string; remov
   for (const { path, removed } of found) {
     if (state.triggers.includes(path)) continue;
     const message = `The trigger file ${path} was found on the node. The operator ordered no re-initialisation, so none was done. The file ${removed ? 'was removed.' : 'could not be removed.'}`;
-    const given = withId(next);
-    const told = tell(given.state, {
-      outcome: { kind: 'notice', id: given.id, node: state.node, notice: 'UnorderedReinit', at: stamp(now), message },
+    const given = giveId(next);
+    const reported = reportMessage(given.state, {
+      outcome: {
+        kind: 'notice',
+        id: given.id,
+        node: state.node,
+        notice: 'UnorderedReinit',
+        at: timestamp(now),
+        message,
+      },
     });
-    next = told.state;
-    effects.push(log(message), ...told.effects);
+    next = reported.state;
+    effects.push(log(message), ...reported.effects);
   }
   return { state: next, effects };
 }

@@ -1,23 +1,13 @@
 import type { ScanOutcome } from '../../api/protocol.ts';
 import { backoff, baselineBackoff } from './backoff.ts';
-import { log, put, stamp, tell, tellErrored, withId } from './messages.ts';
+import { enqueueMessage, giveId, log, reportErrored, reportMessage, timestamp } from './messages.ts';
 import type { Message } from './outbox.ts';
 import { sameness } from './sameness.ts';
 import { gracePeriodMs, scanDueAt } from './schedule.ts';
-import type {
-  BaselineResult,
-  Closing,
-  ClosingFacts,
-  ClosingResult,
-  Event,
-  Now,
-  ScanResult,
-  State,
-  Step,
-} from './state.ts';
+import type { BaselineEnd, Closing, ClosingEnd, ClosingFacts, Event, Now, ScanEnd, State, Step } from './state.ts';
 
 /** Failures to load the configuration before it is reported: a mismatch while the operator writes takes seconds. */
-const PATIENCE = 5;
+const FAILED_LOADS_TO_REPORT = 5;
 
 /** The effective configuration was loaded, or not. */
 export function takeConfiguration(
@@ -31,18 +21,19 @@ export function takeConfiguration(
   const retryAt = now.mono + backoff(count, now.random);
   const next: State = { ...state, configuration: { ...rest, failure: { digest: event.digest, count, retryAt } } };
   const line = log(`the configuration could not be loaded: ${event.message}`);
-  if (event.transient || count < PATIENCE || scanDueAt(next, now) > now.mono) return { state: next, effects: [line] };
-  const time = stamp(now);
-  const told = tellErrored(
+  if (event.transient || count < FAILED_LOADS_TO_REPORT || scanDueAt(next, now) > now.mono)
+    return { state: next, effects: [line] };
+  const time = timestamp(now);
+  const reported = reportErrored(
     { ...next, scannedAt: now.mono },
     { verdict: 'Errored', startedAt: time, finishedAt: time, errorCode: event.code, errorMessage: event.message },
     event.digest,
   );
-  return { state: told.state, effects: [line, ...told.effects] };
+  return { state: reported.state, effects: [line, ...reported.effects] };
 }
 
 /** A scan ended. */
-export function takeScan(state: State, result: ScanResult, now: Now): Step {
+export function takeScan(state: State, result: ScanEnd, now: Now): Step {
   if (state.activity.kind !== 'scan') return { state, effects: [] };
   const { id, configurationDigest, cancelled } = state.activity;
   const idle: State = { ...state, activity: { kind: 'idle' } };
@@ -50,11 +41,11 @@ export function takeScan(state: State, result: ScanResult, now: Now): Step {
   if (result.kind === 'stopped' || cancelled) return { state: idle, effects: [{ type: 'forget', ids: [id] }] };
   const { facts } = result;
   const outcome: ScanOutcome = { kind: 'scan', id, node: state.node, ...facts, configurationDigest };
-  const told = tell({ ...idle, scannedAt: now.mono }, messageOf(outcome, result));
-  return { state: told.state, effects: [...linesOf(facts), ...told.effects] };
+  const reported = reportMessage({ ...idle, scannedAt: now.mono }, messageOf(outcome, result));
+  return { state: reported.state, effects: [...linesOf(facts), ...reported.effects] };
 }
 
-type Ended = Extract<ScanResult, { kind: 'ended' }>;
+type Ended = Extract<ScanEnd, { kind: 'ended' }>;
 
 function messageOf(outcome: ScanOutcome, { facts, report, fingerprint }: Ended): Message {
   const message: Message = { outcome, sameness: sameness(outcome, fingerprint) };
@@ -72,13 +63,14 @@ function linesOf({ exitStatus, errorMessage }: Ended['facts']) {
  * The comparison before a new baseline ended. What it came to is told even where it is nothing new: the new baseline is
  * made when the operator has it, and the operator tells from it what the new baseline accepts.
  */
-export function takeClosing(state: State, result: ClosingResult): Step {
+export function takeClosing(state: State, result: ClosingEnd): Step {
   if (state.activity.kind !== 'closing') return { state, effects: [] };
   const { id, order, configurationDigest, cancelled } = state.activity;
   const idle: State = { ...state, activity: { kind: 'idle' } };
   if (result.kind === 'stopped' || cancelled) return { state: idle, effects: [{ type: 'forget', ids: [id] }] };
   const common = { orderId: order.id, configurationDigest, spent: false };
-  if (result.kind === 'needless') return { state: { ...idle, closing: { ...common, taken: true } }, effects: [] };
+  if (result.kind === 'needless')
+    return { state: { ...idle, closing: { ...common, acknowledged: true } }, effects: [] };
   const { node } = state;
   const { facts } = result;
   const outcome: ScanOutcome = {
@@ -93,21 +85,23 @@ export function takeClosing(state: State, result: ClosingResult): Step {
   const said = message.sameness ?? '';
   const earlier = state.closing;
   // An attempt at the baseline that fails again and again must not fill the record with the same finding.
-  const isKnown = earlier?.orderId === order.id && earlier.taken && earlier.sameness === said;
+  const isKnown = earlier?.orderId === order.id && earlier.acknowledged && earlier.sameness === said;
   const closing: Closing = {
     ...common,
     facts: factsOf(isKnown ? (earlier.facts?.scan ?? id) : id, result),
     sameness: said,
-    taken: isKnown,
+    acknowledged: isKnown,
   };
   const next: State = { ...idle, closing };
-  const told: Step = isKnown ? { state: next, effects: [{ type: 'forget', ids: [id] }] } : put(next, message);
-  return { state: told.state, effects: [...linesOf(facts), ...told.effects] };
+  const reported: Step = isKnown
+    ? { state: next, effects: [{ type: 'forget', ids: [id] }] }
+    : enqueueMessage(next, message);
+  return { state: reported.state, effects: [...linesOf(facts), ...reported.effects] };
 }
 
 function factsOf(
   scan: string,
-  { facts, successor, mounts, unseen }: Extract<ClosingResult, { kind: 'ended' }>,
+  { facts, successor, mounts, unseen }: Extract<ClosingEnd, { kind: 'ended' }>,
 ): ClosingFacts {
   const { verdict, counts, baselineFault, mountChanges, errorMessage, startedAt } = facts;
   return {
@@ -125,7 +119,7 @@ function factsOf(
 }
 
 /** An attempt at a baseline ended. */
-export function takeBaseline(state: State, result: BaselineResult, now: Now): Step {
+export function takeBaseline(state: State, result: BaselineEnd, now: Now): Step {
   if (state.activity.kind !== 'baseline') return { state, effects: [] };
   const { order } = state.activity;
   const idle: State = { ...state, activity: { kind: 'idle' } };
@@ -141,18 +135,18 @@ export function takeBaseline(state: State, result: BaselineResult, now: Now): St
     }
     case 'made': {
       // Also when it was cancelled too late: it is in place, and the API server must hear of it.
-      const done = withId({ ...idle, made: order.id });
+      const done = giveId({ ...idle, made: order.id });
       delete done.state.baselineFailure;
       delete done.state.closing;
       delete done.state.scannedAt; // a scan is due at once
-      return tell(done.state, {
+      return reportMessage(done.state, {
         outcome: { kind: 'baseline', id: done.id, node: state.node, receipt: result.receipt },
       });
     }
     case 'failed': {
       const { state: failed, configurationDigest } = failBaseline(state, idle, now);
-      const told = tellErrored(failed, result.facts, configurationDigest);
-      return { state: told.state, effects: [log(result.facts.errorMessage), ...told.effects] };
+      const reported = reportErrored(failed, result.facts, configurationDigest);
+      return { state: reported.state, effects: [log(result.facts.errorMessage), ...reported.effects] };
     }
   }
 }

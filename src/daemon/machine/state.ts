@@ -20,11 +20,11 @@ export interface Now {
   random: number;
 }
 
-/** What is on record of a baseline outside the node, which scans go by. */
+/** What is on record of a baseline outside the node: a scan compares the node's database with it. */
 export type RecordedBaseline = Pick<BaselineReceipt, 'digest' | 'entries'> &
   Partial<Pick<BaselineReceipt, 'bootId' | 'mounts'>>;
 
-/** The same, and by which configuration it goes: what a comparison needs before a new one takes its place. */
+/** The same, with the configuration that it was made with: the comparison before a new baseline needs both. */
 export type ReplacedBaseline = RecordedBaseline & { configurationDigest?: string };
 
 /** What the API server says about this node: the part of its FileIntegrityNodeStatus that a daemon needs. */
@@ -60,16 +60,16 @@ export interface Closing {
   readonly orderId: string;
   /** Of the ordered configuration. */
   readonly configurationDigest: string;
-  /** What it came to; absent where there was no baseline before. */
+  /** Result of the comparison; absent where there was no baseline before. */
   readonly facts?: ClosingFacts;
   readonly sameness?: string;
-  /** The operator has what it came to, so that the new baseline may be made. */
-  readonly taken: boolean;
-  /** An attempt to make the new baseline has failed since: it is done again. */
+  /** The operator has the result, so the new baseline may be made. */
+  readonly acknowledged: boolean;
+  /** An attempt to make the new baseline has failed since, so the comparison is done again. */
   readonly spent: boolean;
 }
 
-/** What a receipt says of it, and what the making of the new baseline needs. */
+/** The comparison as the new baseline's receipt has it, and what is needed to make that baseline. */
 export interface ClosingFacts extends Required<Pick<BaselineClosing, 'scan' | 'verdict'>> {
   readonly counts?: NonNullable<BaselineClosing['counts']>;
   readonly baselineFault?: NonNullable<BaselineClosing['baselineFault']>;
@@ -114,21 +114,21 @@ export interface State {
   outbox: Outbox;
   heartbeat?: Heartbeat;
   /**
-   * The slot holds what is no daemon's message. `told`: the scan with which the heartbeat has said so, by the id of its
+   * The slot holds what is no daemon's message. `reportedWith`: the scan with which the heartbeat has said so, by the id of its
    * waiting message; empty when none waited.
    */
-  slotTaken?: { told?: string };
+  slotTaken?: { reportedWith?: string };
   /** Id of the message that is being patched into the lease now. */
   beating?: string;
-  /** What the operator took in last, but for ids and times; see `sameness`. */
+  /** Content of the message that the operator took in last, without ids and times; see `sameness`. */
   acknowledged?: string;
   /** Trigger files that lay on the node at the last look. */
   triggers: readonly string[];
-  /** When the one timer rings. */
+  /** When the state machine's only timer goes off, on the monotonic clock. */
   wakeAt?: number;
   stopping: boolean;
   exited: boolean;
-  /** The last line about waiting, so that each is logged once. */
+  /** Why nothing is started, as it was logged last: each reason is logged once. */
   waiting?: string;
 }
 
@@ -136,7 +136,7 @@ export interface State {
 export type ScanFacts = Omit<ScanOutcome, 'kind' | 'id' | 'node' | 'configurationDigest' | 'closes'>;
 
 /** What a scan came to. `stopped`: it was ended before its time and says nothing. */
-export type ScanResult =
+export type ScanEnd =
   | { kind: 'stopped' }
   | {
       kind: 'ended';
@@ -147,10 +147,10 @@ export type ScanResult =
     };
 
 /** `needless`: no baseline is there that a new one would replace. */
-export type ClosingResult =
+export type ClosingEnd =
   | { kind: 'stopped' }
   | { kind: 'needless' }
-  | (Extract<ScanResult, { kind: 'ended' }> & {
+  | (Extract<ScanEnd, { kind: 'ended' }> & {
       /** Of the configuration that the node was compared with. */
       configurationDigest: string;
       /** See `ClosingFacts`. */
@@ -160,7 +160,7 @@ export type ClosingResult =
     });
 
 /** What an attempt at a baseline came to. `lost`: the database that the comparison wrote is not there as it was. */
-export type BaselineResult =
+export type BaselineEnd =
   | { kind: 'stopped' }
   | { kind: 'lost' }
   | { kind: 'made'; receipt: BaselineReceipt }
@@ -173,9 +173,9 @@ export type Event =
   | { type: 'configured'; digest: string }
   /** `transient`: the API server did not answer; nothing is known about the configuration. */
   | { type: 'unconfigured'; digest: string; code: string; message: string; transient: boolean }
-  | { type: 'scanned'; result: ScanResult }
-  | { type: 'closed'; result: ClosingResult }
-  | { type: 'baselined'; result: BaselineResult }
+  | { type: 'scanned'; result: ScanEnd }
+  | { type: 'closed'; result: ClosingEnd }
+  | { type: 'baselined'; result: BaselineEnd }
   | { type: 'stored'; id: string }
   /** The slot holds another message, which the operator has not taken in yet; `squatted`: or what is no message. */
   | { type: 'busy'; id: string; squatted: boolean }

@@ -1,9 +1,9 @@
 import type { RecordedMount } from '../../api/protocol.ts';
 import { readBootId } from '../disk/receipt.ts';
 import type { RecordedBaseline } from '../machine/state.ts';
+import type { AideSetup } from './aide-setup.ts';
 import { type Look, lookAtMounts } from './mount-look.ts';
 import { changesSentence, compareMounts, type MountChange, type UnseenMount, unseenSentence } from './mounts.ts';
-import type { Workbench } from './workbench.ts';
 
 /** What a scan has to say of the node's mounts. */
 export interface MountFindings {
@@ -17,10 +17,10 @@ export interface MountFindings {
 }
 
 /** A look at the mounts before AIDE runs, and what it comes to with one more look when AIDE has run. */
-export async function beginMounts(bench: Workbench, signal: AbortSignal): Promise<() => Promise<MountFindingsOf>> {
-  const before = await lookAtMounts(bench, signal);
+export async function beginMounts(setup: AideSetup, signal: AbortSignal): Promise<() => Promise<MountFindingsOf>> {
+  const before = await lookAtMounts(setup, signal);
   return async () => {
-    const after = await lookAtMounts(bench, signal);
+    const after = await lookAtMounts(setup, signal);
     const bootId = await readBootId();
     return (recorded) => findingsOf([before, after], recorded, bootId);
   };
@@ -69,10 +69,10 @@ const UNKNOWN = 'So it is not known whether the scan sees the files that the nod
 
 /** The mounts as a baseline finds them, or why there can be no baseline: code and sentence. */
 export async function mountsForBaseline(
-  bench: Workbench,
+  setup: AideSetup,
   signal: AbortSignal,
 ): Promise<{ mounts: readonly RecordedMount[] } | { code: string; sentence: string }> {
-  const look = await lookAtMounts(bench, signal);
+  const look = await lookAtMounts(setup, signal);
   const { unproven } = findingsOf([look], undefined, '');
   if (unproven !== undefined) return unproven;
   return { mounts: look.ok ? look.sight.mounts : [] };

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { findReached } from '../../aide/reach.ts';
 import { explain, FioError } from '../../lib/errors.ts';
 import { ownConfiguration } from '../sources/configuration.ts';
+import type { AideSetup } from './aide-setup.ts';
 import { type MountTable, parseMountTable, TABLE_BYTES } from './mount-table.ts';
 import { type MountSight, questionablePaths, sightOf } from './mounts.ts';
-import type { Workbench } from './workbench.ts';
 
 /** `sentence`: why nothing is known of the mounts, without a full stop. */
 export type Look =
@@ -17,10 +17,10 @@ export type Look =
 const LOOKS = 3;
 
 /** Compares the node's own table of mounts with what the daemon sees. Never throws but for the signal's reason. */
-export async function lookAtMounts(bench: Workbench, signal: AbortSignal): Promise<Look> {
+export async function lookAtMounts(setup: AideSetup, signal: AbortSignal): Promise<Look> {
   try {
-    let sight = await look(bench, signal);
-    for (let looks = 1; looks < LOOKS && sight.unseen.length > 0; looks += 1) sight = await look(bench, signal);
+    let sight = await look(setup, signal);
+    for (let looks = 1; looks < LOOKS && sight.unseen.length > 0; looks += 1) sight = await look(setup, signal);
     return { ok: true, sight };
   } catch (error) {
     signal.throwIfAborted();
@@ -28,14 +28,14 @@ export async function lookAtMounts(bench: Workbench, signal: AbortSignal): Promi
   }
 }
 
-async function look(bench: Workbench, signal: AbortSignal): Promise<MountSight> {
-  const { hostRoot, mountTables } = bench;
+async function look(setup: AideSetup, signal: AbortSignal): Promise<MountSight> {
+  const { hostRoot, mountTables } = setup;
   const own = await readTable(mountTables.own);
   if (mountTables.proc !== undefined) await checkProc(mountTables.proc, mountTables.node, own);
   const node = await readTable(mountTables.node);
   const root = Buffer.from(hostRoot).toString('latin1');
   const paths = questionablePaths(node, own, root);
-  const watched = await watchedOf(bench, root, paths, signal);
+  const watched = await watchedOf(setup, root, paths, signal);
   return sightOf(node, own, root, (path) => watched.has(path));
 }
 
@@ -73,10 +73,10 @@ async function readTable(path: string): Promise<MountTable> {
 /** What AIDE said last, since mounts change rarely. */
 let last: { readonly key: string; readonly reached: ReadonlySet<string> } | undefined;
 
-async function watchedOf(bench: Workbench, root: string, paths: readonly string[], signal: AbortSignal) {
+async function watchedOf(setup: AideSetup, root: string, paths: readonly string[], signal: AbortSignal) {
   const asked = paths.filter((path) => path !== '/');
   if (asked.length === 0) return new Set(paths);
-  const configuration = await ownConfiguration(bench);
+  const configuration = await ownConfiguration(setup);
   const key = createHash('sha256')
     .update(await readFile(configuration))
     .update(asked.join('\0'))
@@ -86,11 +86,11 @@ async function watchedOf(bench: Workbench, root: string, paths: readonly string[
     const reached = await findReached(
       asked.map((path) => `${prefix}${path}`),
       {
-        command: bench.aide,
+        command: setup.aide,
         configuration,
-        folder: join(bench.scratch, 'mounts'),
+        folder: join(setup.scratch, 'mounts'),
         signal,
-        timeoutMs: Math.min(bench.timeoutMs, 120_000),
+        timeoutMs: Math.min(setup.timeoutMs, 120_000),
       },
     );
     last = { key, reached: new Set([...reached].map((path) => path.slice(prefix.length))) };

@@ -6,13 +6,9 @@ import { type AideResult, runAide } from '../../aide/run.ts';
 import { explain } from '../../lib/errors.ts';
 import { clearForeign, createFor, move, presence } from '../disk/files.ts';
 import { removeReports, removeUnfinished } from '../disk/leftovers.ts';
-import type { RecordedBaseline, ScanFacts, ScanResult } from '../machine/state.ts';
-import { DATABASE_REMEDY, type DatabaseFault, databaseFault, NOT_REGULAR } from './database.ts';
-import type { MountFindings } from './mount-findings.ts';
-import { type KeptReport, keepReport } from './report.ts';
-import { unseenIn } from './unseen.ts';
-import { placeEmptyDatabase, type Unverified, unlisted, warningOf } from './unverified.ts';
+import type { RecordedBaseline, ScanEnd, ScanFacts } from '../machine/state.ts';
 import {
+  type AideSetup,
   brokenFacts,
   clip,
   databaseLines,
@@ -20,8 +16,12 @@ import {
   erroredFacts,
   runOptions,
   textReportLines,
-  type Workbench,
-} from './workbench.ts';
+} from './aide-setup.ts';
+import { DATABASE_REMEDY, type DatabaseFault, databaseFault, NOT_REGULAR } from './database.ts';
+import type { MountFindings } from './mount-findings.ts';
+import { type KeptReport, keepReport } from './report.ts';
+import { unseenIn } from './unseen.ts';
+import { placeEmptyDatabase, type Unverified, unlisted, warningOf } from './unverified.ts';
 
 export interface ScanTask {
   id: string;
@@ -35,7 +35,7 @@ export interface ScanTask {
 
 /** What a scan comes to in the daemon's hands. */
 interface Scan {
-  readonly bench: Workbench;
+  readonly setup: AideSetup;
   readonly task: ScanTask;
   readonly startedAt: Date;
   readonly signal: AbortSignal;
@@ -48,20 +48,20 @@ interface Scan {
  * its text report as the node's log. With a database that is not the one on record the scan is `Failed`, whatever AIDE says:
  * AIDE compares with what lies there; where that is impossible it lists the files. Never throws.
  */
-export async function scan(bench: Workbench, task: ScanTask, signal: AbortSignal): Promise<ScanResult> {
+export async function scan(setup: AideSetup, task: ScanTask, signal: AbortSignal): Promise<ScanEnd> {
   const startedAt = new Date();
-  const { paths } = bench;
+  const { paths } = setup;
   try {
     await mkdir(paths.directory, { recursive: true });
     await removeUnfinished(paths);
     const { beginMounts } = await import('./mount-findings.ts'); // memory that is not needed between scans
-    const end = await beginMounts(bench, signal);
+    const end = await beginMounts(setup, signal);
     let found: Promise<MountFindings> | undefined;
     const mounts = () => {
       found ??= end().then((findings) => findings(task.baseline));
       return found;
     };
-    return await withMounts(await compare({ bench, task, startedAt, signal, mounts }), mounts);
+    return await withMounts(await compare({ setup, task, startedAt, signal, mounts }), mounts);
   } catch (error) {
     if (signal.aborted) return { kind: 'stopped' };
     const facts = brokenFacts('SCAN_IMPOSSIBLE', `The scan could not be done: ${explain(error)}`, startedAt);
@@ -72,7 +72,7 @@ export async function scan(bench: Workbench, task: ScanTask, signal: AbortSignal
 }
 
 /** A mount that is new is a finding, also where AIDE could not do its work: that may be what it is for. */
-async function withMounts(result: ScanResult, mounts: Scan['mounts']): Promise<ScanResult> {
+async function withMounts(result: ScanEnd, mounts: Scan['mounts']): Promise<ScanEnd> {
   if (result.kind === 'stopped' || result.facts.mountChanges !== undefined) return result;
   if (result.facts.verdict === 'Succeeded') return result; // they are in it
   const { changes, changed, unproven } = await mounts();
@@ -86,7 +86,7 @@ async function withMounts(result: ScanResult, mounts: Scan['mounts']): Promise<S
   };
 }
 
-async function compare(scan: Scan): Promise<ScanResult> {
+async function compare(scan: Scan): Promise<ScanEnd> {
   const { task, startedAt, signal } = scan;
   const database = databaseOf(scan);
   const lies = await presence(database);
@@ -114,30 +114,30 @@ async function compare(scan: Scan): Promise<ScanResult> {
 }
 
 /** Lists the node's files where there is nothing to compare them with: against a database without entries. */
-async function list(scan: Scan, fault: DatabaseFault): Promise<ScanResult> {
-  const { bench, startedAt, signal } = scan;
-  await removeReports(bench.paths);
-  const result = await run(scan, 'check', await placeEmptyDatabase(bench.scratch));
+async function list(scan: Scan, fault: DatabaseFault): Promise<ScanEnd> {
+  const { setup, startedAt, signal } = scan;
+  await removeReports(setup.paths);
+  const result = await run(scan, 'check', await placeEmptyDatabase(setup.scratch));
   if (isStopped(result, signal)) return { kind: 'stopped' };
   if (result.meaning.verdict === 'Errored') return unlisted(fault, result, startedAt);
   return await conclude(scan, result, await readReports(scan), { ...fault, compared: false });
 }
 
 /** The database that the node is compared with. */
-function databaseOf({ bench, task }: Scan): string {
-  return task.database ?? bench.paths.database;
+function databaseOf({ setup, task }: Scan): string {
+  return task.database ?? setup.paths.database;
 }
 
-async function run({ bench, signal }: Scan, action: 'check' | 'update', database: string): Promise<AideResult> {
-  const { newDatabase, newLog, newJson } = bench.paths;
+async function run({ setup, signal }: Scan, action: 'check' | 'update', database: string): Promise<AideResult> {
+  const { newDatabase, newLog, newJson } = setup.paths;
   await createFor([...(action === 'update' ? [newDatabase] : []), newLog, newJson]);
   const result = await runAide(action, {
-    ...(await runOptions(bench, signal)),
-    root: bench.hostRoot,
-    before: databaseLines(bench, database),
-    after: [...textReportLines(bench), ...jsonReportLines({ json: bench.paths.newJson })],
+    ...(await runOptions(setup, signal)),
+    root: setup.hostRoot,
+    before: databaseLines(setup, database),
+    after: [...textReportLines(setup), ...jsonReportLines({ json: setup.paths.newJson })],
   });
-  for (const line of result.stderr) bench.log.debug(line);
+  for (const line of result.stderr) setup.log.debug(line);
   return result;
 }
 
@@ -145,9 +145,9 @@ function isStopped({ stoppedBy }: AideResult, signal: AbortSignal): boolean {
   return stoppedBy === 'signal' || signal.aborted;
 }
 
-async function readReports({ bench, signal }: Scan): Promise<ReportReading> {
+async function readReports({ setup, signal }: Scan): Promise<ReportReading> {
   const { readReport } = await import('../../aide/report.ts'); // memory that is not needed between scans
-  return await readReport(bench.paths.newJson, { maxFiles: 0, signal });
+  return await readReport(setup.paths.newJson, { maxFiles: 0, signal });
 }
 
 function reportOf(reading: ReportReading): Report {
@@ -171,13 +171,13 @@ async function conclude(
   aide: AideResult,
   reading: ReportReading,
   fault: Unverified | undefined,
-): Promise<ScanResult> {
-  const { bench, task, startedAt, signal } = scan;
+): Promise<ScanEnd> {
+  const { setup, task, startedAt, signal } = scan;
   const { end, meaning } = aide;
   const database = databaseOf(scan);
   const report = reportOf(reading);
   const mounts = await scan.mounts();
-  const unseen = await unseenIn(aide, bench, signal);
+  const unseen = await unseenIn(aide, setup, signal);
   const failed = fault !== undefined || meaning.verdict === 'Failed' || mounts.changes > 0;
   const facts: ScanFacts = {
     verdict: failed ? 'Failed' : mounts.unproven === undefined ? 'Succeeded' : 'Errored',
@@ -195,7 +195,7 @@ async function conclude(
     // The counts come right behind the number of entries: where that is missing, they are.
     if (failed && report.entries !== undefined) facts.counts = { ...report.counts };
   }
-  const result: ScanResult = { kind: 'ended', facts };
+  const result: ScanEnd = { kind: 'ended', facts };
   if (failed) {
     const warning = fault && warningOf(fault);
     const kept = await keepFindings(
@@ -215,9 +215,9 @@ async function conclude(
   } else if (!reading.ok) {
     // The operator would believe no such scan, and could not say why.
     if (facts.baselineDigest === undefined) Object.assign(facts, unproven(reading));
-    else bench.log.info(`${reading.sentence}; it was to say that nothing differs`);
+    else setup.log.info(`${reading.sentence}; it was to say that nothing differs`);
   }
-  await moveLog(bench).catch(() => {}); // for the person on the node; the outcome does not need it
+  await moveLog(setup).catch(() => {}); // for the person on the node; the outcome does not need it
   return result;
 }
 
@@ -230,23 +230,23 @@ function unproven({ sentence }: ReportReading & { ok: false }): ErroredFacts {
 
 /** Keeps the reports of what was found, as far as they are there: the finding counts all the same. */
 async function keepFindings(
-  { bench, task, signal }: Scan,
+  { setup, task, signal }: Scan,
   reading: ReportReading,
   warnings: readonly string[],
 ): Promise<Partial<KeptReport>> {
-  const { newLog, newJson } = bench.paths;
+  const { newLog, newJson } = setup.paths;
   const loss = reading.ok ? undefined : `${reading.sentence}.`;
   const json = reading.ok || !['REPORT_MISSING', 'REPORT_EMPTY'].includes(reading.code) ? { json: newJson } : {};
   const head = warnings.length === 0 ? undefined : `${warnings.join('\n\n')}\n\n`;
   try {
-    return await keepReport({ log: newLog, ...json }, { outbox: bench.outbox, id: task.id, loss, head }, signal);
+    return await keepReport({ log: newLog, ...json }, { outbox: setup.outbox, id: task.id, loss, head }, signal);
   } catch (error) {
     signal.throwIfAborted();
     return { loss: [loss, `The report could not be kept: ${explain(error)}.`].filter(Boolean).join(' ') };
   }
 }
 
-async function moveLog({ paths }: Workbench): Promise<void> {
+async function moveLog({ paths }: AideSetup): Promise<void> {
   await clearForeign(paths.log);
   await move(paths.newLog, paths.log);
 }

@@ -4,20 +4,20 @@ import { keyOf, type Unseen, type UnseenPath, unseenOf } from '../../aide/unseen
 import type { UnseenRecord } from '../../api/protocol.ts';
 import { explain } from '../../lib/errors.ts';
 import { ownConfiguration } from '../sources/configuration.ts';
-import type { Workbench } from './workbench.ts';
+import type { AideSetup } from './aide-setup.ts';
 
 /**
  * What a run of AIDE did not see where the configuration looks, for the operator; nothing where it saw all. AIDE opens what
  * lies beside the watched files, too, before it knows that no rule wants it, and says so where it cannot.
  * @throws the signal's reason when it aborts.
  */
-export async function unseenIn({ unseen }: AideResult, bench: Workbench, signal: AbortSignal): Promise<UnseenRecord> {
-  const { count, digest, paths } = await watchedOnly(unseen, bench, signal);
-  if (count > 0) bench.log.info(`AIDE did not see all that is watched: ${inWords({ count, paths })}`);
+export async function unseenIn({ unseen }: AideResult, setup: AideSetup, signal: AbortSignal): Promise<UnseenRecord> {
+  const { count, digest, paths } = await watchedOnly(unseen, setup, signal);
+  if (count > 0) setup.log.info(`AIDE did not see all that is watched: ${inWords({ count, paths })}`);
   return { count, digest, paths: listOf(paths) };
 }
 
-async function watchedOnly(unseen: Unseen, bench: Workbench, signal: AbortSignal): Promise<Unseen> {
+async function watchedOnly(unseen: Unseen, setup: AideSetup, signal: AbortSignal): Promise<Unseen> {
   // Of a file AIDE opens the content of those only that a rule wants; where not all are kept, all count.
   const asked = unseen.paths.filter(({ what }) => what === 'Path' || what === 'Content');
   if (unseen.count === 0 || unseen.count > unseen.paths.length) return unseen;
@@ -26,17 +26,17 @@ async function watchedOnly(unseen: Unseen, bench: Workbench, signal: AbortSignal
   try {
     const { findReached } = await import('../../aide/reach.ts'); // memory that is not needed between scans
     const reached = await findReached(places, {
-      command: bench.aide,
-      configuration: await ownConfiguration(bench),
-      folder: join(bench.scratch, 'unseen'),
+      command: setup.aide,
+      configuration: await ownConfiguration(setup),
+      folder: join(setup.scratch, 'unseen'),
       signal,
-      timeoutMs: Math.min(bench.timeoutMs, 120_000),
+      timeoutMs: Math.min(setup.timeoutMs, 120_000),
     });
     const left = new Set(asked.filter(({ place }) => place !== undefined && !reached.has(place)).map(keyOf));
     return unseenOf(unseen.paths.filter((each) => !left.has(keyOf(each))));
   } catch (error) {
     signal.throwIfAborted();
-    bench.log.info(`it is not known whether all that AIDE did not see is watched: ${explain(error)}`);
+    setup.log.info(`it is not known whether all that AIDE did not see is watched: ${explain(error)}`);
     return unseen;
   }
 }

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AideResult } from '../../aide/run.ts';
-import type { ScanResult } from '../machine/state.ts';
+import type { ScanEnd } from '../machine/state.ts';
+import { clip, said } from './aide-setup.ts';
 import { DATABASE_REMEDY, type DatabaseFault } from './database.ts';
-import { clip, said } from './workbench.ts';
 
 /** A report that verifies nothing, and why. */
 export interface Unverified extends DatabaseFault {
@@ -20,7 +20,7 @@ export function warningOf({ what, compared }: Unverified): string {
 }
 
 /** A scan with a database that is not the one on record, and that AIDE could not do: there is no list. */
-export function unlisted({ fault, what }: DatabaseFault, result: AideResult, startedAt: Date): ScanResult {
+export function unlisted({ fault, what }: DatabaseFault, result: AideResult, startedAt: Date): ScanEnd {
   const { end, meaning, stderr } = result;
   const why = `The files of the node could not be listed: ${meaning.sentence}${said(stderr)}`;
   return {

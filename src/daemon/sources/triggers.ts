@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { relative } from 'node:path';
-import { removed } from '../disk/files.ts';
+import { removeIfThere } from '../disk/files.ts';
 
 /** How often the trigger files are looked for. Two `lstat` calls; a notification would have to follow re-mounts. */
 export const TRIGGER_LOOK_MS = 10_000;
@@ -16,7 +16,7 @@ export async function lookForTriggers(
       () => true,
       () => false,
     );
-    if (there) found.push({ path: `/${relative(hostRoot, path)}`, removed: await removed(path) });
+    if (there) found.push({ path: `/${relative(hostRoot, path)}`, removed: await removeIfThere(path) });
   }
   return found;
 }

@@ -7,8 +7,8 @@ import type { ScanFacts } from '../machine/state.ts';
 import { ownConfiguration } from '../sources/configuration.ts';
 import { allowedCores, allowedMemory } from './limits.ts';
 
-/** What scans and baselines work with. */
-export interface Workbench {
+/** What a run of AIDE on this node needs: which files, which configuration, and where the node is seen. */
+export interface AideSetup {
   readonly paths: NodePaths;
   /** Where reports are kept until they are sent; see `outboxOf`. */
   readonly outbox: string;
@@ -37,12 +37,12 @@ interface MountTables {
 }
 
 /** What each run of AIDE on the node has: one after the other, whichever FileIntegrity has it done. */
-export async function runOptions(bench: Workbench, signal: AbortSignal) {
-  const { paths, log, aide, timeoutMs } = bench;
+export async function runOptions(setup: AideSetup, signal: AbortSignal) {
+  const { paths, log, aide, timeoutMs } = setup;
   const memory = await allowedMemory();
   return {
     command: aide,
-    configuration: await ownConfiguration(bench),
+    configuration: await ownConfiguration(setup),
     workers: await allowedCores(),
     ...(memory !== undefined && { memory }),
     timeoutMs,
@@ -56,7 +56,7 @@ export async function runOptions(bench: Workbench, signal: AbortSignal) {
 }
 
 /** Configuration lines put before the file's, because of each of these AIDE takes the first. */
-export function databaseLines({ paths }: Workbench, database = paths.database): string[] {
+export function databaseLines({ paths }: AideSetup, database = paths.database): string[] {
   return [`database_in=file:${database}`, `database_out=file:${paths.newDatabase}`, 'gzip_dbout=yes'];
 }
 
@@ -64,7 +64,7 @@ export function databaseLines({ paths }: Workbench, database = paths.database): 
  * Configuration lines put after the file's: a report has the options that come before its `report_url`, and what the
  * user chose to ignore must be ignored in every report, because AIDE's exit status counts what any of them shows.
  */
-export function textReportLines({ paths }: Workbench): string[] {
+export function textReportLines({ paths }: AideSetup): string[] {
   return ['report_format=plain', `report_url=file:${paths.newLog}`];
 }
 
