@@ -74,12 +74,12 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   const stop = () => mailbox.post({ type: 'stop' });
   let mistake: Error | undefined;
   const ended = new AbortController();
-  const sender = { client, namespace, integrity, node, outbox };
+  const route = { client, namespace, integrity, node, outbox };
   const configuration = join(scratch, 'aide.conf');
   const effects = createEffects({
     handlers: {
-      ...messageHandlers({ sender, configuration, now: () => new Date() }),
-      ...aideHandlers({ sender, setupFor: aideSetups(options, { outbox, configuration, scratch, log }) }),
+      ...messageHandlers({ route, configuration, now: () => new Date() }),
+      ...aideHandlers({ route, setupFor: aideSetups(options, { outbox, configuration, scratch, log }) }),
     },
     log,
     post: (event) => mailbox.post(event),

@@ -6,7 +6,7 @@ import { type NodePaths, nodePaths, outboxOf } from '../../src/daemon/disk/paths
 import { recover } from '../../src/daemon/disk/recovery.ts';
 import { createEffects, type Effects } from '../../src/daemon/effects/effects.ts';
 import { type Handlers, messageHandlers } from '../../src/daemon/effects/handlers.ts';
-import type { Sender } from '../../src/daemon/effects/send.ts';
+import type { MessageRoute } from '../../src/daemon/effects/send.ts';
 import { createLog } from '../../src/daemon/log.ts';
 import type { Message } from '../../src/daemon/machine/outbox.ts';
 import {
@@ -193,7 +193,7 @@ export class SimDaemon {
   #handlers(): Handlers {
     const { machine } = this.#options;
     const configuration = `${nodePaths(machine.root).directory}/effective.conf`;
-    const own = messageHandlers({ sender: this.#sender(), configuration, now: () => machine.wall() });
+    const own = messageHandlers({ route: this.#route(), configuration, now: () => machine.wall() });
     return {
       ...own,
       scan: async (effect, ends) => ({ type: 'scanned', result: await this.#scan(effect, ends) }),
@@ -409,7 +409,7 @@ export class SimDaemon {
     return { kind: 'made', receipt };
   }
 
-  #sender(): Sender {
+  #route(): MessageRoute {
     const { namespace, subject } = this.#options;
     const { integrity, node } = subject;
     return { client: this.#client, namespace, integrity, node, outbox: this.outbox };

@@ -6,7 +6,7 @@ import type { AideSetup } from '../scans/aide-setup.ts';
 import { scan } from '../scans/scan.ts';
 import { findConfiguration, loadConfiguration } from '../sources/configuration.ts';
 import { beat } from './heartbeat.ts';
-import { type Sender, sendMessage } from './send.ts';
+import { type MessageRoute, sendMessage } from './send.ts';
 
 type EffectOf<Type extends Effect['type']> = Extract<Effect, { type: Type }>;
 
@@ -36,46 +36,46 @@ export interface MessageHandlers {
 /** How each effect that takes time is carried out. Who plays a daemon replaces those that it plays. */
 export interface Handlers extends AideHandlers, MessageHandlers {}
 
-export interface MessageTools {
-  sender: Sender;
+export interface MessageHandlerOptions {
+  route: MessageRoute;
   /** Where the effective configuration is put. */
   configuration: string;
   /** The node's clock. */
   now: () => Date;
 }
 
-export function messageHandlers({ sender, configuration, now }: MessageTools): MessageHandlers {
-  const { client, namespace, outbox } = sender;
+export function messageHandlers({ route, configuration, now }: MessageHandlerOptions): MessageHandlers {
+  const { client, namespace, outbox } = route;
   return {
     async configure({ configuration: wanted }, signal) {
       const result = await loadConfiguration(client, namespace, wanted, configuration, signal);
       return { ...result, digest: wanted.digest };
     },
     async send({ message }, signal) {
-      return { ...(await sendMessage(sender, message, signal)), id: message.outcome.id };
+      return { ...(await sendMessage(route, message, signal)), id: message.outcome.id };
     },
     async beat({ outcome }, signal) {
-      return { ...(await beat(sender, outcome, now(), signal)), id: outcome.id };
+      return { ...(await beat(route, outcome, now(), signal)), id: outcome.id };
     },
     keep: ({ message }, number) => keepMessage(outbox, message, number),
     forget: ({ ids }) => forgetMessages(outbox, ids),
   };
 }
 
-export interface AideTools {
+export interface AideHandlerOptions {
   /** What AIDE is run with for node files whose names begin so; see `Orders.files`. */
   setupFor: (files: string) => AideSetup;
-  sender: Sender;
+  route: MessageRoute;
 }
 
-export function aideHandlers({ setupFor, sender }: AideTools): AideHandlers {
+export function aideHandlers({ setupFor, route }: AideHandlerOptions): AideHandlers {
   return {
     async scan({ id, files, baseline }, signal) {
       const wanted = { id, ...(baseline !== undefined && { baseline }) };
       return { type: 'scanned', result: await scan(setupFor(files), wanted, signal) };
     },
     async close({ id, order, files, configuration, baseline }, signal) {
-      const { client, namespace } = sender;
+      const { client, namespace } = route;
       const own = setupFor(files);
       const wanted = {
         id,

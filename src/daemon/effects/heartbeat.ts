@@ -4,13 +4,13 @@ import type { Outcome } from '../../api/protocol.ts';
 import { isForbidden, isNotFound } from '../../kube/errors.ts';
 import { leases } from '../../kube/resources.ts';
 import { explain } from '../../lib/errors.ts';
-import type { Sender } from './send.ts';
+import type { MessageRoute } from './send.ts';
 
 export type BeatResult = { type: 'beaten' } | { type: 'unbeaten'; message: string; missing: boolean };
 
 /** Says by the heartbeat lease that a scan came to what the operator knows already. Never throws. */
 export async function beat(
-  { client, namespace, integrity, node }: Sender,
+  { client, namespace, integrity, node }: MessageRoute,
   outcome: Outcome,
   now: Date,
   signal: AbortSignal,

@@ -27,7 +27,7 @@ import type { Message, ReportFiles } from '../machine/outbox.ts';
 import { PART_BYTES, type Part, planParts } from '../scans/parts.ts';
 
 /** Whose results these are, and where they go. */
-export interface Sender {
+export interface MessageRoute {
   client: Client;
   namespace: string;
   /** Name of the FileIntegrity. */
@@ -52,21 +52,21 @@ const REPORT_BYTES = PARTS_LIMIT * PART_BYTES;
  * are written over. Large reports go in parts of 900 KiB, of which one is in memory at a time; the first, which makes the
  * message visible, goes last. Never throws.
  */
-export async function sendMessage(sender: Sender, message: Message, signal: AbortSignal): Promise<SendResult> {
+export async function sendMessage(route: MessageRoute, message: Message, signal: AbortSignal): Promise<SendResult> {
   try {
-    const taken = await slotHolder(sender, signal);
+    const taken = await slotHolder(route, signal);
     if (taken !== undefined) return resultOf(taken, message);
     const report = message.withoutReport === undefined ? message.report : undefined;
-    const parts = await partsOf(sender, report);
+    const parts = await partsOf(route, report);
     for (let number = 2; number <= parts.length; number += 1) {
-      await writePart(sender, await configMapOf(sender, message, parts, number), signal);
+      await writePart(route, await configMapOf(route, message, parts, number), signal);
     }
-    if (report !== undefined) await removeParts(sender, parts.length + 1, signal);
+    if (report !== undefined) await removeParts(route, parts.length + 1, signal);
     try {
-      await sender.client.create(configMaps, await configMapOf(sender, message, parts, 1), { signal });
+      await route.client.create(configMaps, await configMapOf(route, message, parts, 1), { signal });
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
-      return resultOf(await slotHolder(sender, signal), message);
+      return resultOf(await slotHolder(route, signal), message);
     }
     return { type: 'stored' };
   } catch (error) {
@@ -91,7 +91,7 @@ function resultOf(holder: Holder | undefined, { outcome }: Message): SendResult 
 
 /** Undefined when the slot is free. Of what is there only the metadata is read, which anybody may have written. */
 async function slotHolder(
-  { client, namespace, integrity, node }: Sender,
+  { client, namespace, integrity, node }: MessageRoute,
   signal: AbortSignal,
 ): Promise<Holder | undefined> {
   const ref = { namespace, name: resultName(integrity, node) };
@@ -113,7 +113,7 @@ async function slotHolder(
  * A part that is there already is an attempt of before, since the operator empties the slot in the opposite order. It is
  * made anew, because parts whose message does not come are removed, and their age goes by when they were made.
  */
-async function writePart({ client }: Sender, part: ConfigMap, signal: AbortSignal): Promise<void> {
+async function writePart({ client }: MessageRoute, part: ConfigMap, signal: AbortSignal): Promise<void> {
   try {
     await client.create(configMaps, part, { signal });
   } catch (error) {
@@ -125,13 +125,13 @@ async function writePart({ client }: Sender, part: ConfigMap, signal: AbortSigna
 }
 
 /** Parts of a longer message that a daemon of before had begun to send and that was never sent whole. */
-async function removeParts({ client, namespace, integrity, node }: Sender, from: number, signal: AbortSignal) {
+async function removeParts({ client, namespace, integrity, node }: MessageRoute, from: number, signal: AbortSignal) {
   const remove = async (number: number) =>
     await client.remove(configMaps, { namespace, name: partName(resultName(integrity, node), number) }, { signal });
   for (let number = from; await remove(number); number += 1);
 }
 
-async function partsOf({ outbox }: Sender, report: ReportFiles | undefined): Promise<Part[]> {
+async function partsOf({ outbox }: MessageRoute, report: ReportFiles | undefined): Promise<Part[]> {
   if (report === undefined) return planParts(0, 0);
   const parts = planParts(await sizeOf(outbox, report.log), await sizeOf(outbox, report.json));
   if (parts.length <= PARTS_LIMIT) return parts;
@@ -142,7 +142,7 @@ async function partsOf({ outbox }: Sender, report: ReportFiles | undefined): Pro
 }
 
 async function configMapOf(
-  { namespace, integrity, node, outbox }: Sender,
+  { namespace, integrity, node, outbox }: MessageRoute,
   { outcome, report, withoutReport }: Message,
   parts: readonly Part[],
   number: number,

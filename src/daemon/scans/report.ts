@@ -23,7 +23,7 @@ const COMPRESSED_LIMIT = Math.floor((PARTS_LIMIT - 1) / 2) * PART_BYTES;
 const OUTBOX_BYTES = 512 * 1024 * 1024;
 
 /** A report made ready to be sent. */
-export interface KeptReport {
+export interface OutboxReport {
   /** Absent when there is none. */
   files?: ReportFiles;
   /** Digest of what the report says but for when it was made; absent when there is no JSON. */
@@ -56,7 +56,11 @@ export interface KeepOptions {
  * Puts a scan's reports into the outbox under the message's id, compressed when they are large. Streams: a report
  * of any size takes a few hundred KiB of memory; a small one takes no more room on the disk than it has already.
  */
-export async function keepReport(reports: ScanReports, options: KeepOptions, signal: AbortSignal): Promise<KeptReport> {
+export async function keepReport(
+  reports: ScanReports,
+  options: KeepOptions,
+  signal: AbortSignal,
+): Promise<OutboxReport> {
   const { outbox, id } = options;
   const fingerprint = reports.json === undefined ? undefined : await fingerprintOf(reports.json, signal);
   const known = fingerprint === undefined ? {} : { fingerprint };

@@ -19,7 +19,7 @@ import {
 } from './aide-setup.ts';
 import { DATABASE_REMEDY, type DatabaseFault, databaseFault, NOT_REGULAR } from './database.ts';
 import type { MountFindings } from './mount-findings.ts';
-import { type KeptReport, keepReport } from './report.ts';
+import { keepReport, type OutboxReport } from './report.ts';
 import { unseenIn } from './unseen.ts';
 import { placeEmptyDatabase, type Unverified, unlisted, warningOf } from './unverified.ts';
 
@@ -233,7 +233,7 @@ async function keepFindings(
   { setup, task, signal }: Scan,
   reading: ReportReading,
   warnings: readonly string[],
-): Promise<Partial<KeptReport>> {
+): Promise<Partial<OutboxReport>> {
   const { newLog, newJson } = setup.paths;
   const loss = reading.ok ? undefined : `${reading.sentence}.`;
   const json = reading.ok || !['REPORT_MISSING', 'REPORT_EMPTY'].includes(reading.code) ? { json: newJson } : {};
