@@ -9,7 +9,7 @@ export interface EffectsOptions {
   post: (event: Event) => void;
   /** Told when an effect ended in no event, which is a mistake of the daemon's. */
   fail: (error: unknown) => void;
-  /** Rings once at that moment of the monotonic clock, unless what it gives back is called before; default: the system's. */
+  /** Calls `ring` once at that moment of the monotonic clock; the function that it returns cancels that. Default: setTimeout. */
   alarm?: (at: number, ring: () => void) => () => void;
   /** Called each time that AIDE has run, and waited for before it runs again. */
   afterAide?: () => Promise<void>;
@@ -47,7 +47,7 @@ export function createEffects(options: EffectsOptions): Effects {
   const write = (work: () => Promise<void>) => {
     disk = disk.then(work).catch((error: unknown) => log.info(`the outbox could not be written: ${explain(error)}`));
   };
-  /** Has AIDE work. What follows it is not waited for: its outcome is on its way meanwhile. */
+  /** Starts AIDE. `afterAide` runs behind it and does not hold up its event, only the next start. */
   const startAide = (work: (ends: AbortSignal) => Promise<Event | undefined>) => {
     task = new AbortController();
     const ends = AbortSignal.any([task.signal, signal]);

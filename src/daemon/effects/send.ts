@@ -110,8 +110,8 @@ async function slotHolder(
 }
 
 /**
- * A part that is there already is an attempt of before, since the operator empties the slot in the opposite order. It is
- * made anew, because parts whose message does not come are removed, and their age goes by when they were made.
+ * A part that is there already is of an earlier attempt, since the operator empties the slot in the opposite order. It is
+ * created anew, because the operator removes old parts without a message, and their age counts from their creation.
  */
 async function writePart({ client }: MessageRoute, part: ConfigMap, signal: AbortSignal): Promise<void> {
   try {
@@ -124,7 +124,7 @@ async function writePart({ client }: MessageRoute, part: ConfigMap, signal: Abor
   }
 }
 
-/** Parts of a longer message that a daemon of before had begun to send and that was never sent whole. */
+/** Parts of a longer message that an earlier daemon began to send and never finished. */
 async function removeParts({ client, namespace, integrity, node }: MessageRoute, from: number, signal: AbortSignal) {
   const remove = async (number: number) =>
     await client.remove(configMaps, { namespace, name: partName(resultName(integrity, node), number) }, { signal });

@@ -5,7 +5,7 @@ import { beginSending, nextToSend } from './outbox.ts';
 import { closingOf, pendingOrder, recordedBaseline, replacedBaseline, scanDueAt } from './schedule.ts';
 import type { Effect, Now, State, Step } from './state.ts';
 
-/** What is to be done in this state: looked at afresh after each event. */
+/** Decides from the state alone what is to be started, after each event. */
 export function decide(before: State, now: Now): Step {
   if (before.stopping) return stop(before);
   if (!before.recovered) return { state: before, effects: [] };
@@ -99,7 +99,7 @@ function startWork(state: State, effects: Effect[], now: Now): void {
       };
       effects.push({ type: 'close', id: given.id, order, files, configuration, baseline });
     } else if (closing.acknowledged) {
-      // What the new baseline accepts is kept outside the node by now.
+      // The operator has kept what the new baseline will accept.
       const { facts } = closing;
       state.activity = { kind: 'baseline', order, configurationDigest: configuration.digest, cancelled: false };
       effects.push({
@@ -144,7 +144,7 @@ function baselineRetryAt(state: State, orders: Orders, now: Now): number {
 function nextWork(state: State, orders: Orders, now: Now): number[] {
   const order = pendingOrder(state);
   if (order === undefined) return [scanDueAt(state, now)];
-  // The operator's acknowledgement is no matter of time.
+  // It waits for the operator's acknowledgement, which is an event: no timer is needed.
   return closingOf(state, order)?.acknowledged === false ? [] : [baselineRetryAt(state, orders, now)];
 }
 

@@ -7,8 +7,8 @@ import { acknowledge, endSending, type Message, stripReport } from './outbox.ts'
 import type { Effect, Event, NodeRecord, Now, State, Step } from './state.ts';
 
 /**
- * Messages that an earlier daemon left on the node come before this one's. They come from the node's disk: what is none goes
- * no further, whoever has read it.
+ * Messages that an earlier daemon left on the node come before this one's. They come from the node's disk, so
+ * each is checked here once more: what is no message is dropped.
  */
 export function takeRecovered(state: State, found: readonly Message[], damaged: readonly string[], now: Now): Step {
   const messages = found.filter((message) => isMessage(message));
@@ -36,7 +36,7 @@ export function takeRecord(state: State, record: NodeRecord): Step {
     delete next.acknowledged;
     delete next.closing;
   }
-  // While it is held the node is changed on purpose: what was compared before speaks of another node.
+  // While it is held the node is changed on purpose, so an earlier comparison no longer describes it.
   if (record.orders?.hold !== undefined) delete next.closing;
   const wasHeld = state.record?.orders?.hold !== undefined;
   if (wasHeld && record.orders?.hold === undefined) delete next.scannedAt; // released: a scan is due at once
@@ -103,7 +103,7 @@ export function takeHeartbeat(state: State, event: Extract<Event, { type: 'beate
   return { state: { ...rest, heartbeat: { ...heartbeat, failures, retryAt } }, effects: [line] };
 }
 
-/** What a heartbeat says, as a message. The report of it is the operator's already: what it has must not give way to this. */
+/** The message for a heartbeat that could not be sent. The operator has its report already, and must keep that one: `again`. */
 function asMessage({ outcome, ...rest }: Message): Message {
   return outcome.kind === 'scan' ? { ...rest, outcome: { ...outcome, again: true } } : { ...rest, outcome };
 }

@@ -18,7 +18,7 @@ export interface Message {
   report?: ReportFiles;
   /** See `sameness`; only scans have one. */
   sameness?: string;
-  /** A sentence in the place of a report that there is no way to send. */
+  /** A sentence that is sent in place of the report, when that cannot be sent. */
   withoutReport?: string;
 }
 
@@ -50,8 +50,8 @@ export interface OutboxChange {
 
 /**
  * Adds a message behind the others. It takes the place of the one before it when that is not on its way and says the
- * same kind of thing (a scan with the same verdict and the same fault of the baseline, a like notice). When the outbox is full, the least telling message
- * goes: notices, then scans without findings; a `Failed` goes only for a newer `Failed`.
+ * same kind of thing (a scan with the same verdict and the same fault of the baseline, a notice of the same kind). When the
+ * outbox is full, the least important message goes: notices, then scans without findings; a `Failed` goes only for a newer one.
  */
 export function enqueue(outbox: Outbox, message: Message): OutboxChange {
   const last = outbox.queue.at(-1);
@@ -61,7 +61,7 @@ export function enqueue(outbox: Outbox, message: Message): OutboxChange {
   }
   const queue = [...outbox.queue, message];
   if (queue.length <= OUTBOX_LIMIT) return { outbox: { ...outbox, queue }, dropped: [] };
-  const index = leastTelling(queue);
+  const index = leastImportant(queue);
   return {
     outbox: { ...outbox, queue: queue.filter((_, at) => at !== index) },
     dropped: queue.slice(index, index + 1).map(({ outcome }) => outcome.id),
@@ -111,9 +111,9 @@ export function stripReport(outbox: Outbox, id: string, why: string): Outbox | u
 
 function supersedes(newer: Outcome, older: Outcome): boolean {
   if (newer.kind === 'scan' && older.kind === 'scan') {
-    // What a new baseline accepts: it is waited for.
+    // The new baseline is made only when the operator has this message.
     if (older.closes !== undefined) return false;
-    // What was found against the recorded baseline is not given up for what was found without it.
+    // A finding against the recorded baseline is not replaced by one against another database.
     return newer.verdict === older.verdict && newer.baselineFault === older.baselineFault;
   }
   if (newer.kind === 'notice' && older.kind === 'notice') return newer.notice === older.notice;
@@ -121,7 +121,7 @@ function supersedes(newer: Outcome, older: Outcome): boolean {
 }
 
 /** Index of the message that a full outbox gives up: never the first, which may be on its way, nor the newest. */
-function leastTelling(queue: readonly Message[]): number {
+function leastImportant(queue: readonly Message[]): number {
   const newest = queue.findLast(({ outcome }) => outcome.kind === 'baseline');
   const weights = queue.slice(1, -1).map((message) => (message === newest ? 5 : weigh(message.outcome)));
   return 1 + weights.indexOf(Math.min(...weights));

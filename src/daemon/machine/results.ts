@@ -6,7 +6,7 @@ import { sameness } from './sameness.ts';
 import { gracePeriodMs, scanDueAt } from './schedule.ts';
 import type { BaselineEnd, Closing, ClosingEnd, ClosingFacts, Event, Now, ScanEnd, State, Step } from './state.ts';
 
-/** Failures to load the configuration before it is reported: a mismatch while the operator writes takes seconds. */
+/** So many failures to load the configuration are reported. Fewer are normal: while the operator writes, it does not match. */
 const FAILED_LOADS_TO_REPORT = 5;
 
 /** The effective configuration was loaded, or not. */
@@ -60,8 +60,8 @@ function linesOf({ exitStatus, errorMessage }: Ended['facts']) {
 }
 
 /**
- * The comparison before a new baseline ended. What it came to is told even where it is nothing new: the new baseline is
- * made when the operator has it, and the operator tells from it what the new baseline accepts.
+ * The comparison before a new baseline ended. Its result is sent even where it is nothing new: the new baseline is
+ * made only when the operator has it, because it is the record of what the new baseline accepts.
  */
 export function takeClosing(state: State, result: ClosingEnd): Step {
   if (state.activity.kind !== 'closing') return { state, effects: [] };
@@ -129,7 +129,7 @@ export function takeBaseline(state: State, result: BaselineEnd, now: Now): Step 
     case 'lost': {
       const { state: failed } = failBaseline(state, idle, now);
       const { baselineFailure: failure } = failed;
-      // Once it can be chance; whoever does it again and again shall not have the node walked through without a pause.
+      // Once can be chance, so it is tried at once. Again and again would walk the node without a pause, so then it waits.
       if (failure?.count === 1) failed.baselineFailure = { ...failure, retryAt: now.mono };
       return { state: failed, effects: [log('the new AIDE db is not as it was written: it is made again')] };
     }
@@ -156,7 +156,7 @@ function withoutClosing(state: State): State {
   return rest;
 }
 
-/** An attempt did not come to a baseline: there is a next one, and the comparison is done anew for it. */
+/** An attempt at a baseline failed: there will be another one, and the comparison is done anew before it. */
 function failBaseline(before: State, idle: State, now: Now): { state: State; configurationDigest: string } {
   const { activity, baselineFailure: last, closing } = before;
   if (activity.kind !== 'baseline') return { state: idle, configurationDigest: '' };

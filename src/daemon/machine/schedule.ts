@@ -35,7 +35,7 @@ export function recordedBaseline(state: State): RecordedBaseline | undefined {
   return recorded;
 }
 
-/** The same, for the comparison before it is replaced. */
+/** The same with its configuration, for the comparison before that baseline is replaced. */
 export function replacedBaseline(state: State): ReplacedBaseline | undefined {
   const newest = state.outbox.queue.findLast(({ outcome }) => outcome.kind === 'baseline')?.outcome;
   const recorded = newest?.kind === 'baseline' ? newest.receipt : state.record?.baseline;
@@ -50,7 +50,7 @@ export function replacedBaseline(state: State): ReplacedBaseline | undefined {
   };
 }
 
-/** The comparison that was done for this order, as the orders are now; undefined when it is still to be done. */
+/** The comparison that was done for this order and the ordered configuration; undefined when it is still to be done. */
 export function closingOf(state: State, order: BaselineOrder): Closing | undefined {
   const { closing, record } = state;
   const isOfOrder =

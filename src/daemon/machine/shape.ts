@@ -1,4 +1,4 @@
-/** Whether a value that came as JSON is what it is taken for. */
+/** Whether a parsed JSON value has the expected form. */
 export type Check = (value: unknown) => boolean;
 
 /** A text of so many characters at most, and of this form. */

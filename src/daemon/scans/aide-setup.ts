@@ -32,11 +32,11 @@ interface MountTables {
   readonly node: string;
   /** What is mounted in the daemon's container. */
   readonly own: string;
-  /** The node's `/proc`, which then must be the kernel's own, and the one that the daemon is in; else that of no kernel counts. */
+  /** The node's `/proc`. When given, it must be the kernel's own, with the daemon's process in it; else the tables are not believed. */
   readonly proc?: string;
 }
 
-/** What each run of AIDE on the node has: one after the other, whichever FileIntegrity has it done. */
+/** Options of every run of AIDE on the node. The lock has them run one after the other, for all FileIntegrities. */
 export async function runOptions(setup: AideSetup, signal: AbortSignal) {
   const { paths, log, aide, timeoutMs } = setup;
   const memory = await allowedMemory();

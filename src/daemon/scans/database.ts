@@ -13,7 +13,7 @@ export interface DatabaseFault {
 /** What a person does about it; without a full stop. */
 export const DATABASE_REMEDY = 'Find out why, since this can be an attack; then re-initialise the node';
 
-/** Reads a database of the node: a regular file, or it is none. Never throws but for the signal's reason. */
+/** Reads a database of the node, which must be a regular file. Throws only the signal's reason. */
 export async function readDatabase(path: string, signal: AbortSignal): Promise<DatabaseReading> {
   if ((await presence(path)) === 'other') return NOT_REGULAR;
   const database = await import('../../aide/database.ts'); // memory that most of a daemon's life does not need

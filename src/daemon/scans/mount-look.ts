@@ -13,7 +13,7 @@ export type Look =
   | { readonly ok: true; readonly sight: MountSight }
   | { readonly ok: false; readonly sentence: string };
 
-/** Two tables are not read in one moment: what is unlike at one look and not at the next was on its way. */
+/** The two tables are not read in the same moment: a difference that is gone at the next look was a mount just being made. */
 const LOOKS = 3;
 
 /** Compares the node's own table of mounts with what the daemon sees. Never throws but for the signal's reason. */

@@ -54,8 +54,8 @@ export function sightOf(
 }
 
 /**
- * What lies on an automount point comes when somebody looks, such as the scan, and goes when nobody does. Who mounts there
- * is the automounter, so that it is one is what counts.
+ * What lies on an automount point comes when somebody looks, such as the scan, and goes when nobody does. So only that it is
+ * an automount point counts, not what is mounted on it.
  */
 function automountAt(node: MountTable, path: string): Mount {
   const found = node.mounts.find(({ type, point }) => type === 'autofs' && point === path);
@@ -63,7 +63,7 @@ function automountAt(node: MountTable, path: string): Mount {
   return found;
 }
 
-/** Mounts that another one lies over are left out. */
+/** Leaves out mounts that are hidden by another one over them. */
 function visible(table: MountTable): Mount[] {
   return table.mounts.filter((mount) => table.find(mount.point)?.mount === mount);
 }

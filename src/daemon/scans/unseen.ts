@@ -18,7 +18,7 @@ export async function unseenIn({ unseen }: AideResult, setup: AideSetup, signal:
 }
 
 async function watchedOnly(unseen: Unseen, setup: AideSetup, signal: AbortSignal): Promise<Unseen> {
-  // Of a file AIDE opens the content of those only that a rule wants; where not all are kept, all count.
+  // AIDE opens the content of those files only that a rule wants. Where not all paths were kept, all are counted.
   const asked = unseen.paths.filter(({ what }) => what === 'Path' || what === 'Content');
   if (unseen.count === 0 || unseen.count > unseen.paths.length) return unseen;
   const places = asked.flatMap(({ place }) => (place === undefined ? [] : [place]));
