@@ -139,6 +139,19 @@ describe.skipIf(aide === undefined)('a daemon with the real AIDE', () => {
     expect(await operator.word('that all is well')).toMatchObject({ verdict: 'Succeeded' });
   });
 
+  test('goes on by what it is ordered when another configuration is there already, and the operator died before it said so', async () => {
+    const first = await settle();
+    await first.stop();
+    await node.write('etc/app/unseen', 'since the last scan');
+    const { text, digest } = stage.configuration;
+    await operator.publish(`${text}!${node.root}/etc/app/a\n`, { previous: text });
+    stage.start({ aide: real });
+    expect(await operator.message('what has changed')).toMatchObject({
+      verdict: 'Failed',
+      configurationDigest: digest,
+    });
+  });
+
   test('carries out an order for a new baseline once, with backups, and scans at once', async () => {
     await settle();
     await node.write('etc/app/a', 'changed');

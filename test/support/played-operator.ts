@@ -18,6 +18,8 @@ export interface PlayedOperator {
   order(baseline: Pick<BaselineOrder, 'id'> & Partial<BaselineOrder> & Pick<Orders, 'files'>): Promise<void>;
   /** With `previous` the text that the node's baseline goes by stays beside it. */
   configure(configuration: { text: string; digest: string }, more?: { previous: string }): Promise<void>;
+  /** Writes it, and dies before the orders name it. */
+  publish(text: string, more: { previous: string }): Promise<void>;
   hold(): Promise<void>;
   release(): Promise<void>;
   settings(settings: Partial<Orders['settings']>): Promise<void>;
@@ -75,6 +77,7 @@ export function playOperator(client: Client, namespace: string): PlayedOperator 
       const order = { reason: 'Demand', requestedAt: new Date().toISOString(), ...baseline };
       return patch({ orders: { baseline: order, ...(files !== undefined && { files }) } });
     },
+    publish: (text, more) => setConfiguration({ text }, more),
     async configure({ text, digest }, more) {
       await setConfiguration({ text }, more);
       await patch({ orders: { configuration: { digest } } });
