@@ -9,7 +9,7 @@ import { planResults } from '../verdict/plan.ts';
 import { findingOf } from './finding.ts';
 
 const read = (name: string) =>
-  readFileSync(new URL(`../../../test/fixtures/aide/0.19.1/${name}`, import.meta.url), 'latin1');
+  readFileSync(new URL(`../../../../test/fixtures/aide/0.19.1/${name}`, import.meta.url), 'latin1');
 const text = read('differences.txt');
 const json = read('differences.json');
 

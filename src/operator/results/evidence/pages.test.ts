@@ -6,7 +6,7 @@ import { FILE_TYPES } from '../../../aide/findings.ts';
 import { FINDINGS_VERSION, type FindingsHead, findingsPageSchema } from '../../../api/findings.ts';
 import { makePages } from './pages.ts';
 
-const recorded = readFileSync(join(import.meta.dirname, '../../../test/fixtures/aide/0.19.1/differences.json'));
+const recorded = readFileSync(join(import.meta.dirname, '../../../../test/fixtures/aide/0.19.1/differences.json'));
 const head: FindingsHead = {
   apiVersion: FINDINGS_VERSION,
   kind: 'Findings',
