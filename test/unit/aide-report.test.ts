@@ -95,9 +95,11 @@ describe.skipIf(aide === undefined)('the real AIDE', () => {
       expect(readTextSummary(text)).toEqual({ counts, entries: report.entries });
     });
 
-    test.each([1, 4 * 2 ** 20])('says that it has not enough memory, with %d bytes', async (memory) => {
-      const { meaning } = await run('init', { memory, workers: 2 });
-      expect(meaning).toMatchObject({ verdict: 'Errored', code: 'AIDE_OUT_OF_MEMORY' });
+    test('out of memory, when it may have none', async () => {
+      expect((await run('init', { memory: 1, workers: 2 })).meaning).toMatchObject({
+        verdict: 'Errored',
+        code: 'AIDE_OUT_OF_MEMORY',
+      });
       expect((await run('init', { memory: 64 * 2 ** 20, workers: 2 })).meaning.code).toBe('AIDE_OK');
     });
 
