@@ -105,7 +105,7 @@ export const CHANGED_BY_ANNOTATION = key('changed-by');
 export const CONFIGURED_BY_ANNOTATION = key('configured-by');
 /** The key of AIDE's JSON report in temporary and failed config maps; compressed whenever the text report is. */
 export const REPORT_JSON_KEY = 'report.json';
-/** Annotation on the effective configuration: the re-init request in progress, JSON (see `baseline.ts`). */
+/** Annotation on the effective configuration: the re-init request in progress, JSON (see `reinit.ts` of the operator). */
 export const REINIT_REQUEST_ANNOTATION = key('re-init-request');
 /** Field manager of every server-side apply of the operator. */
 export const FIELD_MANAGER = 'file-integrity-operator';

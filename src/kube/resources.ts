@@ -1,15 +1,6 @@
 import type { DaemonSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
-import type {
-  ConfigMap,
-  Event,
-  Namespace,
-  Node,
-  Pod,
-  Secret,
-  Service,
-  ServiceAccount,
-} from 'kubernetes-types/core/v1.d.ts';
+import type { ConfigMap, Event, Namespace, Node, Pod, Secret, Service } from 'kubernetes-types/core/v1.d.ts';
 import type { PriorityClass } from 'kubernetes-types/scheduling/v1.d.ts';
 import type { Resource } from './types.ts';
 
@@ -54,14 +45,6 @@ export const services: Resource<Service> = {
   version: 'v1',
   kind: 'Service',
   plural: 'services',
-  namespaced: true,
-};
-
-export const serviceAccounts: Resource<ServiceAccount> = {
-  group: '',
-  version: 'v1',
-  kind: 'ServiceAccount',
-  plural: 'serviceaccounts',
   namespaced: true,
 };
 

@@ -3,13 +3,13 @@ import type { PolicyRule } from 'kubernetes-types/rbac/v1.d.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { namespaces, nodes, pods, secrets, serviceAccounts } from '../../src/kube/resources.ts';
+import { namespaces, nodes, pods, secrets } from '../../src/kube/resources.ts';
 import { enforcePolicies, refusal } from '../support/admission.ts';
 import { clientWithRoles, makeAccounts, makeActAsRole } from '../support/edit-user.ts';
 import { eventually } from '../support/eventually.ts';
 import { clientOf } from '../support/impersonate.ts';
 import { createNamespace } from '../support/namespace.ts';
-import { clusterRoles } from '../support/scraper.ts';
+import { clusterRoles, serviceAccounts } from '../support/scraper.ts';
 
 // The rights that Kubernetes's role `edit` brings in the operator's namespace, and which are as good as being the operator.
 const OURS = ['file-integrity-operator', 'file-integrity-daemon'];

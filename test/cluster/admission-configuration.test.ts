@@ -3,12 +3,12 @@ import type { FileIntegrity } from '../../src/api/fileintegrity.ts';
 import { fileIntegrities } from '../../src/api/group.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { configMaps, serviceAccounts } from '../../src/kube/resources.ts';
+import { configMaps } from '../../src/kube/resources.ts';
 import { enforcePolicies, refusal } from '../support/admission.ts';
 import { installCrds } from '../support/crds.ts';
 import { createNamespace } from '../support/namespace.ts';
 import { clientAs } from '../support/node-token.ts';
-import { roleBindings, roles } from '../support/scraper.ts';
+import { roleBindings, roles, serviceAccounts } from '../support/scraper.ts';
 
 // A user who may edit FileIntegrities, and read one config map of another namespace, but not the one beside it.
 let admin: Client;

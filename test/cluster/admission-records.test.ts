@@ -23,7 +23,7 @@ import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import { MESSAGE_ANNOTATION } from '../../src/evidence/kept.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { configMaps, leases, namespaces, serviceAccounts } from '../../src/kube/resources.ts';
+import { configMaps, leases, namespaces } from '../../src/kube/resources.ts';
 
 import { enforcePolicies, refusal } from '../support/admission.ts';
 import { installCrds } from '../support/crds.ts';
@@ -31,7 +31,7 @@ import { eventually } from '../support/eventually.ts';
 import { accountName, clientOf } from '../support/impersonate.ts';
 import { createNamespace } from '../support/namespace.ts';
 import { clientAs } from '../support/node-token.ts';
-import { roleBindings } from '../support/scraper.ts';
+import { roleBindings, serviceAccounts } from '../support/scraper.ts';
 
 // What an administrator, who may do everything as far as RBAC goes, may not write: what the operator has on record.
 let namespace: string;

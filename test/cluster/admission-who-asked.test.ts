@@ -13,12 +13,12 @@ import {
 } from '../../src/api/keys.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { configMaps, serviceAccounts } from '../../src/kube/resources.ts';
+import { configMaps } from '../../src/kube/resources.ts';
 import { enforcePolicies } from '../support/admission.ts';
 import { installCrds } from '../support/crds.ts';
 import { createNamespace } from '../support/namespace.ts';
 import { clientAs } from '../support/node-token.ts';
-import { roleBindings } from '../support/scraper.ts';
+import { roleBindings, serviceAccounts } from '../support/scraper.ts';
 
 // deploy/admission/who-asked, on an API server that has MutatingAdmissionPolicy.
 let namespace: string;

@@ -24,11 +24,11 @@ import {
 import { failedName, labelValue, partName, resultName } from '../../src/api/names.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { configMaps, leases, serviceAccounts } from '../../src/kube/resources.ts';
+import { configMaps, leases } from '../../src/kube/resources.ts';
 import { enforcePolicies, refusal } from '../support/admission.ts';
 import { createNamespace } from '../support/namespace.ts';
 import { clientAs } from '../support/node-token.ts';
-import { roleBindings, roles } from '../support/scraper.ts';
+import { roleBindings, roles, serviceAccounts } from '../support/scraper.ts';
 
 // Root on node-a has the daemon's token of node-a. What can it write?
 const serviceAccount = 'file-integrity-daemon';

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { type Connection, connectInCluster } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { serviceAccounts } from '../../src/kube/resources.ts';
 import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import { eventually } from '../support/eventually.ts';
 import { createNamespace } from '../support/namespace.ts';
+import { serviceAccounts } from '../support/scraper.ts';
 
 let connection: Connection;
 let admin: Client;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { mustRun } from '../../devcluster/lib/run.ts';
-import { configMaps, secrets, serviceAccounts } from '../../src/kube/resources.ts';
+import { configMaps, secrets } from '../../src/kube/resources.ts';
 import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import { SERVING_SECRET } from '../../src/operator/metrics/serving-secret.ts';
 import { desiredPrometheusRule } from '../../src/operator/monitoring/alerts.ts';
@@ -12,7 +12,7 @@ import { desiredServiceMonitor } from '../../src/operator/monitoring/objects.ts'
 import { eventually } from '../support/eventually.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
 import { findPrometheus, type Prometheus, startPrometheus } from '../support/prometheus.ts';
-import { clusterRoleBindings, clusterRoles } from '../support/scraper.ts';
+import { clusterRoleBindings, clusterRoles, serviceAccounts } from '../support/scraper.ts';
 
 // A real Prometheus scrapes as the ServiceMonitor says, with the account of deploy/monitoring, and evaluates the alert.
 

@@ -7,21 +7,13 @@ import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import { MESSAGE_ANNOTATION } from '../../src/evidence/kept.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import {
-  configMaps,
-  daemonSets,
-  leases,
-  nodes,
-  pods,
-  priorityClasses,
-  serviceAccounts,
-} from '../../src/kube/resources.ts';
-
+import { configMaps, daemonSets, leases, nodes, pods, priorityClasses } from '../../src/kube/resources.ts';
 import { createStores, type Stores, storesOf } from '../../src/operator/stores.ts';
 import { wire } from '../../src/operator/wiring.ts';
 import { installCrds, installMachineConfigs } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { createNamespace } from '../support/namespace.ts';
+import { serviceAccounts } from '../support/scraper.ts';
 
 // Real informers, and for the queues a list: who is asked to look at what when something changes in the cluster.
 let client: Client;

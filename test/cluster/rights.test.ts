@@ -8,7 +8,7 @@ import { failedName, resultName } from '../../src/api/names.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import { ApiError } from '../../src/kube/errors.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { configMaps, daemonSets, leases, nodes, pods, secrets, serviceAccounts } from '../../src/kube/resources.ts';
+import { configMaps, daemonSets, leases, nodes, pods, secrets } from '../../src/kube/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { readShipped } from '../../src/operator/admission/shipped.ts';
 import { eventually } from '../support/eventually.ts';
@@ -17,7 +17,7 @@ import { clientAs } from '../support/node-token.ts';
 import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
 import { type Recorder, startRecorder, type Use } from '../support/recorder.ts';
 import { connectAsOperator } from '../support/restricted.ts';
-import { makeAccount, plainScrape, roleBindings, roles, scrape } from '../support/scraper.ts';
+import { makeAccount, plainScrape, roleBindings, roles, scrape, serviceAccounts } from '../support/scraper.ts';
 
 type RoleDocument = { kind: string; rules?: PolicyRule[] };
 

@@ -1,7 +1,7 @@
 import type { Client } from '../../src/kube/client.ts';
-import { serviceAccounts } from '../../src/kube/resources.ts';
+
 import { accountName, clientOf } from './impersonate.ts';
-import { clusterRoles, roleBindings } from './scraper.ts';
+import { clusterRoles, roleBindings, serviceAccounts } from './scraper.ts';
 
 /**
  * Somebody who has Kubernetes's role `edit` (or another one) in a namespace, and no other right in the cluster.

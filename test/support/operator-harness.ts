@@ -24,12 +24,13 @@ import type { BaselineReceipt, Outcome, ScanOutcome } from '../../src/api/protoc
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { configMaps, daemonSets, events, leases, nodes, pods, serviceAccounts } from '../../src/kube/resources.ts';
+import { configMaps, daemonSets, events, leases, nodes, pods } from '../../src/kube/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { type OperatorOptions, runOperator } from '../../src/operator/operator.ts';
 import { installCrds, installMachineConfigs } from './crds.ts';
 import { eventually } from './eventually.ts';
 import { createNamespace } from './namespace.ts';
+import { serviceAccounts } from './scraper.ts';
 
 /**
  * A namespace of the shared control plane with the real operator in it. Nodes are objects without a machine; their

@@ -8,9 +8,9 @@ import {
 } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import type { TLSSocket } from 'node:tls';
+import type { ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from 'kubernetes-types/rbac/v1.d.ts';
 import type { Client } from '../../src/kube/client.ts';
-import { serviceAccounts } from '../../src/kube/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
 
 export const clusterRoles: Resource<ClusterRole> = rbac('ClusterRole', 'clusterroles', false);
@@ -21,6 +21,14 @@ export const clusterRoleBindings: Resource<ClusterRoleBinding> = rbac(
 );
 export const roles: Resource<Role> = rbac('Role', 'roles', true);
 export const roleBindings: Resource<RoleBinding> = rbac('RoleBinding', 'rolebindings', true);
+
+export const serviceAccounts: Resource<ServiceAccount> = {
+  group: '',
+  version: 'v1',
+  kind: 'ServiceAccount',
+  plural: 'serviceaccounts',
+  namespaced: true,
+};
 
 function rbac(kind: string, plural: string, namespaced: boolean): Omit<Resource, 'object'> {
   return { group: 'rbac.authorization.k8s.io', version: 'v1', kind, plural, namespaced };

@@ -8,7 +8,6 @@ import { readDatabase } from '../../src/aide/database.ts';
 import { decodeBytes } from '../../src/aide/json-stream.ts';
 import { readReport } from '../../src/aide/report.ts';
 import { jsonReportLines } from '../../src/aide/report-options.ts';
-import { readTextSummary } from '../../src/aide/report-text.ts';
 import type { Report } from '../../src/aide/report-types.ts';
 import { type AideAction, type AideOptions, runAide } from '../../src/aide/run.ts';
 import { findRealAide } from '../support/aide.ts';
@@ -21,6 +20,7 @@ import {
   makeFifo,
   putConfiguration,
 } from '../support/aide-scene.ts';
+import { readTextSummary } from '../support/report-text.ts';
 
 const aide = await findRealAide();
 

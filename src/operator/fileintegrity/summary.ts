@@ -83,6 +83,7 @@ const NOT_WATCHED = [
   'DaemonMissing',
   'DaemonNotScheduled',
   'DaemonNotRunning',
+  'DaemonOutOfMemory',
   'NodeNotReady',
 ];
 

@@ -4,7 +4,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { decodeBytes, JsonStream } from '../../../src/aide/json-stream.ts';
 import { showPath } from '../../../src/aide/path.ts';
 import { type ReportReading, readReportStream } from '../../../src/aide/report.ts';
-import { readTextSummary } from '../../../src/aide/report-text.ts';
+import { readTextSummary } from '../../support/report-text.ts';
 import { fileName, hostileText } from '../arbitraries.ts';
 import { fixture, inputs } from '../fixtures.ts';
 import { checkSafe, chunksOf, jsonOf } from '../properties.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readTextSummary } from './report-text.ts';
+import { readTextSummary } from '../support/report-text.ts';
 
 const recorded = (name: string) =>
   readFileSync(join(import.meta.dirname, '../../test/fixtures/aide/0.19.1', name), 'utf8');

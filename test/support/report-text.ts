@@ -1,4 +1,4 @@
-import type { ReportCounts } from './report-types.ts';
+import type { ReportCounts } from '../../src/aide/report-types.ts';
 
 /** Where the summary stands at the latest, in characters: only notices about options can precede it. */
 const HEAD_LIMIT = 64 * 1024;
