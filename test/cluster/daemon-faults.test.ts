@@ -20,13 +20,13 @@ import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps } from '../../src/kube/resources.ts';
+import { INTEGRITY, NODE } from '../play/operator.ts';
 import { findRealAide } from '../support/aide.ts';
 import { HOSTILE_NAMES } from '../support/aide-scene.ts';
 import { installCrds } from '../support/crds.ts';
 import { fixtureProgram } from '../support/daemon-node.ts';
 import { createStage } from '../support/daemon-stage.ts';
 import { eventually } from '../support/eventually.ts';
-import { INTEGRITY, NODE } from '../support/played-operator.ts';
 import { startTlsProxy } from '../support/tls-proxy.ts';
 
 const aide = await findRealAide();

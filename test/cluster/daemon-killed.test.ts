@@ -11,13 +11,13 @@ import { outboxFile } from '../../src/daemon/disk/paths.ts';
 import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
+import { INTEGRITY, NODE } from '../play/operator.ts';
 import { findRealAide } from '../support/aide.ts';
 import { installCrds } from '../support/crds.ts';
 import type { DaemonProcess } from '../support/daemon-process.ts';
 import { createStage, type DaemonStage } from '../support/daemon-stage.ts';
 import { eventually } from '../support/eventually.ts';
 import { canHaveNodes } from '../support/nodes.ts';
-import { INTEGRITY, NODE } from '../support/played-operator.ts';
 
 // A daemon is killed before each of its changes of the disk, requests and answers; of these every sixth is tried, or as
 // many as FIO_KILL_STRIDE says.

@@ -10,12 +10,12 @@ import { type Client, createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps } from '../../src/kube/resources.ts';
+import { INTEGRITY, NODE, type PlayedOperator } from '../play/operator.ts';
 import { findRealAide } from '../support/aide.ts';
 import { installCrds } from '../support/crds.ts';
 import { fixtureProgram, type ScratchNode } from '../support/daemon-node.ts';
 import { createStage, type DaemonStage } from '../support/daemon-stage.ts';
 import { eventually } from '../support/eventually.ts';
-import { INTEGRITY, NODE, type PlayedOperator } from '../support/played-operator.ts';
 import { startTlsProxy, type TlsProxy } from '../support/tls-proxy.ts';
 
 const aide = await findRealAide();

@@ -29,10 +29,10 @@ import {
 } from '../../src/evidence/kept.ts';
 import { configMaps, leases } from '../../src/kube/resources.ts';
 import { UPDATING_LABEL } from '../../src/operator/nodes/update.ts';
-
+import type { PlayedDaemon } from '../play/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGate } from '../support/gate.ts';
-import { type OperatorHarness, type PlayedDaemon, startHarness } from '../support/operator-harness.ts';
+import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
 
 const recorded = readFileSync(new URL('../fixtures/aide/0.19.1/differences.json', import.meta.url));
 

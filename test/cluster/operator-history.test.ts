@@ -15,10 +15,10 @@ import { failedName, findingsName, historyName, nodeStatusName, resultName } fro
 import type { KeptFailure } from '../../src/api/nodestatus.ts';
 import { DIGEST_ANNOTATION } from '../../src/evidence/kept.ts';
 import { configMaps } from '../../src/kube/resources.ts';
-
+import type { PlayedDaemon } from '../play/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGate } from '../support/gate.ts';
-import { type OperatorHarness, type PlayedDaemon, startHarness } from '../support/operator-harness.ts';
+import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
 
 const text = readFileSync(new URL('../fixtures/aide/0.19.1/differences.txt', import.meta.url), 'latin1');
 const json = readFileSync(new URL('../fixtures/aide/0.19.1/differences.json', import.meta.url), 'latin1');

@@ -20,9 +20,10 @@ import {
 import { failedName, partName, resultName } from '../../src/api/names.ts';
 import type { BaselineReceipt, ScanOutcome } from '../../src/api/protocol.ts';
 import { configMaps, leases } from '../../src/kube/resources.ts';
+import type { PlayedDaemon } from '../play/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Gate, startGate } from '../support/gate.ts';
-import { type OperatorHarness, type PlayedDaemon, startHarness } from '../support/operator-harness.ts';
+import { type OperatorHarness, startHarness } from '../support/operator-harness.ts';
 
 let harness: OperatorHarness;
 let gate: Gate;

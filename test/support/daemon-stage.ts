@@ -4,6 +4,7 @@ import type { Orders } from '../../src/api/protocol.ts';
 import { type DaemonOptions, runDaemon } from '../../src/daemon/daemon.ts';
 import type { Client } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
+import { INTEGRITY, NODE, type PlayedOperator, playOperator } from '../play/operator.ts';
 import { createScratchNode, type ScratchNode } from './daemon-node.ts';
 import {
   type DaemonProcess,
@@ -15,7 +16,6 @@ import { giveRights } from './daemon-rights.ts';
 import { eventually } from './eventually.ts';
 import { createNamespace } from './namespace.ts';
 import { type IssuedToken, issueToken } from './node-token.ts';
-import { INTEGRITY, NODE, type PlayedOperator, playOperator } from './played-operator.ts';
 
 /** One node, a namespace of its own, the operator's part played by the test, and daemons. */
 export interface DaemonStage extends AsyncDisposable {

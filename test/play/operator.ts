@@ -5,7 +5,7 @@ import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import type { BaselineOrder, Hold, Orders, Outcome } from '../../src/api/protocol.ts';
 import type { Client } from '../../src/kube/client.ts';
 import { configMaps, leases } from '../../src/kube/resources.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../support/eventually.ts';
 
 export const INTEGRITY = 'worker';
 export const NODE = 'node-a';
