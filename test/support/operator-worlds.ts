@@ -6,11 +6,11 @@ import {
 } from '../../src/api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import type { Action } from '../../src/operator/fileintegrity/actions.ts';
-import { memoryOf } from '../../src/operator/fileintegrity/orders.ts';
 import { plan } from '../../src/operator/fileintegrity/plan.ts';
 import type { World } from '../../src/operator/fileintegrity/world.ts';
 import type { Daemon } from '../../src/operator/nodes/daemon.ts';
 import { planNodeState } from '../../src/operator/nodes/state.ts';
+import { memoryOf } from '../../src/operator/orders/orders.ts';
 
 // Builders for the tests of plans: worlds that read as sentences.
 

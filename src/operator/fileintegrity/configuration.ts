@@ -19,7 +19,7 @@ import { contains } from '../contains.ts';
 import { lastManagerOf } from '../managers.ts';
 import { PROFILE_NAMES, type Profile } from '../nodes/profile.ts';
 import { isOwnedBy, ownerReference } from '../owner.ts';
-import type { ReinitPlan } from './reinit.ts';
+import type { ReinitPlan } from '../requests/reinit.ts';
 
 /** The key of the effective configuration that the contract names. */
 const CONFIGURATION_KEY = 'aide.conf';

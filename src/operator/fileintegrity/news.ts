@@ -2,9 +2,9 @@ import type { FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.t
 import { printable } from '../../lib/text.ts';
 import { isFailing } from '../nodes/failure.ts';
 import type { ReinitRecord } from '../records/record.ts';
+import type { TakenUp } from '../requests/reinit.ts';
 import { countNodes } from '../words.ts';
 import type { Action, NodeChange } from './actions.ts';
-import type { TakenUp } from './reinit.ts';
 import type { Departure, Forget } from './unselected.ts';
 
 type EventAction = Extract<Action, { do: 'event' }>;

@@ -2,8 +2,8 @@ import type { Node } from 'kubernetes-types/core/v1.d.ts';
 import { type FileIntegrity, fileIntegritySpecSchema } from '../../api/fileintegrity.ts';
 import { DEFAULT_FILES, ownFiles } from '../../api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
+import { selectNodes, watchedNames } from '../nodes/selection.ts';
 import { isOwnedBy } from '../owner.ts';
-import { selectNodes, watchedNames } from './selection.ts';
 
 /** Another FileIntegrity of the namespace, and what it has to do with the nodes. */
 export interface Other {

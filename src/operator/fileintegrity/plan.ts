@@ -14,8 +14,11 @@ import { printable } from '../../lib/text.ts';
 import { CANNOT_READ } from '../nodes/blind.ts';
 import { isFailing } from '../nodes/failure.ts';
 import { profileOf } from '../nodes/profile.ts';
+import { notTolerated, selectNodes, watchedNames } from '../nodes/selection.ts';
+import { hasCarriedOut, memoryOf } from '../orders/orders.ts';
 import { isOwnedBy } from '../owner.ts';
 import type { ReinitRecord } from '../records/record.ts';
+import { parseRequests, planReinit, type ReinitPlan } from '../requests/reinit.ts';
 import type { Action } from './actions.ts';
 import {
   type ConfigurationPlan,
@@ -28,11 +31,8 @@ import {
 import { DESIRED_ANNOTATION, desiredDaemonSet, isAsDesired, isOurs } from './daemonset.ts';
 import { tellNotForgotten, tellTakenUp } from './news.ts';
 import { type NodesPlan, planDeparted, planNodes } from './nodes.ts';
-import { hasCarriedOut, memoryOf } from './orders.ts';
 import { sharedNodes } from './overlap.ts';
-import { parseRequests, planReinit, type ReinitPlan } from './reinit.ts';
 import { tellRules } from './rules.ts';
-import { notTolerated, selectNodes, watchedNames } from './selection.ts';
 import {
   nextFreshUntil,
   nextLost,

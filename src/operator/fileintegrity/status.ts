@@ -8,8 +8,8 @@ import { admissionEnforced, type Standing } from '../admission/standing.ts';
 import { INTEGRITY_CONDITIONS, type Statement, sayAlready, stamp } from '../conditions.ts';
 import { CANNOT_READ } from '../nodes/blind.ts';
 import { isFailing } from '../nodes/failure.ts';
+import { holdoffList } from '../orders/orders.ts';
 import { countNodes, someNodes } from '../words.ts';
-import { holdoffList } from './orders.ts';
 import { byReason, conditionOf, countStates, summarize, told } from './summary.ts';
 
 /** What phase and conditions of a FileIntegrity are told by. */

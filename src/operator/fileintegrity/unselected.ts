@@ -5,8 +5,8 @@ import { listsNode, type NodeList, parseNodeList } from '../../api/nodelist.ts';
 import type { FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
 import { printable } from '../../lib/text.ts';
 import { managerOf } from '../managers.ts';
-import { memoryOf } from './orders.ts';
-import { whyUnselected } from './selection.ts';
+import { whyUnselected } from '../nodes/selection.ts';
+import { memoryOf } from '../orders/orders.ts';
 import type { World } from './world.ts';
 
 /** The status of a node that is in the cluster, was watched, and is not selected any more. */

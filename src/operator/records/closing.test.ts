@@ -10,7 +10,7 @@ import {
 import { RECORD_KEY } from '../../api/keys.ts';
 import type { FileIntegrityNodeStatus } from '../../api/nodestatus.ts';
 import type { BaselineClosing, BaselineOrder, BaselineReceipt } from '../../api/protocol.ts';
-import { memoryOf } from '../fileintegrity/orders.ts';
+import { memoryOf } from '../orders/orders.ts';
 import { type ClosingRecord, closingMap, planClosings } from './closing.ts';
 
 const ORDER: BaselineOrder = {

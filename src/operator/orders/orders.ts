@@ -1,55 +1,20 @@
-import { createHash } from 'node:crypto';
-import type { Node } from 'kubernetes-types/core/v1.d.ts';
-import type { FileIntegrity, FileIntegritySpec } from '../../api/fileintegrity.ts';
+import type { FileIntegrity } from '../../api/fileintegrity.ts';
 import { effectiveGracePeriod } from '../../api/fileintegrity.ts';
 import { API_VERSION } from '../../api/group.ts';
 import { HOLDOFF_ANNOTATION, NODE_LABEL, OWNER_LABEL } from '../../api/keys.ts';
 import { DEFAULT_FILES, labelValue, nodeStatusName } from '../../api/names.ts';
 import { listsNode, type NodeList, parseNodeList } from '../../api/nodelist.ts';
-import type { Departed, FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
-import type { BaselineOrder, BaselineReason, Hold, Orders } from '../../api/protocol.ts';
+import type { FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
+import type { Hold, Orders } from '../../api/protocol.ts';
 import { printable } from '../../lib/text.ts';
 import { managerOf } from '../managers.ts';
-import {
-  formatMemory,
-  MEMORY_ANNOTATION,
-  type NodeMemory,
-  ORDERS_LIMIT,
-  parseMemory,
-  type Transition,
-} from '../nodes/memory.ts';
-import type { Profile } from '../nodes/profile.ts';
+import { formatMemory, MEMORY_ANNOTATION, type NodeMemory, ORDERS_LIMIT, parseMemory } from '../nodes/memory.ts';
+import { selectionOf } from '../nodes/selection.ts';
 import { followUpdate } from '../nodes/update.ts';
 import { ownerReference } from '../owner.ts';
-import type { ReinitRequest } from './reinit.ts';
-import { selectionOf } from './selection.ts';
-
-/** Everything that the orders of one node depend on. */
-export interface OrdersWorld {
-  readonly integrity: FileIntegrity;
-  readonly spec: FileIntegritySpec;
-  readonly node: Node;
-  /** The node's status as it is, if it has one. */
-  readonly current: FileIntegrityNodeStatus | undefined;
-  readonly configuration: Orders['configuration'];
-  /** Who made the configuration what it is, as far as that is known. */
-  readonly configuredBy: string | undefined;
-  /** The default configuration that suits the node. */
-  readonly profile: Profile;
-  /** The newest re-init request that speaks of the node. */
-  readonly request: ReinitRequest | undefined;
-  /** There is a Machine Config Operator. */
-  readonly hasMachineConfigs: boolean;
-  /** How the names of the node's database and log begin. */
-  readonly files: string;
-  /** The nodes that are held by annotation, if any are. */
-  readonly holdoff: NodeList | undefined;
-  /** What is on record of the node of this name, whose status went. */
-  readonly predecessor: Departed | undefined;
-  /** Id of the order whose closing is on record from now on. */
-  readonly accepted?: string | undefined;
-  readonly now: Date;
-}
+import type { ReinitRequest } from '../requests/reinit.ts';
+import { planBaseline } from './baseline.ts';
+import type { OrdersWorld } from './types.ts';
 
 export interface OrdersPlan {
   readonly orders: Orders;
@@ -68,7 +33,13 @@ export function planOrders(world: OrdersWorld): OrdersPlan {
   const pending = isBaselined(current) ? undefined : memory.updated;
   const updated = update.finished ? { ...update.finished, ...(pending && { from: pending.from }) } : pending;
   const requestedAt = isNew(world.request, memory) ? world.request.at : memory.requestedAt;
-  const baseline = planBaseline(world, memory, updated, update.finished !== undefined);
+  const baseline = planBaseline({
+    ...world,
+    memory,
+    updated,
+    isUpdateOver: update.finished !== undefined,
+    isAsked: isNew(world.request, memory),
+  });
   const accepted = world.accepted ?? memory.accepted;
   const earlier = earlierOrders(current?.orders?.baseline.id, baseline.id, memory);
   return {
@@ -128,67 +99,6 @@ function isBaselined(current: FileIntegrityNodeStatus | undefined): boolean {
 
 function isNew(request: ReinitRequest | undefined, { requestedAt }: NodeMemory): request is ReinitRequest {
   return request !== undefined && !(Date.parse(requestedAt ?? '') >= Date.parse(request.at));
-}
-
-/** @param updated the update whose changes are in no baseline yet; `isOver`: it has just ended */
-function planBaseline(
-  { integrity, node, current, configuration, configuredBy, request, files, predecessor, now }: OrdersWorld,
-  memory: NodeMemory,
-  updated: Transition | undefined,
-  isOver: boolean,
-): BaselineOrder {
-  const standing = current?.orders;
-  const order = (
-    reason: BaselineReason,
-    id: string,
-    who: string | undefined,
-    ...details: readonly string[]
-  ): BaselineOrder => ({
-    id,
-    reason,
-    requestedAt: now.toISOString(),
-    ...(details.length > 0 && { detail: details.join('; ') }),
-    ...(who !== undefined && { who }),
-  });
-  // What was carried out under an earlier status is no answer to this one's order.
-  const before = predecessor ? [predecessor.at, predecessor.baseline.digest] : [];
-  if (!standing) {
-    return order('Initial', `initial-${hash(integrity.metadata.uid, node.metadata?.uid, ...before)}`, undefined);
-  }
-
-  const { id } = standing.baseline;
-  // First, because it has to be told from which configuration to which; a request or a new configuration goes with it.
-  if (updated && isOver) {
-    return order('NodeUpdate', `update-${hash(id, updated.from, updated.to)}`, beganBy(standing), inWords(updated));
-  }
-  const afterUpdate = updated ? [`the node was updated ${inWords(updated)}`] : [];
-  if (isNew(request, memory)) {
-    const asked = order(request.reason, request.id, request.who, `asked for by ${request.who}`, ...afterUpdate);
-    return { ...asked, requestedAt: request.at };
-  }
-  if (standing.configuration.digest !== configuration.digest) {
-    const digest = configuration.digest.slice(0, 16);
-    const change = `from ${standing.configuration.digest.slice(0, 16)} to ${digest}`;
-    return order('Configuration', `configuration-${digest}-${hash(id)}`, configuredBy, change, ...afterUpdate);
-  }
-  if ((standing.files ?? DEFAULT_FILES) !== files) {
-    const why = `files of its own, ${files}.db.gz and so on, because another FileIntegrity watches the node, too`;
-    return order('Configuration', `files-${hash(id, files)}`, undefined, why, ...afterUpdate);
-  }
-  return standing.baseline;
-}
-
-/** Who began the update that held the node until now. */
-function beganBy({ hold }: Orders): string | undefined {
-  return hold && hold.reason !== 'Annotation' ? hold.owner : undefined;
-}
-
-function inWords({ from, to }: Transition): string {
-  return `from ${from} to ${to}`;
-}
-
-function hash(...parts: readonly (string | undefined)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 20);
 }
 
 function annotationHold({ integrity, holdoff, node, current, now }: OrdersWorld): Hold | undefined {

@@ -17,7 +17,7 @@ import {
   withSpec,
   withStates,
 } from '../../../test/support/operator-worlds.ts';
-import type { World } from './world.ts';
+import type { World } from '../fileintegrity/world.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;
 const at = (node: string, current: string, desired: string, state: string) =>

@@ -2,7 +2,7 @@ import type { Node, Taint, Toleration } from 'kubernetes-types/core/v1.d.ts';
 import type { FileIntegritySpec } from '../../api/fileintegrity.ts';
 import type { FileIntegrityNodeStatus, Unselected } from '../../api/nodestatus.ts';
 import { printable } from '../../lib/text.ts';
-import type { Selection } from '../nodes/memory.ts';
+import type { Selection } from './memory.ts';
 
 /**
  * Taints that say how a node is at the moment. The daemon set controller lets daemons stay through them, and a node

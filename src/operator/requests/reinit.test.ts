@@ -11,8 +11,8 @@ import {
   settle,
   withAnnotations,
 } from '../../../test/support/operator-worlds.ts';
+import type { World } from '../fileintegrity/world.ts';
 import { parseRequests, planReinit, type ReinitRequest, type ReinitWorld } from './reinit.ts';
-import type { World } from './world.ts';
 
 const key = (name: string) => `file-integrity.openshift.io/${name}`;
 
