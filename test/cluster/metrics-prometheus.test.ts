@@ -84,7 +84,7 @@ describe.skipIf(!programs)('a real Prometheus', () => {
     const file = join(directory, 'rules.json');
     writeFileSync(file, rules());
     const { stdout } = await mustRun([programs?.promtool ?? '', 'check', 'rules', file]);
-    expect(stdout).toContain('SUCCESS: 11 rules found');
+    expect(stdout).toContain('SUCCESS: 12 rules found');
     rmSync(directory, { recursive: true });
   });
 
