@@ -131,6 +131,7 @@ test('an operator that dies while it puts one back loses nothing, and counts it 
     const parts = Number((await find(name))?.metadata?.annotations?.[PARTS_ANNOTATION] ?? '1');
     const all = await Promise.all([name, ...(parts > 1 ? [`${name}-2`] : [])].map(find));
     await daemon.report({ verdict: 'Succeeded' });
+    await slotIsEmpty(); // an operator that stops in between leaves the message to the next
     await harness.stop();
     await using dying = await startGate(harness.connection);
     dying.shutAfter(count);
