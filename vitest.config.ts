@@ -1,11 +1,5 @@
 import { defineConfig } from 'vitest/config';
 
-/**
- * What may be tried once more before it counts, and vitest says so: a wait that was in vain, on real servers and a machine
- * that may be busy with something else. What is otherwise than expected is a failure at once.
- */
-const IN_VAIN = { count: 1, condition: /^(Error: )?(Waited \d+ s in vain until|(Test|Hook) timed out in)/ };
-
 // Three projects, the fastest first. The cluster and e2e projects share one control plane and one set of nodes
 // (test/support/*-global.ts), because starting them is the slow part.
 export default defineConfig({
@@ -35,7 +29,8 @@ export default defineConfig({
           include: ['test/cluster/**/*.test.ts', 'test/robustness/history.test.ts'],
           globalSetup: ['test/support/cluster-global.ts'],
           testTimeout: 180_000,
-          retry: IN_VAIN,
+          // Real servers on a machine that may be busy with something else: once more before it counts, and vitest says so.
+          retry: 1,
           hookTimeout: 180_000,
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
@@ -47,7 +42,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/e2e-global.ts'],
           testTimeout: 300_000,
-          retry: IN_VAIN,
+          retry: 1,
           hookTimeout: 600_000,
           fileParallelism: false,
           maxWorkers: 1,
