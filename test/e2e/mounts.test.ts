@@ -181,11 +181,12 @@ describe.skipIf(!canHaveNodes())('what root on a node mounts', () => {
       );
       for (const place of places) await mount(place, 'mount -t tmpfs none $1 && echo evil > $1/probe');
       const message = await named(...places);
-      const { lastResult } = (await integrity.status(NODE)) ?? {};
-      const kept = await stage.client.get(configMaps, {
-        namespace: NAMESPACE,
-        name: lastResult?.resultConfigMapName ?? '',
+      let name: string | undefined;
+      await eventually('the report is kept', async () => {
+        name = (await integrity.status(NODE))?.lastResult?.resultConfigMapName;
+        return name;
       });
+      const kept = await stage.client.get(configMaps, { namespace: NAMESPACE, name: name ?? '' });
       const text = kept.data?.integritylog ?? '';
       // The first two are seen, with what lies in them; the others are not, which is told.
       for (const place of ['/etc/kubernetes/manifests', '/run/probed'])
