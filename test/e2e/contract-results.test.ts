@@ -28,14 +28,18 @@ describe.skipIf(!canHaveNodes())('results', () => {
     const script =
       'cd /etc/behaviour-19 && i=0; while [ $i -lt 2000 ]; do : > file-with-a-rather-long-name-$i; i=$((i+1)); done';
     expect((await stage.node('worker-1').exec(['sh', '-c', script])).code).toBe(0);
-    const failed = await integrity.condition('worker-1', 'Failed');
-    // A scan that began in between saw a part of them.
+    await integrity.condition('worker-1', 'Failed');
+    // A scan that began in between saw a part of them; and a report is kept after its verdict.
+    let name = '';
     await eventually(
-      'all are found',
-      async () => (await integrity.status('worker-1'))?.lastResult?.filesAdded === 2000,
+      'all are found, and the report is kept',
+      async () => {
+        const { filesAdded, resultConfigMapName = '' } = (await integrity.status('worker-1'))?.lastResult ?? {};
+        name = resultConfigMapName;
+        return filesAdded === 2000 && name !== '';
+      },
       60_000,
     );
-    const name = failed.lastResult?.resultConfigMapName ?? '';
     const kept = await stage.client.get(configMaps, { namespace: NAMESPACE, name });
     expect(kept.metadata?.annotations?.[COMPRESSED_ANNOTATION]).toBe('');
     const log = gunzipSync(Buffer.from(kept.data?.integritylog ?? '', 'base64')).toString();
