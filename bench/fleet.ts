@@ -20,8 +20,7 @@ import { explain } from '../src/lib/errors.ts';
 import { inParallel } from '../src/operator/inparallel.ts';
 import { HEARTBEAT_ANNOTATION } from '../src/operator/results/verdict/plan.ts';
 import { messageOf, receiptOf, scanOf } from './fleet/messages.ts';
-import { costOf } from './fleet/process-cost.ts';
-import { describeMachine } from './lib/machine.ts';
+import { costOf, describeMachine } from './lib/machine.ts';
 import { megabytes, renderTable } from './lib/table.ts';
 
 const HELP = `npm run bench:fleet [-- OPTIONS]

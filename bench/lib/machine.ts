@@ -37,9 +37,28 @@ export function processorTime(text = readFileSync('/proc/stat', 'utf8')): Proces
 
 /** Processor time of the children that a process has waited for, in seconds, from its /proc/PID/stat. Steps of 10 ms. */
 export function childrenTime(text = readFileSync('/proc/self/stat', 'latin1')): number {
-  // The name in parentheses may hold anything; fields 16 and 17 are cutime and cstime, and after the name comes field 3.
+  const field = statField(text);
+  return (field(16) + field(17)) / TICKS_PER_SECOND;
+}
+
+/** What a process has taken: processor time in seconds, and its memory in bytes. */
+export interface ProcessCost {
+  readonly cpu: number;
+  readonly resident: number;
+}
+
+const PAGE = 4096;
+
+/** @throws Error with the code ENOENT when the process has ended. */
+export function costOf(pid: number): ProcessCost {
+  const field = statField(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  return { cpu: (field(14) + field(15)) / TICKS_PER_SECOND, resident: field(24) * PAGE };
+}
+
+/** Fields of /proc/PID/stat by their numbers in proc_pid_stat(5), from 3: the name before may hold anything. */
+function statField(text: string): (number: number) => number {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
+  return (number) => Number(fields[number - 3]);
 }
 
 /** What others used of the machine between two moments, from 0 to 1 for all its cores, when we used `oursSeconds`. */

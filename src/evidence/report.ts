@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { HOST_ROOT } from '../aide/config/host-path.ts';
 import { showPath } from '../aide/path.ts';
 import { readReportStream } from '../aide/report.ts';
 import type { FileChange } from '../aide/report-types.ts';
@@ -9,9 +10,6 @@ import type { FileIntegrityNodeStatus } from '../api/nodestatus.ts';
 import type { Client } from '../kube/client.ts';
 import { configMaps } from '../kube/resources.ts';
 import { FioError } from '../lib/errors.ts';
-
-/** Where a daemon sees the node's root. */
-const HOST_ROOT = '/hostroot';
 
 /**
  * The files that a node's last scan found added, changed or removed, from the kept failure that its status names. Paths

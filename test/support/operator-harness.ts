@@ -8,13 +8,13 @@ import { fileIntegrities, nodeStatuses } from '../../src/api/group.ts';
 import { nodeStatusName } from '../../src/api/names.ts';
 import type { FileIntegrityNodeStatus } from '../../src/api/nodestatus.ts';
 import type { BaselineReceipt } from '../../src/api/protocol.ts';
-import { type Client, createClient } from '../../src/kube/client.ts';
+import { createClient } from '../../src/kube/client.ts';
 import type { Connection } from '../../src/kube/connection.ts';
 import { connectKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { configMaps, daemonSets, events, leases, nodes } from '../../src/kube/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { type OperatorOptions, runOperator } from '../../src/operator/operator.ts';
-import { type PlayedDaemon, playDaemon } from '../play/daemon.ts';
+import { type DaemonStage, type PlayedDaemon, playDaemon } from '../play/daemon.ts';
 import { beReady, type KubeletPlay, playKubelets } from '../play/kubelets.ts';
 import { installCrds, installMachineConfigs } from './crds.ts';
 import { eventually } from './eventually.ts';
@@ -25,11 +25,9 @@ import { serviceAccounts } from './scraper.ts';
  * A namespace of the shared control plane with the real operator in it. Nodes are objects without a machine; their
  * kubelets and daemons are played by writing what those write.
  */
-export interface OperatorHarness extends AsyncDisposable {
-  readonly client: Client;
+export interface OperatorHarness extends AsyncDisposable, DaemonStage {
   /** The administrator's way to the API server. */
   readonly connection: Connection;
-  readonly namespace: string;
   /** Starts the operator (again); it is started once by `startHarness`. */
   start(options?: Partial<OperatorOptions>): void;
   /** Stops the operator, as SIGTERM does. */
@@ -50,14 +48,6 @@ export interface OperatorHarness extends AsyncDisposable {
   createIntegrity(name: string, spec?: Partial<FileIntegritySpecInput>): Promise<FileIntegrity>;
   integrity(name: string): Promise<FileIntegrity>;
   annotate(name: string, annotations: Record<string, string | null>): Promise<void>;
-  status(integrity: string, node: string): Promise<FileIntegrityNodeStatus | undefined>;
-  /** Waits for the status to be such. */
-  statusWhen(
-    integrity: string,
-    node: string,
-    what: string,
-    condition: (status: FileIntegrityNodeStatus) => boolean,
-  ): Promise<FileIntegrityNodeStatus>;
   phaseWhen(integrity: string, phase: string): Promise<FileIntegrity>;
   /** Waits until a condition of the FileIntegrity says this, such as `False Late`, and returns the FileIntegrity. */
   integritySays(integrity: string, type: string, said: string): Promise<FileIntegrity>;

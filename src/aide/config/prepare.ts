@@ -32,11 +32,11 @@ export async function checkConfiguration(
   userText: string,
   options: ConfigCheckOptions = {},
 ): Promise<PreparedConfiguration> {
-  const { prepared, conversion } = prepare(userText);
-  if (conversion === undefined) return prepared;
+  const { prepared, converted } = prepare(userText);
+  if (converted === undefined) return prepared;
+  const { conversion, effective } = converted;
   const checked = await configCheck(conversion.text, options);
   const asked = checked.verdict !== 'unknown';
-  const effective = parse(conversion.text);
   const explained = checked.problems.map((problem) => explainRefusal(problem, effective));
   const said = toUserLines(explained, conversion).map(
     (problem): Problem => (asked ? problem : { ...problem, severity: 'warning' }),
@@ -47,11 +47,19 @@ export async function checkConfiguration(
   return finish(conversion, [...prepared.problems, ...news]);
 }
 
-function prepare(userText: string): { prepared: PreparedConfiguration; conversion?: Conversion } {
+/** `converted`: absent when the user’s text could not be read. */
+interface Prepared {
+  readonly prepared: PreparedConfiguration;
+  readonly converted?: { readonly conversion: Conversion; readonly effective: Configuration };
+}
+
+function prepare(userText: string): Prepared {
   try {
     const conversion = convert(userText);
-    const found = toUserLines(lint(parse(conversion.text)), conversion);
-    return { prepared: finish(conversion, [...conversion.problems, ...found]), conversion };
+    const effective = parse(conversion.text);
+    const found = toUserLines(lint(effective), conversion);
+    const prepared = finish(conversion, [...conversion.problems, ...found]);
+    return { prepared, converted: { conversion, effective } };
   } catch (error) {
     if (!(error instanceof FioError)) throw error;
     const problem: Problem = { line: 0, code: error.code, sentence: error.message, severity: 'error' };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { DEFAULT_FILES } from '../../api/names.ts';
 import type { Orders } from '../../api/protocol.ts';
 import type { Client } from '../../kube/client.ts';
@@ -29,16 +30,13 @@ export async function loadConfiguration(
 ): Promise<ConfigurationResult> {
   try {
     const configMap = await client.get(configMaps, { namespace, name }, { signal });
-    // An operator that died before it said so may have put another one there already, and kept this one beside it.
-    const named = configMap.data?.[key];
-    const isOrdered = (each: string) => digestOf(each) === digest;
-    const text =
-      named === undefined || isOrdered(named) ? named : (Object.values(configMap.data ?? {}).find(isOrdered) ?? named);
-    if (text === undefined) {
+    if (configMap.data?.[key] === undefined) {
       const message = `The config map ${namespace}/${name} has no key ${key}.`;
       return { type: 'unconfigured', code: 'CONFIGURATION_MISSING', message, transient: false };
     }
-    if (!isOrdered(text)) {
+    // An operator that died before it said so may have put another one there already, and kept this one beside it.
+    const text = textOf(configMap, digest);
+    if (text === undefined) {
       const message = `The configuration in ${namespace}/${name} is not the one that was ordered.`;
       return { type: 'unconfigured', code: 'CONFIGURATION_MISMATCH', message, transient: false };
     }
@@ -101,7 +99,7 @@ export async function findConfiguration(
   for (let attempt = 1; ; attempt += 1) {
     try {
       const configMap = await client.find(configMaps, { namespace, name }, { signal });
-      const text = Object.values(configMap?.data ?? {}).find((each) => digestOf(each) === digest);
+      const text = textOf(configMap, digest);
       if (text === undefined) return { lacking: 'The configuration that the baseline goes by is not kept any more' };
       await keepText(path, text, digest);
       return { path: own };
@@ -112,6 +110,11 @@ export async function findConfiguration(
       await delay(backoff(attempt, Math.random()), undefined, { signal });
     }
   }
+}
+
+/** The text with this digest, under whatever key. */
+function textOf(configMap: ConfigMap | undefined, digest: string): string | undefined {
+  return Object.values(configMap?.data ?? {}).find((each) => digestOf(each) === digest);
 }
 
 function digestOf(text: string): string {

@@ -95,12 +95,12 @@ export interface ConfigurationPlan {
 
 export function planConfiguration(world: ConfigurationWorld): ConfigurationPlan {
   const plan = planTexts(world);
-  return { ...plan, who: whoConfigured(world, plan), since: plan.since ?? sinceWhen(world, plan) };
-}
-
-function sinceWhen({ now, effective }: ConfigurationWorld, { source, data }: TextsPlan): string | undefined {
-  const { [SOURCE_ANNOTATION]: before, [SINCE_ANNOTATION]: since } = effective?.metadata?.annotations ?? {};
-  return before === source && isDeepStrictEqual(textsInUse(effective), data) ? since : now.toISOString();
+  const { annotations = {} } = world.effective?.metadata ?? {};
+  const { [CONFIGURED_BY_ANNOTATION]: who, [SINCE_ANNOTATION]: since } = annotations;
+  const isInUse =
+    annotations[SOURCE_ANNOTATION] === plan.source && isDeepStrictEqual(textsInUse(world.effective), plan.data);
+  if (isInUse) return { ...plan, who, since: plan.since ?? since };
+  return { ...plan, who: whoConfigured(world, plan), since: plan.since ?? world.now.toISOString() };
 }
 
 /** The fields of `spec.config` that say which configuration it is. */
@@ -112,9 +112,8 @@ type TextsPlan = Omit<ConfigurationPlan, 'who' | 'since'> & Pick<GoodConfigurati
  * Who is behind a configuration that is another one than before: who changed the config map; or, where another one is named,
  * the FileIntegrity. It is kept with the effective one, so that it is known until each node has its orders.
  */
-function whoConfigured({ integrity, judged, effective }: ConfigurationWorld, { source, data }: TextsPlan) {
-  const { [SOURCE_ANNOTATION]: before, [CONFIGURED_BY_ANNOTATION]: known } = effective?.metadata?.annotations ?? {};
-  if (before === source && isDeepStrictEqual(textsInUse(effective), data)) return known;
+function whoConfigured({ integrity, judged, effective }: ConfigurationWorld, { source }: TextsPlan) {
+  const before = effective?.metadata?.annotations?.[SOURCE_ANNOTATION];
   if (judged.kind === 'missing') return undefined;
   if (before === source) return judged.kind === 'user' ? judged.who : FIELD_MANAGER;
   if (before === undefined) return undefined;

@@ -273,6 +273,10 @@ function phaseEvent(before: FileIntegrityStatus | undefined, { phase }: OwnStatu
   return [{ do: 'event', type, reason: 'FileIntegrityStatus', message: phase }];
 }
 
+function conditionIn(conditions: FileIntegrityStatus['conditions'], type: string) {
+  return conditions?.find((condition) => condition.type === type);
+}
+
 /** A condition that the user has to do something about, when it is news. */
 function conditionEvent(
   before: FileIntegrityStatus | undefined,
@@ -281,34 +285,32 @@ function conditionEvent(
   reasons: readonly string[],
   prefix: string,
 ): Action[] {
-  const earlier = before?.conditions?.find((condition) => condition.type === type);
-  const condition = conditions.find((each) => each.type === type);
+  const earlier = conditionIn(before?.conditions, type);
+  const condition = conditionIn(conditions, type);
   if (!condition || !reasons.includes(condition.reason) || condition.message === earlier?.message) return [];
   return [{ do: 'event', type: 'Warning', reason: `${prefix}${condition.reason}`, message: condition.message }];
 }
 
 /** Once, and not at each node that comes or goes. */
 function sharedEvent(before: FileIntegrityStatus | undefined, { conditions }: OwnStatus): Action[] {
-  const find = (all: FileIntegrityStatus['conditions']) => all?.find(({ type }) => type === 'Exclusive');
-  const exclusive = find(conditions);
-  if (exclusive?.status !== 'False' || find(before?.conditions)?.status === 'False') return [];
+  const exclusive = conditionIn(conditions, 'Exclusive');
+  if (exclusive?.status !== 'False') return [];
+  if (conditionIn(before?.conditions, 'Exclusive')?.status === 'False') return [];
   return [{ do: 'event', type: 'Warning', reason: exclusive.reason, message: exclusive.message }];
 }
 
 /** An annotation that holds nobody is told of when it is written. */
 function holdoffEvent(before: FileIntegrityStatus | undefined, { conditions }: OwnStatus): Action[] {
-  const find = (all: FileIntegrityStatus['conditions']) =>
-    unknownHoldsIn(all?.find(({ type }) => type === 'Ready')?.message ?? '');
-  const message = find(conditions);
-  if (message === undefined || message === find(before?.conditions)) return [];
+  const told = (all: FileIntegrityStatus['conditions']) => unknownHoldsIn(conditionIn(all, 'Ready')?.message ?? '');
+  const message = told(conditions);
+  if (message === undefined || message === told(before?.conditions)) return [];
   return [{ do: 'event', type: 'Warning', reason: 'HoldoffUnknownNode', message }];
 }
 
 /** To one that is new; the others are told when it happens. */
 function admissionEvent(before: FileIntegrityStatus | undefined, { conditions }: OwnStatus): Action[] {
-  const find = (all: FileIntegrityStatus['conditions']) => all?.find(({ type }) => type === 'AdmissionEnforced');
-  const admission = find(conditions);
-  if (admission?.status !== 'False' || find(before?.conditions)) return [];
+  const admission = conditionIn(conditions, 'AdmissionEnforced');
+  if (admission?.status !== 'False' || conditionIn(before?.conditions, 'AdmissionEnforced')) return [];
   return [{ do: 'event', type: 'Warning', reason: 'AdmissionNotEnforced', message: admission.message }];
 }
 

@@ -6,9 +6,7 @@ import {
   FILES_REMOVED_ANNOTATION,
   INTEGRITY_LOG_KEY,
   LOG_ERROR_ANNOTATION,
-  NODE_LABEL,
   OUTCOME_ANNOTATION,
-  OWNER_LABEL,
   PARTS_ANNOTATION,
 } from '../../../api/keys.ts';
 import { PARTS_LIMIT, resultName } from '../../../api/names.ts';
@@ -29,7 +27,7 @@ import { explain, FioError } from '../../../lib/errors.ts';
 import { printable } from '../../../lib/text.ts';
 import { writtenAt } from '../../managers.ts';
 import type { Sender } from './slot.ts';
-import { isLabelledAs } from './slot.ts';
+import { describeSender, isLabelledAs } from './slot.ts';
 
 /** A daemon's message as the operator understood it. Every text in it is safe to show. */
 export type Message =
@@ -78,8 +76,7 @@ export interface ScanMessage {
  */
 export function otherSender(slot: ConfigMap, sender: Sender): string | undefined {
   if (slot.metadata?.name === resultName(sender.integrity, sender.node) && isLabelledAs(slot, sender)) return undefined;
-  const { [OWNER_LABEL]: integrity = '(none)', [NODE_LABEL]: node = '(none)' } = slot.metadata?.labels ?? {};
-  return `FileIntegrity ${printable(integrity, 63)}, node ${printable(node, 63)}`;
+  return describeSender(slot);
 }
 
 /**

@@ -5,8 +5,7 @@ import { isKept } from '../../../evidence/kept.ts';
 import type { Client } from '../../../kube/client.ts';
 import { configMaps } from '../../../kube/resources.ts';
 import { FioError } from '../../../lib/errors.ts';
-import { printable } from '../../../lib/text.ts';
-import { isLabelledAs, isMessage, type Sender, senderSaid } from './slot.ts';
+import { describeSender, isLabelledAs, isMessage, type Sender } from './slot.ts';
 
 /** Where kept failures are read from and written to. */
 export interface Place {
@@ -35,11 +34,9 @@ export function findMetadata(
  */
 export function withoutOthers(there: ConfigMap | undefined, { sender }: Pick<Place, 'sender'>): ConfigMap | undefined {
   if (!there || !(isMessage(there) || isKept(there)) || isLabelledAs(there, sender)) return there;
-  const { integrity, node } = senderSaid(there);
-  const whose = `FileIntegrity ${printable(integrity, 63)}, node ${printable(node, 63)}`;
   throw new FioError(
     'KEPT_NAME_TAKEN',
-    `The config map ${there.metadata?.name} is where a report is to be kept, and holds one of another: ${whose}. Rename one of the nodes or FileIntegrities`,
+    `The config map ${there.metadata?.name} is where a report is to be kept, and holds one of another: ${describeSender(there)}. Rename one of the nodes or FileIntegrities`,
   );
 }
 

@@ -2,6 +2,7 @@ import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { LOG_LABEL, NODE_LABEL, OWNER_LABEL, PART_LABEL } from '../../../api/keys.ts';
 import { labelValue } from '../../../api/names.ts';
 import { isKept } from '../../../evidence/kept.ts';
+import { printable } from '../../../lib/text.ts';
 
 /** Whose message is expected. */
 export interface Sender {
@@ -32,6 +33,12 @@ export function isLabelledAs({ metadata }: ConfigMap, { integrity, node }: Sende
 export function senderSaid({ metadata }: ConfigMap): Sender {
   const { [OWNER_LABEL]: integrity = '', [NODE_LABEL]: node = '' } = metadata?.labels ?? {};
   return { integrity, node };
+}
+
+/** The same for a person. */
+export function describeSender({ metadata }: ConfigMap): string {
+  const { [OWNER_LABEL]: integrity = '(none)', [NODE_LABEL]: node = '(none)' } = metadata?.labels ?? {};
+  return `FileIntegrity ${printable(integrity, 63)}, node ${printable(node, 63)}`;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { keyOf } from '../../../aide/unseen.ts';
 import type { ResultUnseen } from '../../../api/nodestatus.ts';
 import type { BaselineReceipt, UnseenPath, UnseenRecord } from '../../../api/protocol.ts';
 
@@ -39,10 +40,6 @@ function sinceBaseline(
   );
   const isAllNamed = isWhole && now.paths.length >= now.count;
   return { least: Math.max(named.length, now.count - before.count, isAllNamed ? 0 : 1), named };
-}
-
-function keyOf({ path, what }: UnseenPath): string {
-  return `${path} ${what}`;
 }
 
 /** Whether more is not seen that was seen at the baseline than by the result before. */
